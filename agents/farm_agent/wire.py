@@ -1,0 +1,320 @@
+"""Every message that crosses the link between coordinator and agent.
+
+The link carries one JSON message per line. Unknown fields are ignored; a field without default, or a
+changed meaning, bumps ``WIRE``. Golden messages of every released number live in tests/agents/wire/ and
+must decode for ever. Times are nanoseconds of the device's monotonic clock unless a name says otherwise;
+tensors are described in the *source* model's names, dtypes and layout, and mapped to the artifact's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Tuple
+
+from farm_agent import codec
+from farm_agent.errors import FarmError, from_blame
+
+WIRE = 1
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A file by content. ``name`` is what a runtime expects it to be called (model.xml beside model.bin)."""
+
+    sha256: str
+    size_bytes: int
+    name: str
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output. ``dtype`` is numpy's name; every dimension is fixed."""
+
+    name: str
+    dtype: str
+    shape: Tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TensorMap:
+    """How a tensor of the source model appears in the artifact.
+
+    ``permutation``: axis k of the artifact's tensor is axis permutation[k] of the source's; None if equal.
+    """
+
+    source: TensorSpec
+    artifact: TensorSpec
+    permutation: Optional[Tuple[int, ...]] = None
+
+
+@dataclass(frozen=True)
+class ArtifactSpec:
+    """A converted model. ``files[0]`` is the one the runtime opens."""
+
+    format: str
+    precision: str
+    files: Tuple[Blob, ...]
+    inputs: Tuple[TensorMap, ...]
+    outputs: Tuple[TensorMap, ...]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Outputs agree when |got - want| <= atol + rtol * max|want| for every element."""
+
+    atol: float
+    rtol: float
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Fixed inputs and the source model's outputs: an .npz with keys ``in.K.I`` and ``out.K.J``.
+
+    K counts the samples, I and J the source model's inputs and outputs, in order.
+    """
+
+    blob: Blob
+    samples: int
+    tolerance: Tolerance
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled samples: an .npz with keys ``in.I`` ([N, ...] per source input, batch dimension removed
+    when it is 1) and ``labels`` (int64 [N])."""
+
+    blob: Blob
+    name: str
+    metric: str = "top-1"
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """How one configuration is measured: ``blocks`` fresh processes, each warmed up until steady."""
+
+    blocks: int = 3
+    min_time_ns: int = 1_000_000_000
+    min_runs: int = 100
+    max_time_ns: int = 60_000_000_000
+    warmup_min_ns: int = 500_000_000
+    warmup_min_runs: int = 20
+    warmup_max_ns: int = 30_000_000_000
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """One artifact on one device in one scenario. The id stays the same over retries."""
+
+    job_id: str
+    fence: int
+    artifact: ArtifactSpec
+    runtime: str
+    plan: BlockPlan
+    threads: int = 1
+    options: Dict[str, str] = field(default_factory=dict)
+    scenario: str = "latency"
+    protocol: str = "closed-loop/v0"
+    golden: Optional[Golden] = None
+    dataset: Optional[Dataset] = None
+    process_timeout_s: float = 600.0
+    memory_limit_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error as it crosses the link: see ``errors`` for the blame words."""
+
+    blame: str
+    code: str
+    message: str
+    fix: str = ""
+
+    def to_error(self) -> FarmError:
+        return from_blame(self.blame, self.message, code=self.code, fix=self.fix)
+
+
+@dataclass(frozen=True)
+class MemoryPhase:
+    """Memory of the measured process, read from outside at the end of a phase. None: the kernel does not say.
+
+    Phases in order: started, imported, loaded, first-inference, measured.
+    """
+
+    phase: str
+    rss_bytes: Optional[int]
+    peak_rss_bytes: Optional[int]
+    pss_bytes: Optional[int] = None
+    uss_bytes: Optional[int] = None
+    swap_bytes: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class BlockResult:
+    """One fresh process: its samples (gzip of little-endian int64 start,end pairs in ns) and its phases."""
+
+    index: int
+    samples: Blob
+    count: int
+    import_ns: int
+    load_ns: int
+    first_inference_ns: int
+    warmup_runs: int
+    warmup_ns: int
+    steady: bool
+    ended: str
+    harness: str
+    timer_step_ns: int
+    timer_cost_ns: int
+    memory: Tuple[MemoryPhase, ...]
+    cpu_pressure_pct: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class PrecisionProof:
+    """What really ran, as the runtime itself tells: operators per executed precision.
+
+    ``executed`` is the most frequent precision among the operators that compute; ``source`` says which
+    interface of the runtime told it.
+    """
+
+    executed: str
+    operators: Dict[str, int]
+    source: str
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The artifact's outputs on this device against the source model's, over all golden samples."""
+
+    passed: bool
+    max_abs_error: float
+    max_reference: float
+    cosine: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """``value`` of ``metric`` over ``count`` labelled samples; ``correct`` where the metric counts hits."""
+
+    metric: str
+    value: float
+    count: int
+    correct: int
+    dataset_sha256: str
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """Everything a job produced. ``outcome``: ok, failed, stopped or interrupted (the device rebooted)."""
+
+    job_id: str
+    outcome: str
+    failure: Optional[Failure]
+    blocks: Tuple[BlockResult, ...]
+    check: Optional[CheckResult]
+    proof: Optional[PrecisionProof]
+    accuracy: Optional[Accuracy]
+    runtime_version: str
+    environment: Dict[str, Any]
+    agent_sha256: str
+    started_unix_s: float
+    ended_unix_s: float
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a job's spool. ``kind``: state, phase, progress, block, log."""
+
+    seq: int
+    unix_s: float
+    kind: str
+    data: Dict[str, Any]
+
+
+@dataclass(frozen=True)
+class JobState:
+    """``state``: starting, running, ok, failed, stopped, interrupted."""
+
+    job_id: str
+    state: str
+    fence: int
+    next_seq: int = 0
+
+    @property
+    def ended(self) -> bool:
+        return self.state not in ("starting", "running")
+
+
+@dataclass(frozen=True)
+class Hello:
+    """What an agent answers first. ``running``: ids of jobs whose processes live."""
+
+    wire: int
+    agent_sha256: str
+    python: str
+    machine: str
+    root: str
+    free_bytes: int
+    running: Tuple[str, ...] = ()
+    fence: int = 0
+
+
+@dataclass(frozen=True)
+class RuntimeFact:
+    """One runtime on the device: its version, or why it cannot be used and the command that helps."""
+
+    name: str
+    version: str
+    unavailable: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the box is. Unknown values are None or empty, never guessed."""
+
+    machine: str
+    model: str
+    cpu: str
+    cores: int
+    memory_bytes: Optional[int]
+    kernel: str
+    os: str
+    libc: str
+    python: str
+    runtimes: Tuple[RuntimeFact, ...]
+    details: Dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stock:
+    """What the device's content store holds of one hash: a whole file, part of it, or nothing."""
+
+    sha256: str
+    complete: bool
+    partial_bytes: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The envelope of every answer: exactly one of body and failure."""
+
+    wire: int
+    body: Optional[Dict[str, Any]] = None
+    failure: Optional[Failure] = None
+
+
+def spec_hash(spec: JobSpec) -> str:
+    """Identity of what is to be measured: sha256 over the canonical JSON without the fence."""
+    data = codec.encode(spec)
+    del data["fence"]
+    return hashlib.sha256(codec.dumps(data).encode()).hexdigest()
+
+
+def blobs_of(spec: JobSpec) -> List[Blob]:
+    """Every file that must lie in the device's content store before the job can start."""
+    blobs = list(spec.artifact.files)
+    blobs += [part.blob for part in (spec.golden, spec.dataset) if part is not None]
+    return blobs

@@ -1,0 +1,66 @@
+"""What is asked of a conversion, and what came out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from farm_agent.wire import ArtifactSpec, Golden
+
+FORMATS = ("onnx", "openvino", "tflite", "tensorrt")
+PRECISIONS = ("fp32", "fp16")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Target format and precision, every input's fixed shape, and the seed of the golden inputs.
+
+    ``inputs_sha256`` and ``inputs_path`` name the user's own sample inputs (an .npz), if any.
+    """
+
+    format: str
+    precision: str = "fp32"
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    seed: int = 0
+    inputs_path: Path | None = None
+    inputs_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The artifact was run on its own runtime on the host and its outputs compared with the source's."""
+
+    passed: bool
+    max_abs_error: float
+    max_reference: float
+    cosine: float
+    samples: int
+    runtime: str
+    runtime_version: str
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A converted, checked model in the cache. ``paths`` are in the order of ``spec.files``.
+
+    ``golden_path`` is the file behind ``golden.blob``. ``where`` is "host", or "device" for an edge
+    that only the target can walk; then ``paths`` holds the prepared ONNX file and ``check`` is None.
+    """
+
+    key: str
+    spec: ArtifactSpec
+    paths: tuple[Path, ...]
+    golden: Golden | None
+    golden_path: Path | None
+    check: CheckReport | None
+    toolchain: Mapping[str, str]
+    seconds: float
+    cached: bool
+    where: str = "host"
+    caveats: tuple[str, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Sum over the artifact's files."""
+        return sum(blob.size_bytes for blob in self.spec.files)

@@ -1,0 +1,28 @@
+"""A device as the inventory knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Device:
+    """One unit. ``address``: ``local`` or ``ssh://user@host[:port]``.
+
+    ``host_key`` is the pinned key as ``type base64`` (empty for local). ``python`` overrides the Pythons
+    that the profile tries; ``identity`` is a private key file's path, never its content.
+    """
+
+    name: str
+    profile: str
+    address: str
+    host_key: str = ""
+    tags: tuple[str, ...] = ()
+    python: str = ""
+    identity: str = ""
+    root: str = ""
+
+    @property
+    def transport(self) -> str:
+        """The transport's name: the address's scheme."""
+        return self.address.split("://", 1)[0]

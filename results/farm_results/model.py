@@ -1,0 +1,108 @@
+"""What a run leaves behind: results with their verdicts. Frozen; units in names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """One reason behind a verdict: a stable code, how bad it is (note, noisy, invalid), what was seen,
+    and what to do about it."""
+
+    code: str
+    severity: str
+    evidence: str
+    next_step: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``word``: valid, noisy, throttled or invalid; "" when nothing was measured."""
+
+    word: str
+    caveats: tuple[Caveat, ...] = ()
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Summary of all samples of a result, in nanoseconds.
+
+    ``p50_ns`` is the median of the processes' medians, with the hull of their exact 95 % order-statistic
+    intervals as [p50_low_ns, p50_high_ns]. A percentile is None where the count does not support it.
+    """
+
+    count: int
+    blocks: int
+    p50_ns: float
+    p50_low_ns: float
+    p50_high_ns: float
+    p90_ns: float | None
+    p95_ns: float | None
+    p99_ns: float | None
+    min_ns: float
+    mean_ns: float
+    stdev_ns: float
+    mad_ns: float
+    between_block_spread: float | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One cell of a run: a model on a device in a runtime at a precision, measured, failed or skipped.
+
+    ``status``: ok, failed or skipped; ``error_*`` say why for the last two. ``document`` is the whole
+    record (job spec, job result, device facts, conversion) as JSON values; the fields beside it are
+    what tables show and queries ask for.
+    """
+
+    job_id: str
+    run_id: str
+    created_unix_s: float
+    model: str
+    model_sha256: str
+    device: str
+    profile: str
+    format: str
+    runtime: str
+    runtime_version: str
+    precision: str
+    executed_precision: str
+    threads: int
+    scenario: str
+    protocol: str
+    status: str
+    error_blame: str = ""
+    error_code: str = ""
+    error_message: str = ""
+    error_fix: str = ""
+    latency: Latency | None = None
+    import_ns: float | None = None
+    load_ns: float | None = None
+    first_inference_ns: float | None = None
+    peak_memory_bytes: int | None = None
+    accuracy_metric: str = ""
+    accuracy: float | None = None
+    accuracy_count: int = 0
+    artifact_sha256: str = ""
+    artifact_bytes: int | None = None
+    max_abs_error: float | None = None
+    verdict: Verdict = Verdict("")
+    sample_hashes: tuple[str, ...] = ()
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One ``farm bench``: who asked for what, when, and how it ended (running, done, interrupted)."""
+
+    run_id: str
+    created_unix_s: float
+    command: tuple[str, ...]
+    farm_version: str
+    host: str
+    state: str = "running"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ended_unix_s: float | None = None
