@@ -89,7 +89,7 @@ def _decode_sequence(kind: Any, origin: Any, data: Any, path: str, unknown: str)
     if not isinstance(data, (list, tuple)):
         raise DecodeError(path, "list", _name(data))
     item_kind = get_args(kind)[0]
-    items = [_decode(item_kind, item, "%s[%d]" % (path, i), unknown) for i, item in enumerate(data)]
+    items = [_decode(item_kind, item, f"{path}[{i}]", unknown) for i, item in enumerate(data)]
     return tuple(items) if origin is tuple else items
 
 
