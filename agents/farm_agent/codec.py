@@ -42,7 +42,8 @@ def dumps(value: object) -> str:
 
 def decode(kind: Type[T], data: object, *, path: str = "", unknown: str = "ignore") -> T:
     """Build ``kind`` from JSON values. Raises DecodeError with the path of the first fault."""
-    return _decode(kind, data, path or kind.__name__, unknown)
+    value: T = _decode(kind, data, path or kind.__name__, unknown)
+    return value
 
 
 def loads(kind: Type[T], text: Union[str, bytes]) -> T:
