@@ -1,0 +1,110 @@
+"""How the command line speaks: data on standard output, messages on standard error.
+
+A terminal gets a table, a pipe gets tab-separated values, ``--json`` gets one document. Text may come
+from models and devices, so control characters never reach the terminal as such.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TextIO
+
+import click
+
+from farm.cli.state import State
+from farm.errors import FarmError
+
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+_CONTROL_BUT_LINES = {code: text for code, text in _CONTROL.items() if code != ord("\n")}
+
+
+def printable(text: str) -> str:
+    """``text`` on one line: control characters, line ends among them, as ``\\xNN``."""
+    return text.translate(_CONTROL)
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str = "",
+    align: Mapping[str, str] | None = None,
+) -> None:
+    """Print rows: a table on a terminal, else TSV with a header line and whole values.
+
+    ``align`` maps a column to "left", "right" or "center".
+    """
+    if sys.stdout.isatty():
+        _print_rich(columns, rows, title, align or {})
+        return
+    for row in (columns, *rows):
+        sys.stdout.write("\t".join(printable(cell) for cell in row) + "\n")
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document; NaN and infinity are refused because JSON has none."""
+    sys.stdout.write(json.dumps(value, indent=2, sort_keys=False, allow_nan=False) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Print data that are already laid out (CSV, Markdown) on standard output."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def say(text: str) -> None:
+    """Tell the user something on standard error, unless ``--quiet`` was given."""
+    context = click.get_current_context(silent=True)
+    state = context.find_object(State) if context is not None else None
+    if state is None or not state.quiet:
+        sys.stderr.write(_clean(text) + "\n")
+
+
+def print_error(error: FarmError) -> None:
+    """Print what went wrong and what to do about it on standard error."""
+    print_problem(error.code, error.message, error.fix)
+
+
+def print_problem(code: str, message: str, fix: str = "") -> None:
+    """Print ``error[code]: message`` and, if there is one, ``  fix: ...`` on standard error."""
+    head = f"error[{code}]:"
+    sys.stderr.write(f"{_paint(head, 'red', sys.stderr)} {_clean(message)}\n")
+    if fix:
+        sys.stderr.write(f"  {_paint('fix:', 'green', sys.stderr)} {_clean(fix)}\n")
+
+
+def _clean(text: str) -> str:
+    return text.translate(_CONTROL_BUT_LINES)
+
+
+def _colours(stream: TextIO) -> bool:
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+def _paint(text: str, colour: str, stream: TextIO) -> str:
+    return click.style(text, fg=colour, bold=True) if _colours(stream) else text
+
+
+def _print_rich(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], title: str, align: Mapping[str, str]
+) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=Text(printable(title)) if title else None,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for column in columns:
+        table.add_column(Text(column), justify=align.get(column, "left"), overflow="fold")  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    Console(file=sys.stdout).print(table)

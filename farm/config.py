@@ -1,0 +1,139 @@
+"""Settings and where each came from.
+
+Precedence: flag, then ``FARM_*`` in the environment, then ``farm.toml`` (or ``[tool.farm]`` in
+``pyproject.toml``) in the working directory, then the user's ``config.toml``, then the default.
+Relative paths in a file count from that file's folder, all others from the working directory.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from farm.errors import UsageError
+
+PATHS = ("cache_dir", "state_dir", "inventory_path")
+NAMES = ("store", *PATHS, "offline")
+_WORDS = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """``store`` is a folder or a database URL; ``offline`` forbids every download."""
+
+    store: str
+    cache_dir: Path
+    state_dir: Path
+    inventory_path: Path
+    offline: bool
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def origin(self, name: str) -> str:
+        """Where the value of ``name`` came from: ``flag``, ``FARM_STORE``, a file's path or ``default``."""
+        return self.origins.get(name, "default")
+
+
+def load_config(overrides: Mapping[str, str] | None = None) -> Config:
+    """Gather every setting. ``overrides`` come from flags.
+
+    Raises UsageError: config.unreadable, config.syntax, config.unknown-key, config.type.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for origin, folder, layer in _layers(overrides or {}):
+        for name, value in layer.items():
+            if name not in values:
+                source = f"FARM_{name.upper()}" if origin == "environment" else origin
+                values[name] = _checked(name, value, source, folder)
+                origins[name] = source
+    return Config(**{**_defaults(), **values}, origins=origins)
+
+
+def user_config_path() -> Path:
+    """The user's own settings file; it need not exist."""
+    return platformdirs.user_config_path("farm", appauthor=False) / "config.toml"
+
+
+def _layers(overrides: Mapping[str, str]) -> list[tuple[str, Path, Mapping[str, Any]]]:
+    here = Path.cwd()
+    environment = {
+        name: os.environ[f"FARM_{name.upper()}"] for name in NAMES if f"FARM_{name.upper()}" in os.environ
+    }
+    layers: list[tuple[str, Path, Mapping[str, Any]]] = [
+        ("flag", here, overrides),
+        ("environment", here, environment),
+    ]
+    project = here / "farm.toml"
+    if project.exists():
+        layers.append((str(project), here, _read(project)))
+    elif (here / "pyproject.toml").exists():
+        table = _read(here / "pyproject.toml").get("tool", {}).get("farm", {})
+        layers.append((f"{here / 'pyproject.toml'} [tool.farm]", here, table))
+    user = user_config_path()
+    if user.exists():
+        layers.append((str(user), user.parent, _read(user)))
+    return layers
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path} cannot be read: {error}",
+            code="config.unreadable",
+            fix=f"make {path} a readable UTF-8 file",
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            f"{path} is not TOML: {error}", code="config.syntax", fix=f"correct {path}"
+        ) from error
+
+
+def _checked(name: str, value: object, origin: str, folder: Path) -> str | Path | bool:
+    if name not in NAMES:
+        raise UsageError(
+            f"{origin}: there is no setting {name!r}",
+            code="config.unknown-key",
+            fix=f"use one of: {', '.join(NAMES)}",
+        )
+    if name == "offline":
+        word = _WORDS.get(value.lower()) if isinstance(value, str) else value
+        if isinstance(word, bool):
+            return word
+    elif isinstance(value, str) and value:
+        if name == "store" and "://" in value:
+            return value
+        path = folder / Path(value).expanduser()
+        return str(path) if name == "store" else path
+    expected = "true or false" if name == "offline" else "a non-empty text"
+    raise UsageError(
+        f"{origin}: {name} is {value!r}, expected {expected}",
+        code="config.type",
+        fix=f"set {name} to {expected} in {origin}",
+    )
+
+
+def _defaults() -> dict[str, Any]:
+    return {
+        "store": str(platformdirs.user_data_path("farm", appauthor=False)),
+        "cache_dir": platformdirs.user_cache_path("farm", appauthor=False),
+        "state_dir": platformdirs.user_state_path("farm", appauthor=False),
+        "inventory_path": platformdirs.user_config_path("farm", appauthor=False) / "devices.toml",
+        "offline": False,
+    }

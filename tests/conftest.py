@@ -1,0 +1,34 @@
+"""Keeps every test away from the user's own settings, store, cache and inventory."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+
+@pytest.fixture(autouse=True)
+def private_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point XDG folders into a temporary one and clear ``FARM_*``, so that no test sees another's traces."""
+    folder = tmp_path_factory.mktemp("home")
+    for name in ("CONFIG", "DATA", "CACHE", "STATE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(folder / name.lower()))
+    for name in [name for name in os.environ if name.startswith("FARM_") and name not in KEPT]:
+        monkeypatch.delenv(name)
+    return folder
+
+
+KEPT = ("FARM_REQUIRE_ALL", "FARM_MODELS", "FARM_TEST_TOOLCHAINS")
+
+
+@pytest.fixture(autouse=True)
+def same_folder() -> Iterator[None]:
+    """Return to the folder the test started in (``farm -C`` changes it)."""
+    before = Path.cwd()
+    yield
+    os.chdir(before)
