@@ -50,7 +50,10 @@ class Transport(Protocol):
         offset_bytes: int = 0,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        """Write source[offset:] at that offset of target (0 truncates). ``progress`` gets bytes sent."""
+        """Write source[offset:] at that offset of target (0 truncates).
+
+        ``progress`` gets the number of bytes of each step.
+        """
 
     def get(self, source: str, target: Path, *, timeout_s: float, limit_bytes: int) -> None:
         """Copy a device's file here; more than ``limit_bytes`` is an error (device.output-too-large)."""

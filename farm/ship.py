@@ -1,0 +1,121 @@
+"""Bring files to a device's content store: only what is missing, from where it stopped, proved by hash."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from farm.errors import FarmBug, FarmError, InfrastructureError
+from farm.transports import Transport
+from farm_agent.wire import Blob, Stock
+
+_STEP_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """What one call moved; ``present_files`` were on the device already."""
+
+    sent_bytes: int = 0
+    sent_files: int = 0
+    present_files: int = 0
+
+
+class Store(Protocol):
+    """The part of an AgentClient that shipping needs."""
+
+    @property
+    def root(self) -> str:
+        """The agent's folder on the device."""
+
+    def stock(self, shas: Sequence[str]) -> Sequence[Stock]:
+        """What the device holds of each hash."""
+
+    def commit(self, blob: Blob) -> object:
+        """Hash ``.part`` on the device and give it its name. Raises link.corrupt when it differs."""
+
+
+def ship(
+    client: Store,
+    transport: Transport,
+    blobs_with_paths: Sequence[tuple[Blob, Path]],
+    *,
+    timeout_s: float,
+    progress: Callable[[int], None] | None = None,
+) -> Shipped:
+    """Make every blob complete on the device. ``timeout_s`` covers all; ``progress`` gets bytes per step.
+
+    Raises InfrastructureError link.corrupt when a file arrives wrong twice, device.disk-full,
+    device.not-writable, link.lost, link.timeout; FarmBug when a local file is not what its blob says.
+    """
+    deadline = time.monotonic() + timeout_s
+    wanted = {blob.sha256: (blob, path) for blob, path in blobs_with_paths}
+    if not wanted:
+        return Shipped()
+    known = {stock.sha256: stock for stock in client.stock(tuple(wanted))}
+    missing = [sha for sha in wanted if sha not in known or not known[sha].complete]
+    sent_bytes = 0
+    for sha in missing:
+        blob, path = wanted[sha]
+        _verify(blob, path)
+        partial = known[sha].partial_bytes if sha in known else 0
+        sent_bytes += _send(client, transport, blob, path, partial, deadline, progress)
+    return Shipped(sent_bytes, len(missing), len(wanted) - len(missing))
+
+
+def _send(
+    client: Store,
+    transport: Transport,
+    blob: Blob,
+    path: Path,
+    partial_bytes: int,
+    deadline: float,
+    progress: Callable[[int], None] | None,
+) -> int:
+    """Resume once; a file that then proves wrong is sent once more from its beginning."""
+    offset = partial_bytes if 0 < partial_bytes <= blob.size_bytes else 0
+    target = f"{client.root}/cas/{blob.sha256}.part"
+    sent = 0
+    for start in (offset, 0):
+        # A complete .part needs only its commit; an empty file still has to be created.
+        if start < blob.size_bytes or start == 0:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise InfrastructureError(
+                    f"{blob.name}: the time for sending files to the device is over",
+                    code="link.timeout",
+                    fix="run the command again: sending goes on where it stopped",
+                )
+            transport.put(path, target, timeout_s=left, offset_bytes=start, progress=progress)
+            sent += blob.size_bytes - start
+        try:
+            client.commit(blob)
+        except FarmError as error:
+            if error.code != "link.corrupt":
+                raise
+            continue
+        return sent
+    raise InfrastructureError(
+        f"{blob.name} arrived on the device with another content twice",
+        code="link.corrupt",
+        fix="check the device's memory and disk (dmesg), and anything that rewrites traffic on the way",
+    )
+
+
+def _verify(blob: Blob, path: Path) -> None:
+    """Never ship what is not what it claims: the cache may have been changed by hand."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_STEP_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+    if digest.hexdigest() != blob.sha256 or size != blob.size_bytes:
+        raise FarmBug(
+            f"{path} is not the file it was when it was made",
+            code="cache.changed",
+            fix=f"remove {path.parent} and run the command again",
+        )
