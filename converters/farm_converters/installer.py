@@ -1,0 +1,114 @@
+"""Make a virtual environment and fill it from pinned lists: with uv where it is, else with venv and pip.
+
+FARM_OFFLINE=1 forbids the network; FARM_WHEELS=FOLDER installs from a folder of wheels only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from farm_agent.errors import InfrastructureError
+
+TIMEOUT_S = 1800.0
+TAIL_LINES = 12
+
+
+def find_uv() -> str | None:
+    """The uv program: of the uv package, else on PATH."""
+    try:
+        import uv
+
+        return str(uv.find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        return shutil.which("uv")
+
+
+class Installer:
+    """Runs the installer program, telling ``report`` its lines. Not to be shared between threads."""
+
+    def __init__(self, report: Callable[[str], None], uv: str | None = None) -> None:
+        self._report = report
+        self._uv = find_uv() if uv is None else (uv or None)
+
+    def create(self, folder: Path) -> None:
+        """An empty virtual environment of this interpreter's version."""
+        if self._uv:
+            self._run([self._uv, "venv", "--no-project", "--python", sys.executable, str(folder)])
+        else:
+            self._run([sys.executable, "-m", "venv", str(folder)])
+
+    def install(self, folder: Path, listed: Path) -> None:
+        """Install a whole, hash-locked list."""
+        self._run([*self._installer(folder), "--no-deps", "--require-hashes", "-r", str(listed)])
+
+    def install_loosely(self, folder: Path, listed: Path) -> None:
+        """Install pure-Python packages without what they declare, Requires-Python included."""
+        # uv picks files by the Python it is told; the packages are py3-none-any, so any newer one does
+        declared = ["--python-version", "3.14"] if self._uv else ["--ignore-requires-python"]
+        self._run([*self._installer(folder), *declared, "--no-deps", "--require-hashes", "-r", str(listed)])
+
+    def _installer(self, folder: Path) -> list[str]:
+        python = str(folder / "bin" / "python")
+        wheels, offline = os.environ.get("FARM_WHEELS", ""), os.environ.get("FARM_OFFLINE", "") not in ("", "0")
+        argv = [self._uv, "pip", "install", "--python", python] if self._uv else [python, "-m", "pip", "install"]
+        if wheels:
+            argv += ["--no-index", "--find-links", wheels]
+        elif offline:
+            argv += ["--offline"] if self._uv else ["--no-index"]
+        return argv
+
+    def _run(self, argv: Sequence[str]) -> None:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        lines: deque[str] = deque(maxlen=TAIL_LINES)
+        timer = threading.Timer(TIMEOUT_S, _kill, [process])
+        timer.start()
+        try:
+            for line in process.stdout or ():
+                if line.strip():
+                    lines.append(line.strip())
+                    self._report(line.strip())
+            status = process.wait()
+        finally:
+            timer.cancel()
+            _kill(process)
+            process.wait()
+        if status != 0:
+            raise _failed(argv, lines)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _failed(argv: Sequence[str], lines: deque[str]) -> InfrastructureError:
+    text = "\n".join(lines)
+    if "No space left" in text:
+        return InfrastructureError(
+            "no space left to build a converter environment",
+            code="host.disk-full",
+            fix="free space, or move the cache with FARM_CACHE_DIR",
+        )
+    return InfrastructureError(
+        f"a converter environment could not be built: {Path(argv[0]).name} said:\n{text}",
+        code="env.build-failed",
+        fix="check the connection to the package registry and run again, "
+        "or name a folder of wheels: FARM_WHEELS=FOLDER",
+    )

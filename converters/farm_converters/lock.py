@@ -1,0 +1,29 @@
+"""A file lock between processes and threads: one works, the others wait and may be interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+POLL_S = 0.2
+
+
+@contextlib.contextmanager
+def held(path: Path, *, report: Callable[[str], None], what: str) -> Iterator[None]:
+    """Hold an exclusive lock on ``path`` (made when absent); says once that it waits for ``what``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        told = False
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not told:
+                    report(f"waiting for another process: {what}")
+                    told = True
+                time.sleep(POLL_S)
+        yield
