@@ -7,9 +7,11 @@ to an older agent, and refused in files that people write (``unknown="refuse"``)
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
+import functools
 import json
-from typing import Any, Type, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Dict, Type, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -59,11 +61,11 @@ def _decode(kind: Any, data: Any, path: str, unknown: str) -> Any:  # noqa: ANN4
     if kind is Any or kind is object:
         return data
     origin = get_origin(kind)
-    if origin is Union:
+    if origin is Union or type(kind).__name__ == "UnionType":  # X | None has a type of its own
         return _decode_union(kind, data, path, unknown)
     if origin in (list, tuple):
         return _decode_sequence(kind, origin, data, path, unknown)
-    if origin is dict:
+    if origin in (dict, collections.abc.Mapping):
         if not isinstance(data, dict):
             raise DecodeError(path, "object", _name(data))
         value_kind = get_args(kind)[1]
@@ -97,7 +99,7 @@ def _decode_sequence(kind: Any, origin: Any, data: Any, path: str, unknown: str)
 def _decode_dataclass(kind: Any, data: Any, path: str, unknown: str) -> Any:  # noqa: ANN401
     if not isinstance(data, dict):
         raise DecodeError(path, "object", _name(data))
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     fields = {field.name: field for field in dataclasses.fields(kind)}
     if unknown == "refuse":
         for key in data:
@@ -112,6 +114,12 @@ def _decode_dataclass(kind: Any, data: Any, path: str, unknown: str) -> Any:  # 
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise DecodeError(f"{path}.{name}", _type_name(hints[name]), "nothing")
     return kind(**values)
+
+
+@functools.lru_cache(maxsize=None)
+def _hints(kind: Any) -> Dict[str, Any]:  # noqa: ANN401
+    """The types of a dataclass's fields; evaluated once, for it costs more than the decoding."""
+    return get_type_hints(kind)
 
 
 def _decode_scalar(kind: Any, data: Any, path: str) -> Any:  # noqa: ANN401

@@ -9,8 +9,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Caveat:
-    """One reason behind a verdict: a stable code, how bad it is (note, noisy, invalid), what was seen,
-    and what to do about it."""
+    """One reason behind a verdict: a stable code, how bad it is (note, noisy, throttled, invalid), what was
+    seen, and what to do about it."""
 
     code: str
     severity: str
@@ -31,22 +31,26 @@ class Latency:
     """Summary of all samples of a result, in nanoseconds.
 
     ``p50_ns`` is the median of the processes' medians, with the hull of their exact 95 % order-statistic
-    intervals as [p50_low_ns, p50_high_ns]. A percentile is None where the count does not support it.
+    intervals as [p50_low_ns, p50_high_ns]. A percentile, an interval or a spread is None where the count
+    does not support it. ``mad_ns`` is the median of |x - median|, unscaled. ``between_block_spread`` is
+    (largest - smallest process median) / p50. ``drift`` is the largest ratio, over the processes, of the
+    last quarter's median to the first quarter's.
     """
 
     count: int
     blocks: int
     p50_ns: float
-    p50_low_ns: float
-    p50_high_ns: float
+    p50_low_ns: float | None
+    p50_high_ns: float | None
     p90_ns: float | None
     p95_ns: float | None
     p99_ns: float | None
     min_ns: float
     mean_ns: float
-    stdev_ns: float
+    stdev_ns: float | None
     mad_ns: float
     between_block_spread: float | None
+    drift: float | None = None
 
 
 @dataclass(frozen=True)
