@@ -1,0 +1,99 @@
+"""The public Python API: each function does what the command of the same name does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from farm.config import load_config
+from farm.progress import Reporter, Silent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from farm_converters.recipe import Artifact
+    from farm_results.model import Result
+
+
+def bench(
+    models: str | Path | Sequence[str | Path] | None = None,
+    *,
+    devices: str | Sequence[str] = "local",
+    runtimes: Sequence[str] = (),
+    precisions: Sequence[str] = (),
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    batch: int | None = None,
+    threads: Sequence[int] = (),
+    inputs: str | Path | None = None,
+    data: str | Path | None = None,
+    seed: int = 0,
+    blocks: int = 3,
+    min_time_s: float = 1.0,
+    store: str | Path | None = None,
+    reporter: Reporter | None = None,
+) -> list[Result]:
+    """Measure models on devices and return the results, failed cells included; see ``farm bench --help``.
+
+    Without ``models`` the bundled sample network runs on its labelled samples. Raises UsageError when the
+    request itself is wrong; a model or device that fails is a Result with status "failed".
+    """
+    from farm.benchmark import execute, plan_for, with_sample
+    from farm.plan import Request
+    from farm.shapes import ShapeWish
+    from farm_agent.wire import BlockPlan
+
+    chosen = [models] if isinstance(models, str | Path) else list(models or ())
+    request = with_sample(
+        Request(
+            models=tuple(Path(model) for model in chosen),
+            devices=(devices,) if isinstance(devices, str) else tuple(devices),
+            runtimes=tuple(runtimes),
+            precisions=tuple(precisions),
+            threads=tuple(threads),
+            shapes=tuple(ShapeWish(name, tuple(shape)) for name, shape in (shapes or {}).items()),
+            batch=batch,
+            inputs=Path(inputs) if inputs else None,
+            data=Path(data) if data else None,
+            seed=seed,
+            blocks=BlockPlan(blocks=blocks, min_time_ns=int(min_time_s * 1e9)),
+        )
+    )
+    config = load_config({"store": str(store)} if store else None)
+    return list(execute(plan_for(request, config), config, reporter or Silent()).results)
+
+
+def convert(
+    model: str | Path,
+    to: Sequence[str] = ("onnx", "openvino", "tflite"),
+    *,
+    precision: str = "fp32",
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+) -> list[Artifact]:
+    """Convert a model to each format and check every artifact against the source model.
+
+    Raises the FarmError of the first format that fails.
+    """
+    from farm_converters.convert import convert as convert_one
+    from farm_converters.inspect import inspect_model
+    from farm_converters.shapes import resolve_shapes
+
+    from farm_converters.recipe import Recipe
+
+    source = inspect_model(Path(model))
+    wanted = {name: tuple(shape) for name, shape in (shapes or {}).items()}
+    fixed = resolve_shapes(source, wanted, batch)
+    cache_dir = load_config().cache_dir
+    return [
+        convert_one(source, Recipe(target, precision, fixed, seed), cache_dir, report=lambda _: None)
+        for target in to
+    ]
+
+
+def load_results(store: str | Path | None = None, **filters: Any) -> pd.DataFrame:  # noqa: ANN401
+    """Stored results as a pandas frame, one row per result; filters as ``farm results list`` has them."""
+    from farm_results.frame import load_results as load
+
+    return load(store if store is not None else load_config().store, **filters)

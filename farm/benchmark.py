@@ -1,0 +1,179 @@
+"""What ``farm bench`` does, as a library: plan a request, carry the plan out, return what was measured."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from farm.config import Config
+from farm.errors import FarmError
+from farm.plan import Cell, Plan, Request, make_plan
+from farm.progress import Reporter
+from farm.version import __version__
+
+if TYPE_CHECKING:
+    from farm.worker import Work
+    from farm_agent.pack import Packed
+    from farm_results.model import Result, Run
+
+JOIN_S = 0.1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished or interrupted run and its stored results, in the plan's order."""
+
+    run_id: str
+    results: tuple[Result, ...]
+    interrupted: bool = False
+
+
+def with_sample(request: Request) -> Request:
+    """The request itself, or with the bundled network and its labelled samples when it names no model."""
+    if request.models:
+        return request
+    from farm.sample import sample_data, sample_model
+
+    return replace(request, models=(sample_model(),), data=request.data or sample_data())
+
+
+def plan_for(request: Request, config: Config) -> Plan:
+    """Select devices, read the models and cross them. Raises UsageError for a wrong request."""
+    from farm_converters.inspect import inspect_model
+
+    from farm.devices import inventory
+    from farm.devices.select import select
+    from farm_profiles.load import load_profile
+
+    devices = inventory.load(config.inventory_path)
+    profiles = {name: load_profile(name) for name in {device.profile for device in devices.values()}}
+    selection = select(devices, profiles, request.devices)
+    return make_plan(
+        request,
+        run_id=_run_id(),
+        devices=selection.matches,
+        matched=selection.explained,
+        profile_of=lambda name: profiles[name],
+        inspect=inspect_model,
+    )
+
+
+def execute(
+    plan: Plan,
+    config: Config,
+    reporter: Reporter,
+    *,
+    command: Sequence[str] = (),
+) -> Outcome:
+    """Do what the plan says; devices in parallel, jobs on one device one after another.
+
+    Ctrl-C (KeyboardInterrupt in the calling thread) ends the current measurements cleanly and keeps what
+    was measured; a second one ends the process at once. Raises FarmError only when the store cannot be
+    used at all.
+    """
+    from farm.artifacts import ArtifactDesk
+    from farm.worker import Work
+    from farm_agent import pack
+    from farm_results.store import open_store
+
+    store = open_store(config.store)
+    stop = threading.Event()
+    interrupted = False
+    try:
+        store.add_run(_run(plan, command))
+        reporter.begin(plan)
+        packed = pack.build(config.cache_dir / "agents")
+        desk = ArtifactDesk(config.cache_dir, plan.request.data, reporter.convert)
+        with tempfile.TemporaryDirectory(prefix="farm-") as scratch:
+            work = Work(
+                plan.run_id, plan.request, store, desk, reporter, _holder(plan.run_id), stop, Path(scratch)
+            )
+            try:
+                desk.order(plan.cells)
+                interrupted = _run_devices(work, plan, packed, reporter)
+            finally:
+                stop.set()
+                desk.close()
+        store.end_run(plan.run_id, "interrupted" if interrupted else "done")
+        results = {result.job_id: result for result in store.results(run_id=plan.run_id)}
+        ordered = tuple(results[cell.job_id] for cell in plan.cells if cell.job_id in results)
+        return Outcome(plan.run_id, ordered, interrupted)
+    finally:
+        reporter.close()
+        store.close()
+
+
+def _run_devices(work: Work, plan: Plan, packed: Packed, reporter: Reporter) -> bool:
+    """Start a thread per device and wait for all. True when a person interrupted."""
+    from farm.devices.session import Session
+    from farm.worker import run_cells
+
+    failures: list[FarmError] = []
+
+    def run(cells: Sequence[Cell]) -> None:
+        session = Session(cells[0].device, cells[0].profile, packed, stop=work.stop)
+        try:
+            run_cells(work, session, cells)
+        except FarmError as error:
+            failures.append(error)
+
+    threads = [
+        threading.Thread(target=run, args=(plan.cells_of(device),), name=device.name, daemon=True)
+        for device in plan.devices
+    ]
+    for thread in threads:
+        thread.start()
+    interrupted = _join(threads, work.stop, reporter)
+    if failures:
+        raise failures[0]
+    return interrupted
+
+
+def _join(threads: Sequence[threading.Thread], stop: threading.Event, reporter: Reporter) -> bool:
+    interrupted = False
+    while any(thread.is_alive() for thread in threads):
+        try:
+            for thread in threads:
+                thread.join(JOIN_S)
+        except KeyboardInterrupt:
+            if interrupted:
+                os._exit(130)
+            interrupted = True
+            stop.set()
+            reporter.note("stopping: the current measurements end and are kept (Ctrl-C again: leave now)")
+    return interrupted
+
+
+def _run(plan: Plan, command: Sequence[str]) -> Run:
+    from farm_results.model import Run
+
+    return Run(
+        run_id=plan.run_id,
+        created_unix_s=time.time(),
+        command=tuple(command),
+        farm_version=__version__,
+        host=socket.gethostname(),
+        labels=dict(plan.request.labels),
+    )
+
+
+def _run_id() -> str:
+    """UTC time to the second, for people, and four characters against clashes."""
+    return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(2)
+
+
+def _holder(run_id: str) -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()} pid {os.getpid()} run {run_id}"

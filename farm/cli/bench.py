@@ -1,0 +1,186 @@
+"""``farm bench``: measure models on devices."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from farm.cli.duration import Duration
+from farm.cli.output import print_json, print_table, say
+from farm.cli.shapes_option import shape_option
+from farm.cli.state import State, json_option, pass_state
+from farm.cli.types import CommaInts, CommaList, list_option
+from farm.errors import EXIT_INTERRUPTED, EXIT_NOTHING, EXIT_OK, EXIT_PARTIAL, EXIT_USAGE
+from farm.shapes import ShapeWish
+
+if TYPE_CHECKING:
+    from farm.benchmark import Outcome
+    from farm.plan import Plan
+    from farm_results.model import Result
+
+RUNTIMES = ("onnxruntime", "litert", "openvino", "tensorrt")
+FORMATS = ("table", "json", "csv", "md")
+
+
+@click.command(
+    "bench",
+    epilog=(
+        "\b\nExamples:\n"
+        "  farm bench                                       the bundled network on this machine\n"
+        "  farm bench model.onnx -d 'jetson,rpi4,!jetson-2' selected devices, in parallel\n"
+        "  farm bench model.onnx --batch 1 -r litert,openvino -p fp32,fp16\n"
+        "  farm bench model.onnx --data samples.npz --dry-run\n\n"
+        "Exit codes: 0 all ok, 2 usage, 3 some jobs failed (others are kept), 4 nothing ran, 130 interrupted."
+    ),
+)
+@click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="[MODEL.onnx]...")
+@list_option(
+    "-d", "--devices", metavar="SELECTORS", text="Names, globs, tags, profiles, families, !name, all."
+)
+@list_option("-r", "--runtimes", kind=CommaList(RUNTIMES), metavar="A,B", text="Only these runtimes.")
+@list_option(
+    "-p", "--precisions", kind=CommaList(("fp32", "fp16")), metavar="A,B", text="Precisions; default fp32."
+)
+@list_option("--threads", kind=CommaInts(), metavar="N,M", text="Threads; default: what the profile says.")
+@shape_option
+@click.option("--batch", type=click.IntRange(min=1), help="Size of every free leading dimension.")
+@click.option(
+    "--inputs", type=click.Path(path_type=Path), help="Your own sample inputs, an .npz by input name."
+)
+@click.option("--data", type=click.Path(path_type=Path), help="Labelled samples, an .npz with `labels`.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the generated inputs.")
+@click.option("--blocks", type=click.IntRange(1, 100), default=3, show_default=True, help="Fresh processes.")
+@click.option("--min-time", type=Duration(), default="1s", show_default=True, help="Least time per process.")
+@click.option("--min-runs", type=click.IntRange(1), default=100, show_default=True, help="Least inferences.")
+@click.option("--max-time", type=Duration(), default="60s", show_default=True, help="Most time per process.")
+@click.option(
+    "--wait", type=Duration(), default="10m", show_default=True, help="How long to wait for a device."
+)
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Kept with the run.")
+@click.option(
+    "-n", "--dry-run", is_flag=True, help="Show the whole plan and what would be skipped; run nothing."
+)
+@click.option("--format", "layout", type=click.Choice(FORMATS), default="table", help="Of the final results.")
+@json_option
+@pass_state
+def command(
+    state: State,
+    models: tuple[Path, ...],
+    devices: tuple[str, ...],
+    runtimes: tuple[str, ...],
+    precisions: tuple[str, ...],
+    threads: tuple[int, ...],
+    shapes: tuple[ShapeWish, ...],
+    batch: int | None,
+    inputs: Path | None,
+    data: Path | None,
+    seed: int,
+    blocks: int,
+    min_time: float,
+    min_runs: int,
+    max_time: float,
+    wait: float,
+    labels: tuple[str, ...],
+    dry_run: bool,
+    layout: str,
+) -> int:
+    """Measure models on devices: convert, ship, run, judge, store.
+
+    Without MODEL the bundled network runs on its labelled samples. Every number carries its verdict; a job
+    that fails says why and leaves the others unharmed.
+    """
+    from farm import progress
+    from farm.benchmark import execute, plan_for, with_sample
+    from farm.plan import Request
+    from farm_agent.wire import BlockPlan
+
+    request = with_sample(
+        Request(
+            models=models,
+            devices=devices or _devices_from_environment(),
+            runtimes=runtimes,
+            precisions=precisions,
+            threads=threads,
+            shapes=shapes,
+            batch=batch,
+            inputs=inputs,
+            data=data,
+            seed=seed,
+            blocks=BlockPlan(
+                blocks=blocks,
+                min_time_ns=int(min_time * 1e9),
+                min_runs=min_runs,
+                max_time_ns=int(max(max_time, min_time) * 1e9),
+                warmup_min_ns=int(min(0.5, min_time) * 1e9),
+            ),
+            wait_s=wait,
+            labels=_labels(labels),
+        )
+    )
+    plan = plan_for(request, state.config)
+    if dry_run:
+        return _show_plan(plan, state)
+    signal.signal(signal.SIGTERM, _terminate)
+    outcome = execute(plan, state.config, progress.choose(quiet=state.quiet), command=sys.argv)
+    _show(outcome, "json" if state.json else layout)
+    return _exit_code(plan, outcome)
+
+
+def _devices_from_environment() -> tuple[str, ...]:
+    return tuple(part for part in os.environ.get("FARM_DEVICES", "local").split(",") if part)
+
+
+def _labels(pairs: Sequence[str]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--label")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _show_plan(plan: Plan, state: State) -> int:
+    from farm.dry_run import plan_document, plan_rows
+
+    if state.json:
+        print_json(plan_document(plan, state.config))
+    else:
+        from farm.progress import header
+
+        for line in header(plan):
+            say(line)
+        columns, rows = plan_rows(plan, state.config)
+        print_table(columns, rows, title="Plan")
+    return EXIT_OK if any(cell.runs for cell in plan.cells) else EXIT_NOTHING
+
+
+def _show(outcome: Outcome, layout: str) -> None:
+    from farm.cli.results_output import show_results
+
+    show_results(outcome.results, layout)
+    kinds = {status: _count(outcome.results, status) for status in ("ok", "failed", "skipped")}
+    say(" · ".join(f"{count} {status}" for status, count in kinds.items() if count) or "nothing ran")
+    say(f"Again: farm results show {outcome.run_id}")
+
+
+def _count(results: Sequence[Result], status: str) -> int:
+    return sum(result.status == status for result in results)
+
+
+def _exit_code(plan: Plan, outcome: Outcome) -> int:
+    if outcome.interrupted:
+        return EXIT_INTERRUPTED
+    failed = [result for result in outcome.results if result.status == "failed"]
+    if failed:
+        only_usage = len(failed) == len(plan.cells) and all(r.error_blame == "usage" for r in failed)
+        return EXIT_USAGE if only_usage else EXIT_PARTIAL
+    return EXIT_OK if _count(outcome.results, "ok") else EXIT_NOTHING

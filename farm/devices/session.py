@@ -1,0 +1,96 @@
+"""A connection to one device's agent that heals itself: a lost link means reconnect and try again."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from farm.devices.device import Device
+from farm.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from farm.agent_client import AgentClient
+    from farm.transports import Transport
+    from farm_agent.pack import Packed
+    from farm_agent.wire import Facts, Hello
+    from farm_profiles import Profile
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_S = 20.0
+BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
+LINK_CODES = ("link.lost", "link.timeout", "device.unreachable")
+DEFAULT_ROOT = ".farm"
+
+
+class Session:
+    """One device, reached when first needed. Not shared between threads."""
+
+    def __init__(self, device: Device, profile: Profile, packed: Packed, *, stop: threading.Event) -> None:
+        self.device = device
+        self.profile = profile
+        self._packed = packed
+        self._stop = stop
+        self._transport: Transport | None = None
+        self._client: AgentClient | None = None
+        self._facts: Facts | None = None
+
+    def call(self, action: Callable[[AgentClient, Transport], T], *, patience_s: float = 60.0) -> T:
+        """Do ``action``; on a lost link reconnect with jittered back-off and do it again.
+
+        The action must be safe to repeat: every verb of the agent is. Raises InfrastructureError when the
+        link does not come back within ``patience_s``.
+        """
+        give_up = time.monotonic() + patience_s
+        attempt = 0
+        while True:
+            try:
+                client, transport = self._open()
+                return action(client, transport)
+            except InfrastructureError as error:
+                if error.code not in LINK_CODES or self._stop.is_set() or time.monotonic() > give_up:
+                    raise
+                self.close()
+                pause_s = BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)]
+                self._stop.wait(pause_s * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, not a secret
+                attempt += 1
+
+    def hello(self, *, patience_s: float = 60.0) -> Hello:
+        """What the agent says now: running jobs, free space, highest fence."""
+        return self.call(lambda client, _: client.hello(), patience_s=patience_s)
+
+    def facts(self, *, patience_s: float = 60.0) -> Facts:
+        """What the device is; asked once per session, since it probes every runtime."""
+        if self._facts is None:
+            self._facts = self.call(lambda client, _: client.facts(), patience_s=patience_s)
+        return self._facts
+
+    def close(self) -> None:
+        """Drop the connection; a later call opens a new one."""
+        if self._transport is not None:
+            self._transport.close()
+        self._transport = None
+        self._client = None
+
+    def _open(self) -> tuple[AgentClient, Transport]:
+        if self._client is not None and self._transport is not None:
+            return self._client, self._transport
+        from farm import agent_client
+        from farm.transports import connect
+
+        self._transport = connect(self.device, CONNECT_TIMEOUT_S)
+        python = agent_client.find_python(self._transport, self._pythons())
+        root = self.device.root or DEFAULT_ROOT
+        self._client = agent_client.install(self._transport, python, self._packed, root)
+        return self._client, self._transport
+
+    def _pythons(self) -> tuple[str, ...]:
+        if self.device.python:
+            return (self.device.python,)
+        if self.device.transport == "local":
+            return (sys.executable,)
+        return self.profile.reach.pythons

@@ -1,0 +1,199 @@
+"""models x devices x targets -> cells. A cell becomes a job, or carries the reason why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from farm.devices.device import Device
+from farm.errors import FarmError, JobError, UsageError
+from farm.shapes import ShapeWish, refuse_unused, shapes_for
+from farm_agent.wire import BlockPlan
+from farm_converters.model import Model
+from farm_converters.recipe import Recipe
+from farm_profiles import Profile, Target
+
+V = TypeVar("V")
+
+DEFAULT_PRECISIONS = ("fp32",)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for. Empty tuples mean: what the device's profile prefers."""
+
+    models: tuple[Path, ...]
+    devices: tuple[str, ...] = ("local",)
+    runtimes: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+    threads: tuple[int, ...] = ()
+    shapes: tuple[ShapeWish, ...] = ()
+    batch: int | None = None
+    inputs: Path | None = None
+    data: Path | None = None
+    seed: int = 0
+    blocks: BlockPlan = field(default_factory=BlockPlan)
+    wait_s: float = 600.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model on one device in one target. ``error``: it fails without running. ``skip``: why not tried.
+
+    ``model_name`` is known also when the file could not be read; ``model`` and ``recipe`` are then None.
+    """
+
+    job_id: str
+    model_name: str
+    model: Model | None
+    device: Device
+    profile: Profile
+    target: Target
+    recipe: Recipe | None
+    error: FarmError | None = None
+    skip: str = ""
+
+    @property
+    def runs(self) -> bool:
+        return self.error is None and not self.skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run will do, in order. ``matched``: what each selector matched, for the header."""
+
+    run_id: str
+    request: Request
+    matched: tuple[tuple[str, tuple[str, ...]], ...]
+    cells: tuple[Cell, ...]
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        return tuple({cell.device.name: cell.device for cell in self.cells}.values())
+
+    def cells_of(self, device: Device) -> tuple[Cell, ...]:
+        return tuple(cell for cell in self.cells if cell.device.name == device.name)
+
+
+def make_plan(
+    request: Request,
+    *,
+    run_id: str,
+    devices: Sequence[Device],
+    matched: Sequence[tuple[str, tuple[str, ...]]],
+    profile_of: Callable[[str], Profile],
+    inspect: Callable[[Path], Model],
+) -> Plan:
+    """Cross models with devices and their targets. Bad models and shapes become failing cells, not errors.
+
+    Raises UsageError for a ``--shape`` that no model has a use for, and for unknown profiles.
+    """
+    models = [_read(path, inspect) for path in request.models]
+    known = {model.name: [spec.name for spec in model.inputs] for model in models if isinstance(model, Model)}
+    if known:
+        refuse_unused(request.shapes, known)
+    cells: list[Cell] = []
+    for path, model in zip(request.models, models, strict=True):
+        prepared = model if isinstance(model, FarmError) else _shapes(request, model)
+        for device in devices:
+            profile = profile_of(device.profile)
+            for target, skip in _targets(request, profile):
+                cell = _cell(f"{run_id}-{len(cells):03d}", path, prepared, device, profile, target, request)
+                cells.append(replace(cell, skip=skip) if skip else cell)
+    return Plan(run_id, request, tuple(matched), tuple(cells))
+
+
+def _read(path: Path, inspect: Callable[[Path], Model]) -> Model | FarmError:
+    try:
+        return inspect(path)
+    except FarmError as error:
+        return error
+
+
+def _shapes(request: Request, model: Model) -> tuple[Model, dict[str, tuple[int, ...]]] | FarmError:
+    from farm_converters.shapes import resolve_shapes
+
+    wishes = shapes_for(request.shapes, model.name, [spec.name for spec in model.inputs])
+    try:
+        return model, resolve_shapes(model, wishes, request.batch)
+    except FarmError as error:
+        return error
+
+
+def _cell(
+    job_id: str,
+    path: Path,
+    prepared: tuple[Model, dict[str, tuple[int, ...]]] | FarmError,
+    device: Device,
+    profile: Profile,
+    target: Target,
+    request: Request,
+) -> Cell:
+    if isinstance(prepared, FarmError):
+        return Cell(job_id, path.stem, None, device, profile, target, None, error=prepared)
+    model, shapes = prepared
+    recipe = Recipe(
+        format=target.format,
+        precision=target.precision,
+        shapes=shapes,
+        seed=request.seed,
+        inputs_path=request.inputs,
+        inputs_sha256=_sha256(request.inputs) if request.inputs else "",
+    )
+    return Cell(job_id, model.name, model, device, profile, target, recipe)
+
+
+def _targets(request: Request, profile: Profile) -> list[tuple[Target, str]]:
+    """The profile's targets that the request selects, each once; and what it asks for in vain."""
+    precisions = request.precisions or DEFAULT_PRECISIONS
+    runtimes = request.runtimes or unique([target.runtime for target in profile.targets])
+    chosen: list[tuple[Target, str]] = []
+    for runtime in runtimes:
+        for precision in precisions:
+            found = [t for t in profile.targets if t.runtime == runtime and t.precision == precision]
+            if found:
+                chosen += [(t, "") for t in _with_threads(found, request.threads)]
+            elif request.runtimes or request.precisions:
+                missing = Target(format="", runtime=runtime, precision=precision)
+                chosen.append((missing, f"profile {profile.name} has no {runtime} target at {precision}"))
+    return chosen
+
+
+def _with_threads(targets: Sequence[Target], threads: Sequence[int]) -> list[Target]:
+    if not threads:
+        return list(targets)
+    return unique([replace(target, threads=count) for target in targets for count in threads])
+
+
+def unique(items: Sequence[V]) -> list[V]:
+    """The items in order, each once (they may be unhashable)."""
+    kept: list[V] = []
+    for item in items:
+        if item not in kept:
+            kept.append(item)
+    return kept
+
+
+def _sha256(path: Path) -> str:
+    import hashlib
+
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the inputs file {path}: {error.strerror}", code="inputs.unreadable"
+        ) from error
+
+
+def device_build_error(cell: Cell) -> JobError:
+    """Why a cell whose edge runs on the device cannot run where the runtime is missing."""
+    return JobError(
+        f"{cell.target.format} is built on the device that runs it, and {cell.device.name} "
+        f"has no {cell.target.runtime}",
+        code="target.needs-device-build",
+        fix=f"install {cell.target.runtime} on {cell.device.name}, or leave it out with --runtimes",
+    )

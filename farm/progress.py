@@ -1,0 +1,197 @@
+"""What a run tells people while it goes on: plain lines for a pipe, bars with an ETA for a terminal."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from farm.plan import Cell, Plan
+    from farm_results.model import Result
+
+
+class Reporter(Protocol):
+    """Told about everything; must be safe to call from several threads and must not raise."""
+
+    def begin(self, plan: Plan) -> None:
+        """The plan is made; nothing runs yet."""
+
+    def convert(self, cell: Cell, text: str) -> None:
+        """A conversion says what it does."""
+
+    def stage(self, cell: Cell, text: str, done: float) -> None:
+        """A job entered a stage; ``done`` is the share of it that is behind, 0 to 1."""
+
+    def end(self, cell: Cell, result: Result) -> None:
+        """A cell ended."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+    def close(self) -> None:
+        """The run is over."""
+
+
+class Silent:
+    """Tells nothing: for the Python API and ``--quiet``."""
+
+    def begin(self, plan: Plan) -> None: ...
+    def convert(self, cell: Cell, text: str) -> None: ...
+    def stage(self, cell: Cell, text: str, done: float) -> None: ...
+    def end(self, cell: Cell, result: Result) -> None: ...
+    def note(self, text: str) -> None: ...
+    def close(self) -> None: ...
+
+
+class Lines:
+    """One line per event on stderr; no control codes."""
+
+    def __init__(self, write: Callable[[str], object] | None = None) -> None:
+        self._write = write or (lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201
+        self._lock = threading.Lock()
+        self._said: dict[str, str] = {}
+
+    def begin(self, plan: Plan) -> None:
+        for line in header(plan):
+            self.note(line)
+
+    def convert(self, cell: Cell, text: str) -> None:
+        self.note(f"convert  {cell.model_name} {cell.target.format} {cell.target.precision}: {text}")
+
+    def stage(self, cell: Cell, text: str, done: float) -> None:  # noqa: ARG002 - lines have no bar
+        with self._lock:
+            if self._said.get(cell.job_id) == text:
+                return
+            self._said[cell.job_id] = text
+        self.note(f"{cell.device.name}  {_what(cell)}: {text}")
+
+    def end(self, cell: Cell, result: Result) -> None:
+        self.note(f"{cell.device.name}  {_what(cell)}: {ending(result)}")
+
+    def note(self, text: str) -> None:
+        with self._lock:
+            self._write(printable(text))
+
+    def close(self) -> None:
+        """Nothing to undo."""
+
+
+class Bars:
+    """A bar per device with the stage and the time left; finished cells scroll above."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._console = Console(stderr=True, highlight=False)
+        self._bars: Progress = Progress(
+            TextColumn("{task.fields[device]}", markup=False),
+            BarColumn(bar_width=20),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}", markup=False),
+            console=self._console,
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._ended: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+        self._begun = time.monotonic()
+        self._lock = threading.Lock()
+
+    def begin(self, plan: Plan) -> None:
+        for line in header(plan):
+            self.note(line)
+        for device in plan.devices:
+            cells = [cell for cell in plan.cells_of(device) if cell.runs]
+            self._counts[device.name] = len(cells)
+            self._tasks[device.name] = self._bars.add_task(
+                "waiting", total=max(1, len(cells)), device=printable(device.name), left=""
+            )
+        self._begun = time.monotonic()
+        self._bars.start()
+
+    def convert(self, cell: Cell, text: str) -> None:
+        self._show(cell, f"convert {_what(cell)}: {text}", 0.0)
+
+    def stage(self, cell: Cell, text: str, done: float) -> None:
+        self._show(cell, f"{_what(cell)}: {text}", done)
+
+    def end(self, cell: Cell, result: Result) -> None:
+        with self._lock:
+            if cell.runs:
+                self._ended[cell.device.name] = self._ended.get(cell.device.name, 0.0) + 1.0
+        self.note(f"{cell.device.name}  {_what(cell)}: {ending(result)}")
+        self._show(cell, "next", 0.0)
+
+    def note(self, text: str) -> None:
+        self._console.print(printable(text), markup=False, soft_wrap=True)
+
+    def close(self) -> None:
+        self._bars.stop()
+
+    def _show(self, cell: Cell, text: str, done: float) -> None:
+        task = self._tasks.get(cell.device.name)
+        if task is None:
+            return
+        completed = self._ended.get(cell.device.name, 0.0) + done
+        total = self._counts.get(cell.device.name, 1)
+        self._bars.update(
+            task, completed=completed, description=printable(text)[:70], left=self._left(completed, total)
+        )
+
+    def _left(self, completed: float, total: int) -> str:
+        elapsed_s = time.monotonic() - self._begun
+        if completed < 0.25 or completed >= total:
+            return ""
+        left_s = int(elapsed_s / completed * (total - completed))
+        return f"about {left_s // 60}m {left_s % 60:02d}s left" if left_s >= 60 else f"about {left_s}s left"
+
+
+def choose(*, quiet: bool) -> Reporter:
+    """Bars when stderr is a terminal, lines otherwise, nothing when quiet."""
+    if quiet:
+        return Silent()
+    return Bars() if sys.stderr.isatty() else Lines()
+
+
+def header(plan: Plan) -> list[str]:
+    """What the run will do, in a few lines: what each selector matched, how many jobs, which protocol."""
+    running = sum(cell.runs for cell in plan.cells)
+    models = len({cell.model_name for cell in plan.cells})
+    blocks = plan.request.blocks
+    lines = [
+        f"Run {plan.run_id}: {models} model{'s' * (models != 1)} × {len(plan.devices)} "
+        f"device{'s' * (len(plan.devices) != 1)} = {running} job{'s' * (running != 1)}"
+        + (f" ({len(plan.cells) - running} not run: see below)" if running < len(plan.cells) else "")
+    ]
+    lines += [f"  {token} → {', '.join(names)}" for token, names in plan.matched]
+    lines.append(
+        f"  latency, {blocks.blocks} fresh processes per job, each warmed up until steady, then at least "
+        f"{blocks.min_time_ns / 1e9:g} s and {blocks.min_runs} inferences"
+    )
+    return lines
+
+
+def ending(result: Result) -> str:
+    """How a cell ended, in one line."""
+    if result.status == "ok" and result.latency is not None:
+        return f"p50 {result.latency.p50_ns / 1e6:.3f} ms, {result.verdict.word}"
+    if result.status == "skipped":
+        return f"skipped: {result.error_message}"
+    fix = f" (fix: {result.error_fix})" if result.error_fix else ""
+    return f"FAILED {result.error_code}: {result.error_message}{fix}"
+
+
+def printable(text: str) -> str:
+    """The text without control characters: names and messages come from files and devices."""
+    return "".join(char if char.isprintable() else "�" for char in text)
+
+
+def _what(cell: Cell) -> str:
+    return f"{cell.model_name} {cell.target.runtime} {cell.target.precision}"

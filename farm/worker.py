@@ -1,0 +1,217 @@
+"""One device's share of a run: its cells in order, each ending in a stored result, whatever happens."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from farm.artifacts import ArtifactDesk
+from farm.devices.session import Session
+from farm.drive import Driver, Fetched, Shipment, Watcher, shipment_of
+from farm.errors import FarmBug, FarmError, InfrastructureError, JobError
+from farm.plan import Cell, Request, device_build_error
+from farm.progress import Reporter
+from farm_agent.wire import Event, Facts, JobSpec
+
+if TYPE_CHECKING:
+    from farm_converters.recipe import Artifact
+    from farm_results.model import Result
+    from farm_results.store import Store
+
+FIRST_CONTACT_PATIENCE_S = 15.0
+BLIND_CODES = ("device.unreachable", "device.host-key", "device.auth", "device.no-python")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the workers of one run share."""
+
+    run_id: str
+    request: Request
+    store: Store
+    desk: ArtifactDesk
+    reporter: Reporter
+    holder: str
+    stop: threading.Event
+    scratch: Path
+
+
+def run_cells(work: Work, session: Session, cells: Sequence[Cell]) -> None:
+    """Run the cells of one device; every cell that was begun leaves a stored result.
+
+    A device that cannot be reached fails its remaining cells at once, with the reason.
+    """
+    blind: FarmError | None = None
+    try:
+        for cell in cells:
+            if work.stop.is_set():
+                return
+            try:
+                if cell.runs and blind is None:
+                    _run(work, session, cell)
+                    continue
+                error = cell.error or blind
+                _keep(work, cell, _skipped(work, cell) if error is None else _failed(work, cell, error))
+            except FarmError as error:
+                _keep(work, cell, _failed(work, cell, error))
+                if error.code.startswith(BLIND_CODES):
+                    blind = error
+    finally:
+        session.close()
+
+
+def _run(work: Work, session: Session, cell: Cell) -> None:
+    try:
+        work.reporter.stage(cell, "connect", 0.0)
+        facts = session.facts(patience_s=FIRST_CONTACT_PATIENCE_S)
+        skip = _runtime_problem(work.request, cell, facts)
+        if skip:
+            _keep(work, cell, _skipped(work, cell, skip))
+            return
+        work.reporter.stage(cell, "wait for the artifact", 0.0)
+        artifact = work.desk.collect(cell, work.stop)
+        if cell.device.transport == "local":
+            work.reporter.stage(cell, "wait until nothing converts on this machine", 0.0)
+            work.desk.wait_all(work.stop)
+        spec, shipment = _spec(work, cell, artifact)
+        driver = Driver(session, work.store.engine, work.holder, work.stop, work.request.wait_s, work.scratch)
+        driver.drive(
+            spec, shipment, lambda fetched: _measured(work, cell, artifact, facts, fetched), _Tell(work, cell)
+        )
+    except FarmError:
+        raise
+    except Exception as error:
+        raise FarmBug(f"{type(error).__name__}: {error}", code="farm.bug") from error
+
+
+def _runtime_problem(request: Request, cell: Cell, facts: Facts) -> str:
+    """Why this device cannot run the cell's runtime: a skip by default, an error when it was asked for."""
+    fact = next((f for f in facts.runtimes if f.name == cell.target.runtime), None)
+    if fact is not None and not fact.unavailable:
+        return ""
+    why = fact.unavailable if fact else f"its agent knows no runtime {cell.target.runtime}"
+    if cell.target.runtime in request.runtimes:
+        if cell.target.format == "tensorrt":
+            raise device_build_error(cell)
+        raise JobError(
+            f"{cell.device.name} cannot run {cell.target.runtime}: {why}",
+            code="runtime.missing",
+            fix=fact.fix if fact else "",
+        )
+    return f"{why} (fix: {fact.fix})" if fact and fact.fix else why
+
+
+def _spec(work: Work, cell: Cell, artifact: Artifact) -> tuple[JobSpec, Shipment]:
+    if artifact.where == "device":
+        raise device_build_error(cell)
+    dataset = work.desk.dataset(cell)
+    spec = JobSpec(
+        job_id=cell.job_id,
+        fence=0,
+        artifact=artifact.spec,
+        runtime=cell.target.runtime,
+        plan=work.request.blocks,
+        threads=cell.target.threads,
+        options=dict(cell.target.options),
+        golden=artifact.golden,
+        dataset=dataset[0] if dataset else None,
+        process_timeout_s=cell.profile.limits.process_timeout_s,
+        memory_limit_bytes=(cell.profile.limits.memory_mb or 0) * 1024 * 1024,
+    )
+    parts = list(zip(artifact.spec.files, artifact.paths, strict=True))
+    if artifact.golden and artifact.golden_path:
+        parts.append((artifact.golden.blob, artifact.golden_path))
+    if dataset:
+        parts.append((dataset[0].blob, dataset[1]))
+    return spec, shipment_of(parts)
+
+
+class _Tell(Watcher):
+    """Turns what the loop says into progress."""
+
+    def __init__(self, work: Work, cell: Cell) -> None:
+        self._work = work
+        self._cell = cell
+        self._processes = work.request.blocks.blocks + 2
+        self._ended = 0
+
+    def stage(self, text: str) -> None:
+        self._work.reporter.stage(self._cell, text, self._share())
+
+    def event(self, event: Event) -> None:
+        if event.kind == "block":
+            self._ended += 1
+            blocks = self._work.request.blocks.blocks
+            self._work.reporter.stage(
+                self._cell, f"process {self._ended} of {blocks} measured", self._share()
+            )
+
+    def sent(self, byte_count: int) -> None:
+        if byte_count:
+            self._work.reporter.stage(self._cell, "ship", self._share())
+
+    def _share(self) -> float:
+        return min(1.0, (self._ended + 0.5) / self._processes)
+
+
+def _measured(work: Work, cell: Cell, artifact: Artifact, facts: Facts, fetched: Fetched) -> None:
+    """Judge what came back and store it: samples first, then the row that points at them."""
+    from farm_results.build import result_of
+    from farm_results.summary import read_samples, summarise
+    from farm_results.verdicts import judge
+
+    samples = [read_samples(path) for path in fetched.samples]
+    latency = summarise(samples) if samples else None
+    verdict = judge(fetched.spec, fetched.result, latency)
+    hashes = tuple(work.store.objects.put_file(path) for path in fetched.samples)
+    result = result_of(
+        **_identity(work, cell),
+        spec=fetched.spec,
+        job=fetched.result,
+        latency=latency,
+        verdict=verdict,
+        sample_hashes=hashes,
+        facts=facts,
+        artifact=_about(artifact),
+        sent_bytes=fetched.sent_bytes,
+    )
+    _keep(work, cell, result)
+
+
+def _failed(work: Work, cell: Cell, error: FarmError) -> Result:
+    from farm_results.build import failed
+
+    return failed(**_identity(work, cell), error=error)
+
+
+def _skipped(work: Work, cell: Cell, why: str = "") -> Result:
+    from farm_results.build import skipped
+
+    return skipped(**_identity(work, cell), reason=why or cell.skip)
+
+
+def _keep(work: Work, cell: Cell, result: Result) -> None:
+    try:
+        work.store.add_result(result)
+    except FarmError as error:
+        work.reporter.note(f"{cell.job_id}: the result could not be stored: {error.message}")
+        raise InfrastructureError(error.message, code=error.code, fix=error.fix) from error
+    work.reporter.end(cell, result)
+
+
+def _identity(work: Work, cell: Cell) -> dict[str, object]:
+    """The fields of a result that are known before anything ran."""
+    return {
+        "run_id": work.run_id,
+        "job_id": cell.job_id,
+        "created_unix_s": time.time(),
+        "model": cell.model_name,
+        "model_sha256": cell.model.sha256 if cell.model else "",
+        "device": cell.device.name,
+        "profile": cell.profile.name,
+        "target": cell.target,
+    }
