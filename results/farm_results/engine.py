@@ -1,0 +1,117 @@
+"""Open the database behind a store: SQLite by path, or any other by its URL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from farm_agent.errors import UsageError
+from farm_results.faults import store_faults
+from farm_results.upgrade import ensure_current
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+BUSY_TIMEOUT_MS = 20_000
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a store lies. ``name`` is for messages and never shows a password."""
+
+    url: str
+    name: str
+    folder: Path
+
+
+def locate(where: str | Path) -> Location:
+    """Understand a store's address: a folder (holds farm.db and objects/), a database file, or a URL.
+
+    Raises UsageError ``store.url``.
+    """
+    text = str(where)
+    if "://" not in text or isinstance(where, Path):
+        path = Path(text).expanduser().absolute()
+        is_file = path.is_file() or path.suffix in (".db", ".sqlite", ".sqlite3")
+        file = path if is_file else path / "farm.db"
+        return Location(_sqlite_url(file), str(file), file.parent)
+    return _locate_url(text)
+
+
+def _sqlite_url(file: Path) -> str:
+    from sqlalchemy import URL
+
+    return URL.create("sqlite", database=str(file)).render_as_string(hide_password=False)
+
+
+def _locate_url(text: str) -> Location:
+    from platformdirs import user_data_path
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise _bad_url("it is not a URL that can be understood") from None
+    backend = url.get_backend_name()
+    if backend == "sqlite" and url.database and url.database != ":memory:":
+        return locate(Path(url.database))
+    if backend != "postgresql":
+        raise _bad_url(f"{backend} cannot hold a store")
+    return Location(text, url.render_as_string(hide_password=True), user_data_path("farm"))
+
+
+def _bad_url(why: str) -> UsageError:
+    return UsageError(
+        f"the store's address cannot be used: {why}",
+        code="store.url",
+        fix="give a folder, a .db file, or a URL that starts with sqlite:/// or postgresql://",
+    )
+
+
+def open_engine(where: str | Path | Location) -> Engine:
+    """Open, and create or migrate when needed. Safe when several processes do it at once.
+
+    Raises UsageError store.newer, store.foreign, store.corrupt, store.not-writable, store.url,
+    store.driver; InfrastructureError store.locked, host.disk-full.
+    """
+    from sqlalchemy import create_engine, event
+
+    location = where if isinstance(where, Location) else locate(where)
+    with store_faults(location.name):
+        location.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            engine = create_engine(location.url, pool_pre_ping=not location.url.startswith("sqlite"))
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"the driver of this database is missing: {error.name}",
+                code="store.driver",
+                fix="pip install 'psycopg[binary]' and write the URL as postgresql+psycopg://...",
+            ) from error
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        ensure_current(engine, location.name)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ANN401, ARG001 - DBAPI
+    connection.isolation_level = None  # we say BEGIN ourselves, so that DDL is in the transaction too
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    # FULL: the agent deletes a result once we acknowledge it, so a commit must survive a power cut.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("farm_write", False)
+    # A writer takes the lock at once: upgrading a read transaction later fails without waiting.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def writing(engine: Engine) -> Engine:
+    """The same engine for transactions that write."""
+    return engine.execution_options(farm_write=True)

@@ -1,0 +1,1 @@
+"""Revisions in order. A released file never changes again."""

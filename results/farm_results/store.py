@@ -1,0 +1,182 @@
+"""The store: runs and their results in a database, raw samples as files beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import ColumnElement, Row, and_, func, select, true, update
+
+from farm_agent import codec
+from farm_agent.errors import FarmBug, InfrastructureError, UsageError
+from farm_results.engine import Location, locate, open_engine, writing
+from farm_results.faults import store_faults
+from farm_results.lookup import resolve
+from farm_results.model import Result, Run
+from farm_results.objects import Objects
+from farm_results.schema import RESULT, RUN
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+class Store:
+    """Results that stay. Safe for several threads and processes at once.
+
+    Every method raises InfrastructureError store.locked, store.unreachable, host.disk-full and UsageError
+    store.corrupt, store.not-writable.
+    """
+
+    def __init__(self, engine: Engine, location: Location) -> None:
+        self.engine = engine
+        self.name = location.name
+        self.objects = Objects(location.folder / "objects")
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
+
+    def add_run(self, run: Run) -> bool:
+        """Record a run; False when it already is here (nothing changes then)."""
+        values = {
+            "run_id": run.run_id,
+            "created_unix_s": run.created_unix_s,
+            "state": run.state,
+            "record": codec.dumps(run),
+        }
+        with store_faults(self.name), writing(self.engine).begin() as connection:
+            known = select(RUN.c.run_id).where(RUN.c.run_id == run.run_id)
+            if connection.execute(known).first():
+                return False
+            connection.execute(RUN.insert(), values)
+            return True
+
+    def end_run(self, run_id: str, state: str, ended_unix_s: float | None = None) -> None:
+        """Say how a run ended: done or interrupted. Raises UsageError ``results.unknown-run``."""
+        import time
+
+        with store_faults(self.name), writing(self.engine).begin() as connection:
+            text = connection.execute(select(RUN.c.record).where(RUN.c.run_id == run_id)).scalar()
+            if text is None:
+                raise UsageError(f"no run is called {run_id}", code="results.unknown-run")
+            record = json.loads(text)
+            record["state"] = state
+            record["ended_unix_s"] = time.time() if ended_unix_s is None else ended_unix_s
+            values = {"state": state, "record": codec.dumps(record)}
+            connection.execute(update(RUN).where(RUN.c.run_id == run_id).values(values))
+
+    def add_result(self, result: Result) -> bool:
+        """Store a result in one transaction; False when its job already is here (nothing changes then).
+
+        Put the sample files into ``objects`` first. Raises InfrastructureError ``store.object-missing``
+        when one is not there, and FarmBug ``store.run-missing`` when the run was never added.
+        """
+        for sha256 in result.sample_hashes:
+            if not self.objects.has(sha256):
+                raise InfrastructureError(
+                    f"the samples {sha256[:12]}... of job {result.job_id} are not in the store",
+                    code="store.object-missing",
+                    fix="fetch the job's samples again before its result is stored",
+                )
+        with store_faults(self.name), writing(self.engine).begin() as connection:
+            if connection.execute(select(RESULT.c.job_id).where(RESULT.c.job_id == result.job_id)).first():
+                return False
+            if not connection.execute(select(RUN.c.run_id).where(RUN.c.run_id == result.run_id)).first():
+                raise FarmBug(f"run {result.run_id} was never added", code="store.run-missing")
+            connection.execute(RESULT.insert(), _row_of(result))
+            return True
+
+    def results(
+        self,
+        run_id: str | None = None,
+        *,
+        device: str | None = None,
+        model: str | None = None,
+        runtime: str | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+        last: bool = False,
+    ) -> list[Result]:
+        """Results that match every filter, sorted by run, model, device, runtime and precision.
+
+        ``run_id``: whole, a unique prefix, or "last"; ``last`` means the same as "last". ``limit`` keeps
+        the newest. Raises UsageError ``results.unknown-run``, ``results.ambiguous-run``.
+        """
+        wanted = {"device": device, "model": model, "runtime": runtime, "status": status}
+        terms = [RESULT.c[name] == value for name, value in wanted.items() if value is not None]
+        if last or run_id is not None:
+            terms.append(RESULT.c.run_id == self.find_run("last" if last or run_id is None else run_id))
+        return self._select(and_(true(), *terms), limit)
+
+    def result(self, job_id: str) -> Result:
+        """One result by its job id or a unique prefix of it.
+
+        Raises UsageError ``results.unknown-job``, ``results.ambiguous-job``.
+        """
+        with store_faults(self.name), self.engine.connect() as connection:
+            ids = [str(row[0]) for row in connection.execute(select(RESULT.c.job_id))]
+        return self._select(RESULT.c.job_id == resolve(job_id, ids, "job"), None)[0]
+
+    def runs(self, limit: int | None = None) -> list[Run]:
+        """Runs, the newest first."""
+        query = select(RUN.c.record).order_by(RUN.c.created_unix_s.desc(), RUN.c.run_id.desc()).limit(limit)
+        with store_faults(self.name), self.engine.connect() as connection:
+            return [codec.loads(Run, str(row[0])) for row in connection.execute(query)]
+
+    def find_run(self, run_id: str) -> str:
+        """The whole id of a run, given whole, as a unique prefix, or as "last".
+
+        Raises UsageError ``results.unknown-run``, ``results.ambiguous-run``.
+        """
+        query = select(RUN.c.run_id).order_by(RUN.c.created_unix_s.desc(), RUN.c.run_id.desc())
+        with store_faults(self.name), self.engine.connect() as connection:
+            ids = [str(row[0]) for row in connection.execute(query)]
+        return ids[0] if run_id == "last" and ids else resolve(run_id, ids, "run")
+
+    def count(self) -> int:
+        """How many results the store holds."""
+        with store_faults(self.name), self.engine.connect() as connection:
+            return int(connection.execute(select(func.count()).select_from(RESULT)).scalar_one())
+
+    def _select(self, where: ColumnElement[bool], limit: int | None) -> list[Result]:
+        query = (
+            select(RESULT.c.record, RESULT.c.document, RUN.c.created_unix_s)
+            .join(RUN, RUN.c.run_id == RESULT.c.run_id)
+            .where(where)
+            .order_by(RESULT.c.created_unix_s.desc(), RESULT.c.job_id)
+            .limit(limit)
+        )
+        with store_faults(self.name), self.engine.connect() as connection:
+            rows = [(_result_of(row), float(row[2])) for row in connection.execute(query)]
+        return [result for result, _ in sorted(rows, key=lambda row: (row[1], *_order(row[0])))]
+
+
+def _order(result: Result) -> tuple[object, ...]:
+    parts = (result.run_id, result.model, result.device, result.runtime, result.format, result.precision)
+    return (*parts, result.threads, result.job_id)
+
+
+def _row_of(result: Result) -> dict[str, object]:
+    record = codec.encode(result)
+    document = record.pop("document")
+    latency, verdict = result.latency, result.verdict
+    derived = {
+        "record": codec.dumps(record),
+        "document": codec.dumps(document),
+        "p50_ns": None if latency is None else latency.p50_ns,
+        "verdict": verdict.word,
+    }
+    return {name: record[name] for name in RESULT.c.keys() if name not in derived} | derived  # noqa: SIM118
+
+
+def _result_of(row: Row[tuple[str, str, float]]) -> Result:
+    return codec.decode(Result, json.loads(row[0]) | {"document": json.loads(row[1])})
+
+
+def open_store(where: str | Path) -> Store:
+    """Open a store by folder, .db file or URL; create or migrate it when needed. See ``open_engine``."""
+    location = locate(where)
+    store = Store(open_engine(location), location)
+    store.objects.sweep()
+    return store

@@ -1,0 +1,96 @@
+"""Bring a store to the schema of this version, under a lock, when it is opened."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from farm_agent.errors import UsageError
+from farm_results.migrations import HEAD
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+_ADVISORY_LOCK = 0x6661726D  # "farm"
+
+
+def ensure_current(engine: Engine, where: str) -> None:
+    """Migrate unless the store already is at ``HEAD`` (one cheap query).
+
+    Raises UsageError ``store.newer`` when a later farm wrote it, ``store.foreign`` when the database
+    belongs to another program.
+    """
+    with engine.connect() as connection:
+        if _revision(connection) == HEAD:
+            return
+    with _exclusive(engine):
+        if engine.dialect.name == "sqlite":
+            _use_wal(engine)
+        with engine.execution_options(farm_write=True).begin() as connection:
+            _upgrade(connection, where)
+
+
+def _revision(connection: Connection) -> str | None:
+    """The revision the store says it has; None for an empty or a foreign database."""
+    from sqlalchemy import inspect, text
+
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(connection: Connection, where: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+    from sqlalchemy import inspect
+
+    config = Config()
+    folder = Path(__file__).parent / "migrations"
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    revision = _revision(connection)
+    if revision is not None and revision not in known:
+        raise UsageError(
+            f"the store {where} was written by a newer farm (schema {revision}; this farm knows {HEAD})",
+            code="store.newer",
+            fix="upgrade farm (pip install --upgrade edgefarm), or name another store with FARM_STORE=DIRECTORY",
+        )
+    if revision is None and inspect(connection).get_table_names():
+        raise UsageError(
+            f"the database {where} belongs to another program",
+            code="store.foreign",
+            fix="name another store with FARM_STORE=DIRECTORY",
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _use_wal(engine: Engine) -> None:
+    """Readers and the writer do not block each other. The mode stays in the file, so set it once."""
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _exclusive(engine: Engine) -> Iterator[None]:
+    """One process at a time past this point, also between machines on PostgreSQL."""
+    if engine.dialect.name == "sqlite":
+        with Path(f"{engine.url.database}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        return
+    from sqlalchemy import text
+
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
