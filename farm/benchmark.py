@@ -52,17 +52,17 @@ def plan_for(request: Request, config: Config) -> Plan:
 
     from farm.devices import inventory
     from farm.devices.select import select
-    from farm_profiles.load import load_profile
+    from farm_profiles.load import load_profile, profile_names
 
     devices = inventory.load(config.inventory_path)
-    profiles = {name: load_profile(name) for name in {device.profile for device in devices.values()}}
+    profiles = {name: load_profile(name) for name in profile_names()}
     selection = select(devices, profiles, request.devices)
     return make_plan(
         request,
         run_id=_run_id(),
         devices=selection.matches,
         matched=selection.explained,
-        profile_of=lambda name: profiles[name],
+        profile_of=lambda name: profiles.get(name) or load_profile(name),
         inspect=inspect_model,
     )
 
