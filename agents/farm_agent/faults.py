@@ -1,0 +1,82 @@
+"""What a runtime's exception means, as an error of ours. Their classes differ per release: texts do not."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Tuple
+
+from farm_agent.errors import FarmError, JobError
+
+TEXT_LIMIT = 600
+
+# (pattern in the runtime's message, our code, what to do). The first that matches wins.
+MEANINGS: Tuple[Tuple[str, str, str], ...] = (
+    (
+        (
+            r"unresolved custom op|[Ff]lex ops|Op type not registered|is not a registered function/op"
+            r"|NOT_IMPLEMENTED|No Op registered for|Unsupported operation|not supported for opset|Fatal error: .*not a"
+        ),
+        "runtime.unsupported-op",
+        "use another runtime for this model, or export it without this operator",
+    ),
+    (
+        (
+            r"[Uu]nsupported model IR version|ir_version|Opset \d+ is under development|maximum supported"
+            r"|Didn't find op for builtin opcode"
+        ),
+        "runtime.model-too-new",
+        "update the runtime on the device, or export the model with an older opset",
+    ),
+    (
+        r"bad_alloc|bad allocation|[Ff]ailed to allocate memory|Cannot allocate memory|std::length_error|MemoryError",
+        "runtime.out-of-memory",
+        "use a smaller model or batch, or raise the memory limit",
+    ),
+    (
+        (
+            r"INVALID_PROTOBUF|Protobuf parsing failed|could not be mapped|not a valid|Model provided has model identifier"
+            r"|Unable to read the model|parsing"
+        ),
+        "model.unreadable",
+        "convert the model again",
+    ),
+)
+
+
+def shorten(text: str, limit: int = TEXT_LIMIT) -> str:
+    """One line of at most ``limit`` characters."""
+    line = re.sub(r"\s+", " ", text).strip()
+    return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def runtime_error(runtime: str, action: str, error: BaseException) -> FarmError:
+    """The error behind an exception that ``runtime`` raised while it tried to ``action`` (load, run)."""
+    if isinstance(error, FarmError):
+        return error
+    text = str(error) or type(error).__name__
+    message = f"{runtime} cannot {action} this model: {shorten(text)}"
+    if isinstance(error, MemoryError):
+        return JobError(
+            message, code="runtime.out-of-memory", fix="raise the memory limit or use a smaller batch"
+        )
+    for pattern, code, fix in MEANINGS:
+        if re.search(pattern, text):
+            return JobError(message, code=code, fix=fix)
+    return JobError(message, code=f"runtime.{action}-failed", fix="try another runtime, or check the model")
+
+
+def missing(runtime: str, package: str, detail: str = "") -> JobError:
+    """A runtime that this Python cannot import, with the command that installs it here."""
+    return JobError(
+        "{} is not installed for {}{}".format(
+            runtime, sys.executable, f" ({shorten(detail)})" if detail else ""
+        ),
+        code="runtime.missing",
+        fix=pip_command(package),
+    )
+
+
+def pip_command(package: str) -> str:
+    """How to install ``package`` for the Python that runs this."""
+    return f"{sys.executable} -m pip install {package}"

@@ -1,0 +1,212 @@
+"""LiteRT (ai-edge-litert), else the older tflite-runtime, whichever this Python has."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+
+from farm_agent import faults
+from farm_agent.errors import JobError
+from farm_agent.runtimes import Probe, match_all, threads_of
+from farm_agent.trace import precision_of, summarise
+from farm_agent.wire import PrecisionProof, TensorSpec
+
+PACKAGES = (("ai_edge_litert", "ai-edge-litert"), ("tflite_runtime", "tflite-runtime"))
+MOVERS = frozenset(
+    [
+        "CAST",
+        "QUANTIZE",
+        "DEQUANTIZE",
+        "RESHAPE",
+        "TRANSPOSE",
+        "SQUEEZE",
+        "EXPAND_DIMS",
+        "CONCATENATION",
+        "SPLIT",
+        "SLICE",
+        "STRIDED_SLICE",
+        "PAD",
+        "GATHER",
+        "SHAPE",
+        "PACK",
+        "UNPACK",
+        "TILE",
+    ]
+)
+
+
+def probe() -> Probe:
+    """Which of the two packages this Python has."""
+    try:
+        _, version = _interpreter()
+    except JobError as error:
+        return Probe("", error.message, error.fix)
+    return Probe(version)
+
+
+def open(path: str, options: Mapping[str, Any]) -> Session:  # noqa: A001 - the seam's name
+    """Load a model. Raises JobError runtime.missing, runtime.unsupported-op, runtime.load-failed, model.*."""
+    module, _ = _interpreter()
+    return Session(module, path, options)
+
+
+class Session:
+    """A loaded model; see ``farm_agent.runtimes.Session``."""
+
+    def __init__(self, module: Any, path: str, options: Mapping[str, Any]) -> None:  # noqa: ANN401
+        self._module = module
+        self._path = path
+        self._threads = threads_of(options)
+        self._interpreter = self._create()
+        self._allocated = False
+        details = self._interpreter.get_input_details()
+        if not any(-1 in _signature(detail) for detail in details):
+            self._allocate()
+
+    def _create(self, **settings: Any) -> Any:  # noqa: ANN401
+        try:
+            return self._module.Interpreter(model_path=self._path, num_threads=self._threads, **settings)
+        except Exception as error:
+            raise faults.runtime_error("LiteRT", "load", error) from error
+
+    def _allocate(self) -> None:
+        try:
+            self._interpreter.allocate_tensors()
+        except Exception as error:
+            raise faults.runtime_error("LiteRT", "load", error) from error
+        self._allocated = True
+
+    def inputs(self) -> List[TensorSpec]:
+        return [_spec(detail, _signature(detail)) for detail in self._interpreter.get_input_details()]
+
+    def outputs(self) -> List[TensorSpec]:
+        details = self._interpreter.get_output_details()
+        if self._allocated:
+            return [_spec(detail, detail["shape"]) for detail in details]
+        return [_spec(detail, _signature(detail)) for detail in details]
+
+    def bind(self, feed: Mapping[str, Any]) -> None:
+        details = self._interpreter.get_input_details()
+        match_all([detail["name"] for detail in details], feed)
+        for detail in details:
+            shape = tuple(feed[detail["name"]].shape)
+            if shape != tuple(int(size) for size in detail["shape"]):
+                self._resize(detail, shape)
+        if not self._allocated:
+            self._allocate()
+        for detail in details:
+            try:
+                self._interpreter.set_tensor(detail["index"], feed[detail["name"]])
+            except Exception as error:
+                raise faults.runtime_error("LiteRT", "bind", error) from error
+
+    def _resize(self, detail: Mapping[str, Any], shape: Tuple[int, ...]) -> None:
+        signature = _signature(detail)
+        fits = len(signature) == len(shape) and all(a in (-1, b) for a, b in zip(signature, shape))
+        if not fits:
+            raise JobError(
+                "the input {} has the shape {}, the model wants {}".format(
+                    detail["name"], list(shape), list(signature)
+                ),
+                code="input.shape",
+                fix="convert the model again with these shapes",
+            )
+        self._interpreter.resize_tensor_input(detail["index"], shape)
+        self._allocated = False
+
+    @property
+    def call(self) -> Callable[[], Any]:
+        return self._interpreter.invoke  # type: ignore[no-any-return]
+
+    def fetch(self) -> Dict[str, Any]:
+        # Shapes may follow the data: details are read after the run.
+        return {
+            detail["name"]: self._interpreter.get_tensor(detail["index"])
+            for detail in self._interpreter.get_output_details()
+        }
+
+    def proof(self) -> Optional[PrecisionProof]:
+        """Operators and their tensors' types in the model as loaded without a delegate.
+
+        The default delegate (XNNPACK) computes each operator in the type of the tensors seen here.
+        """
+        kind = getattr(self._module, "OpResolverType", None)
+        plain = getattr(kind, "BUILTIN_WITHOUT_DEFAULT_DELEGATES", None)
+        interpreter = self._create() if plain is None else self._create(experimental_op_resolver_type=plain)
+        list_operators = getattr(interpreter, "_get_ops_details", None)
+        if list_operators is None:
+            return None
+        types = {detail["index"]: _dtype(detail["dtype"]) for detail in interpreter.get_tensor_details()}
+        computing: Counter[str] = Counter()
+        moving: Counter[str] = Counter()
+        for operator in list_operators():
+            found = [precision_of(types.get(int(index), "")) for index in operator["outputs"]]
+            real = [name for name in found if name != "other"]
+            (moving if operator["op_name"] in MOVERS else computing)[real[0] if real else "other"] += 1
+        return summarise(computing, moving, "LiteRT: tensor types of every operator of the loaded model")
+
+    def close(self) -> None:
+        self._interpreter = None
+
+
+def _interpreter() -> Tuple[Any, str]:
+    """The interpreter's module and "package version". Raises JobError runtime.missing, runtime.numpy."""
+    problems = []
+    for package, distribution in PACKAGES:
+        try:
+            module = __import__(f"{package}.interpreter", fromlist=["Interpreter"])
+        except Exception as error:  # noqa: BLE001 - a broken wheel may raise anything
+            problems.append(str(error))
+            continue
+        if package == "tflite_runtime":
+            _refuse_numpy_2()
+        return module, f"{distribution} {_version(package, distribution)}"
+    wanted = "ai-edge-litert" if sys.version_info >= (3, 9) else "tflite-runtime 'numpy<2'"
+    raise faults.missing("LiteRT", wanted, problems[0])
+
+
+def _refuse_numpy_2() -> None:
+    """tflite-runtime was built for numpy 1: with numpy 2 it fails when a model is opened."""
+    import numpy as np
+
+    if int(np.__version__.split(".")[0]) >= 2:
+        raise JobError(
+            f"tflite-runtime cannot work with numpy {np.__version__}",
+            code="runtime.numpy",
+            fix=faults.pip_command("'numpy<2'"),
+        )
+
+
+def _version(package: str, distribution: str) -> str:
+    from importlib import metadata
+
+    for name in (distribution, f"{distribution}-nightly"):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return str(getattr(sys.modules.get(package), "__version__", "unknown"))
+
+
+def _signature(detail: Mapping[str, Any]) -> Tuple[int, ...]:
+    shape = detail.get("shape_signature")
+    if shape is None or len(shape) == 0:
+        shape = detail["shape"]
+    return tuple(int(size) for size in shape)
+
+
+def _spec(detail: Mapping[str, Any], shape: Any) -> TensorSpec:  # noqa: ANN401 - numpy array or tuple
+    dtype = _dtype(detail["dtype"])
+    if dtype not in ("float32", "float16", "float64", "bool") and "int" not in dtype:
+        raise JobError(
+            "{} has the type {}, which cannot be measured".format(detail["name"], dtype),
+            code="model.unsupported-type",
+            fix="export the model with numeric tensors as inputs and outputs",
+        )
+    return TensorSpec(str(detail["name"]), dtype, tuple(int(size) for size in shape))
+
+
+def _dtype(kind: Any) -> str:  # noqa: ANN401 - numpy scalar type
+    name = str(getattr(kind, "__name__", kind))
+    return "bool" if name == "bool_" else name

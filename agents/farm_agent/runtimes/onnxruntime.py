@@ -1,0 +1,154 @@
+"""ONNX Runtime. Options: provider (execution provider), allow_spinning (0 or 1, default 0)."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+from farm_agent import faults
+from farm_agent.errors import JobError
+from farm_agent.runtimes import Probe, match_all, threads_of
+from farm_agent.trace import ort_precisions
+from farm_agent.wire import PrecisionProof, TensorSpec
+
+DTYPES = {
+    "float": "float32",
+    "double": "float64",
+    "float16": "float16",
+    "bool": "bool",
+    **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}
+
+
+def probe() -> Probe:
+    """Whether this Python has ONNX Runtime."""
+    try:
+        import onnxruntime
+    except Exception as error:  # noqa: BLE001 - a broken wheel may raise anything
+        problem = faults.missing("ONNX Runtime", "onnxruntime numpy", str(error))
+        return Probe("", problem.message, problem.fix)
+    return Probe(str(onnxruntime.__version__))
+
+
+def open(path: str, options: Mapping[str, Any]) -> Session:  # noqa: A001 - the seam's name
+    """Load a model. Raises JobError runtime.missing, runtime.provider, runtime.load-failed, model.*."""
+    try:
+        import onnxruntime
+    except Exception as error:
+        raise faults.missing("ONNX Runtime", "onnxruntime numpy", str(error)) from error
+    return Session(onnxruntime, path, options)
+
+
+class Session:
+    """A loaded model; see ``farm_agent.runtimes.Session``."""
+
+    def __init__(self, ort: Any, path: str, options: Mapping[str, Any]) -> None:  # noqa: ANN401
+        self._ort = ort
+        self._path = path
+        self._options = options
+        self._provider = str(options.get("provider") or "CPUExecutionProvider")
+        self._session = self._create(ort.SessionOptions())
+        self._feed: Dict[str, Any] = {}
+        self._binding: Any = None
+        self._call: Optional[Callable[[], Any]] = None
+        self._input_specs = [_spec(node) for node in self._session.get_inputs()]
+        self._output_specs = [_spec(node) for node in self._session.get_outputs()]
+
+    def _create(self, settings: Any) -> Any:  # noqa: ANN401
+        """A session with our settings. A provider that falls back to the CPU silently is refused."""
+        available = self._ort.get_available_providers()
+        if self._provider not in available:
+            raise JobError(
+                f"this ONNX Runtime has no {self._provider}; it has {', '.join(available)}",
+                code="runtime.provider",
+                fix="install the ONNX Runtime build that has it, or choose another provider",
+            )
+        settings.intra_op_num_threads = threads_of(self._options)
+        settings.inter_op_num_threads = 1
+        settings.log_severity_level = 3
+        settings.add_session_config_entry(
+            "session.intra_op.allow_spinning", str(self._options.get("allow_spinning", "0"))
+        )
+        try:
+            session = self._ort.InferenceSession(self._path, settings, providers=[self._provider])
+        except Exception as error:
+            raise faults.runtime_error("ONNX Runtime", "load", error) from error
+        if session.get_providers()[:1] != [self._provider]:
+            raise JobError(
+                f"ONNX Runtime could not use {self._provider} and fell back to {session.get_providers()}",
+                code="runtime.provider",
+                fix="check the provider's drivers on the device",
+            )
+        return session
+
+    def inputs(self) -> List[TensorSpec]:
+        return list(self._input_specs)
+
+    def outputs(self) -> List[TensorSpec]:
+        return list(self._output_specs)
+
+    def bind(self, feed: Mapping[str, Any]) -> None:
+        match_all([spec.name for spec in self._input_specs], feed)
+        self._feed = {spec.name: feed[spec.name] for spec in self._input_specs}
+        names = [spec.name for spec in self._output_specs]
+        fixed = all(size > 0 for spec in self._output_specs for size in spec.shape)
+        if not fixed:
+            # A bound output keeps its buffer; one whose size follows the data, or is zero, has none.
+            self._binding = None
+            self._call = functools.partial(self._session.run, names, self._feed)
+            return
+        try:
+            binding = self._session.io_binding()
+            for name, array in self._feed.items():
+                binding.bind_ortvalue_input(name, self._ort.OrtValue.ortvalue_from_numpy(array))
+            for name in names:
+                binding.bind_output(name, "cpu")
+        except Exception as error:
+            raise faults.runtime_error("ONNX Runtime", "bind", error) from error
+        self._binding = binding
+        self._call = functools.partial(self._session.run_with_iobinding, binding)
+
+    @property
+    def call(self) -> Callable[[], Any]:
+        if self._call is None:
+            raise JobError("no inputs were bound", code="input.missing")
+        return self._call
+
+    def fetch(self) -> Dict[str, Any]:
+        # Outputs that cannot be bound are handed out by the call alone: run it once more.
+        arrays = self._binding.copy_outputs_to_cpu() if self._binding is not None else self.call()
+        return {spec.name: array for spec, array in zip(self._output_specs, arrays)}
+
+    def proof(self) -> Optional[PrecisionProof]:
+        """One profiled run in a session of its own; the profile names every kernel's tensor types."""
+        settings = self._ort.SessionOptions()
+        settings.enable_profiling = True
+        with tempfile.TemporaryDirectory(prefix="farm-") as folder:
+            settings.profile_file_prefix = str(Path(folder) / "profile")
+            session = self._create(settings)
+            try:
+                session.run(None, self._feed)
+            finally:
+                path = session.end_profiling()
+            return ort_precisions(Path(path))
+
+    def close(self) -> None:
+        self._call = None
+        self._binding = None
+        self._session = None
+
+
+def _spec(node: Any) -> TensorSpec:  # noqa: ANN401 - onnxruntime.NodeArg
+    kind = str(node.type)
+    dtype = DTYPES.get(kind[len("tensor(") : -1]) if kind.startswith("tensor(") else None
+    if dtype is None:
+        raise JobError(
+            f"{node.name} has the type {kind}, which cannot be measured",
+            code="model.unsupported-type",
+            fix="export the model with numeric tensors as inputs and outputs",
+        )
+    # A rank that the file does not tell reads as [] too; a run shows which it is.
+    shape = tuple(size if isinstance(size, int) and size >= 0 else -1 for size in node.shape or ())
+    return TensorSpec(str(node.name), dtype, shape)

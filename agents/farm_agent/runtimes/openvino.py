@@ -1,0 +1,175 @@
+"""OpenVINO. Options: device (default CPU), precision (fp32 or fp16, asked for)."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+
+from farm_agent import faults
+from farm_agent.errors import JobError
+from farm_agent.runtimes import Probe, match_all, threads_of
+from farm_agent.trace import precision_of, summarise
+from farm_agent.wire import PrecisionProof, TensorSpec
+
+DTYPES = {
+    "f16": "float16",
+    "f32": "float32",
+    "f64": "float64",
+    "boolean": "bool",
+    **{f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
+    **{f"u{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
+}
+# Names of older releases.
+DTYPES.update({"fp16": "float16", "fp32": "float32", "bool": "bool", "char": "bool"})
+IDLE_LAYERS = frozenset(["Input", "Output", "Parameter", "Result", "Const", "Constant"])
+MOVERS = frozenset(
+    [
+        "Reorder",
+        "Reshape",
+        "Transpose",
+        "Convert",
+        "Concatenation",
+        "Split",
+        "Gather",
+        "StridedSlice",
+        "Pad",
+        "Tile",
+    ]
+)
+
+
+def probe() -> Probe:
+    """Whether this Python has OpenVINO."""
+    try:
+        import openvino
+    except Exception as error:  # noqa: BLE001 - a broken wheel may raise anything
+        problem = faults.missing("OpenVINO", "openvino", str(error))
+        return Probe("", problem.message, problem.fix)
+    return Probe(str(openvino.__version__).split("-")[0])
+
+
+def open(path: str, options: Mapping[str, Any]) -> Session:  # noqa: A001 - the seam's name
+    """Load a model. Raises JobError runtime.missing, runtime.device, runtime.load-failed, model.*."""
+    try:
+        import openvino
+    except Exception as error:
+        raise faults.missing("OpenVINO", "openvino", str(error)) from error
+    return Session(openvino, path, options)
+
+
+class Session:
+    """A compiled model; see ``farm_agent.runtimes.Session``."""
+
+    def __init__(self, openvino: Any, path: str, options: Mapping[str, Any]) -> None:  # noqa: ANN401
+        self._openvino = openvino
+        device = str(options.get("device") or "CPU")
+        core = openvino.Core()
+        if device not in core.available_devices:
+            raise JobError(
+                "OpenVINO sees no device {}; it sees {}".format(device, ", ".join(core.available_devices)),
+                code="runtime.device",
+                fix="install the driver of that device, or choose another one",
+            )
+        settings = {
+            "INFERENCE_NUM_THREADS": str(threads_of(options)),
+            "NUM_STREAMS": "1",
+            "PERFORMANCE_HINT": "LATENCY",
+            # Never left to OpenVINO: on some CPUs it computes in bfloat16 by itself.
+            "INFERENCE_PRECISION_HINT": _hint(core, device, str(options.get("precision", "fp32"))),
+        }
+        if device != "CPU":
+            del settings["INFERENCE_NUM_THREADS"]
+        try:
+            self._compiled = core.compile_model(core.read_model(path), device, settings)
+            self._request = self._compiled.create_infer_request()
+        except Exception as error:
+            raise faults.runtime_error("OpenVINO", "load", error) from error
+        self._held: List[Any] = []
+
+    def inputs(self) -> List[TensorSpec]:
+        return [_spec(port) for port in self._compiled.inputs]
+
+    def outputs(self) -> List[TensorSpec]:
+        return [_spec(port) for port in self._compiled.outputs]
+
+    def bind(self, feed: Mapping[str, Any]) -> None:
+        aliases = [(port, _names(port)) for port in self._compiled.inputs]
+        match_all([next((n for n in names if n in feed), names[0]) for _, names in aliases], feed)
+        self._held = []
+        for port, names in aliases:
+            array = feed[next(name for name in names if name in feed)]
+            try:
+                # Rank 0 cannot be shared: its array is copied.
+                tensor = self._openvino.Tensor(array, shared_memory=bool(array.shape) and array.size > 0)
+                self._request.set_tensor(port, tensor)
+            except Exception as error:
+                raise faults.runtime_error("OpenVINO", "bind", error) from error
+            self._held.append((array, tensor))
+
+    @property
+    def call(self) -> Callable[[], Any]:
+        # With shared outputs no result is copied; the inputs are those that bind set.
+        return functools.partial(self._request.infer, None, share_inputs=True, share_outputs=True)
+
+    def fetch(self) -> Dict[str, Any]:
+        return {
+            _names(port)[0]: self._request.get_tensor(port).data.copy() for port in self._compiled.outputs
+        }
+
+    def proof(self) -> Optional[PrecisionProof]:
+        """Precision of every layer of the compiled graph, as its runtime model tells."""
+        computing: Counter[str] = Counter()
+        moving: Counter[str] = Counter()
+        for layer in self._compiled.get_runtime_model().get_ops():
+            info = layer.get_rt_info()
+            kind = _text(info, "layerType") or layer.get_type_name()
+            if kind in IDLE_LAYERS:
+                continue
+            precision = precision_of(_text(info, "runtimePrecision"))
+            (moving if kind in MOVERS else computing)[precision] += 1
+        hint = str(self._compiled.get_property("INFERENCE_PRECISION_HINT"))
+        source = f"OpenVINO runtime model: runtimePrecision of every layer (INFERENCE_PRECISION_HINT {hint})"
+        return summarise(computing, moving, source)
+
+    def close(self) -> None:
+        self._request = None
+        self._compiled = None
+
+
+def _hint(core: Any, device: str, precision: str) -> str:  # noqa: ANN401 - openvino.Core
+    """fp16 only where the device computes in it; the proof tells what came of it."""
+    capable = "FP16" in core.get_property(device, "OPTIMIZATION_CAPABILITIES")
+    return "f16" if precision == "fp16" and capable else "f32"
+
+
+def _names(port: Any) -> Tuple[str, ...]:  # noqa: ANN401 - openvino.ConstOutput
+    """All names of a port, the one that it reports itself first; its node's name when it has none."""
+    names = sorted(port.get_names())
+    if not names:
+        return (str(port.get_node().get_friendly_name()),)
+    first = str(port.get_any_name())
+    return (first, *(name for name in names if name != first))
+
+
+def _spec(port: Any) -> TensorSpec:  # noqa: ANN401
+    name, kind = _names(port)[0], str(port.get_element_type().get_type_name())
+    if kind not in DTYPES:
+        raise JobError(
+            f"{name} has the type {kind}, which cannot be measured",
+            code="model.unsupported-type",
+            fix="export the model with numeric tensors as inputs and outputs",
+        )
+    shape = port.get_partial_shape()
+    if shape.rank.is_dynamic:
+        return TensorSpec(name, DTYPES[kind], (-1,))
+    sizes = tuple(-1 if size.is_dynamic else int(size.get_length()) for size in shape)
+    return TensorSpec(name, DTYPES[kind], sizes)
+
+
+def _text(info: Any, key: str) -> str:  # noqa: ANN401 - RTMap
+    try:
+        value = info[key]
+    except (KeyError, RuntimeError):
+        return ""
+    return str(getattr(value, "value", value))
