@@ -24,7 +24,6 @@ T = TypeVar("T")
 CONNECT_TIMEOUT_S = 20.0
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
 LINK_CODES = ("link.lost", "link.timeout", "device.unreachable")
-DEFAULT_ROOT = ".farm"
 
 
 class Session:
@@ -80,11 +79,12 @@ class Session:
         if self._client is not None and self._transport is not None:
             return self._client, self._transport
         from farm import agent_client
+        from farm.devices.root import make_root
         from farm.transports import connect
 
         self._transport = connect(self.device, CONNECT_TIMEOUT_S)
         python = agent_client.find_python(self._transport, self._pythons())
-        root = self.device.root or DEFAULT_ROOT
+        root = make_root(self._transport, self.device)
         self._client = agent_client.install(self._transport, python, self._packed, root)
         return self._client, self._transport
 
