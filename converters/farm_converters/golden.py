@@ -1,0 +1,119 @@
+"""The reference of every check: fixed inputs and the source model's own outputs, made once and shared."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from farm_agent import codec
+from farm_agent.wire import Blob, Golden, TensorSpec, Tolerance
+from farm_converters import cache, environment, sandbox
+from farm_converters.lock import held
+from farm_converters.model import Model
+from farm_converters.recipe import Recipe
+
+CODE = ("graph.py", "golden_onnx.py", "golden.py")
+# Reordered float32 sums of a deep network stay within 1e-4 of its largest output; half precision keeps
+# 11 bits per operation; a model that rounds to 8 bits itself may land one step aside.
+TOLERANCES = {"fp32": Tolerance(1e-4, 1e-3), "fp16": Tolerance(2e-3, 2e-2), "quantised": Tolerance(2e-3, 5e-2)}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The source model with its shapes fixed, in one file, and what it answered."""
+
+    model_path: Path
+    golden_path: Path
+    golden_blob: Blob
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    samples: int
+    float16: bool
+    quantised: bool
+
+    def golden(self, precision: str) -> Golden:
+        """With the tolerance that fits the precision asked for and the source's own."""
+        kind = "quantised" if self.quantised else "fp16" if self.float16 else precision
+        return Golden(self.golden_blob, self.samples, TOLERANCES[kind])
+
+
+def key_of(model: Model, recipe: Recipe) -> str:
+    """Identity of the reference: model, shapes, inputs, the reference runtime and our code."""
+    code = [hashlib.sha256(Path(__file__).with_name(name).read_bytes()).hexdigest() for name in CODE]
+    shapes = sorted((name, list(shape)) for name, shape in recipe.shapes.items())
+    parts = (model.sha256, shapes, recipe.seed, recipe.inputs_sha256, environment.fingerprint("onnx"), code)
+    return hashlib.sha256(codec.dumps(list(parts)).encode()).hexdigest()
+
+
+def prepare(
+    model: Model, recipe: Recipe, cache_dir: Path, report: Callable[[str], None], limits: sandbox.Limits
+) -> Source:
+    """The reference, from the cache or made now. Raises what ``golden_onnx.make`` and the sandbox raise."""
+    entry = cache_dir / "sources" / key_of(model, recipe)
+    found = _read(entry)
+    if found is not None:
+        return found
+    with held(entry.with_suffix(".lock"), report=report, what=f"running {model.name} as the reference"):
+        found = _read(entry)
+        if found is None:
+            _make(model, recipe, cache_dir, entry, report, limits)
+            found = _read(entry)
+    if found is None:
+        raise cache.disk_error(OSError(0, "what was written cannot be read back"), entry)
+    return found
+
+
+def _make(
+    model: Model,
+    recipe: Recipe,
+    cache_dir: Path,
+    entry: Path,
+    report: Callable[[str], None],
+    limits: sandbox.Limits,
+) -> None:
+    report(f"running {model.name} in ONNX Runtime as the reference")
+    request = {
+        "path": os.path.abspath(model.path),  # noqa: PTH100 - a link's data lie beside the link
+        "sha256": model.sha256,
+        "shapes": {name: list(shape) for name, shape in recipe.shapes.items()},
+        "seed": recipe.seed,
+        "inputs_path": str(recipe.inputs_path.absolute()) if recipe.inputs_path else "",
+    }
+    with cache.writable(cache_dir), sandbox.private_directory(cache_dir / "work") as workdir:
+        answer = sandbox.call(
+            "farm_converters.golden_onnx:make",
+            request,
+            workdir=workdir,
+            what=f"run {model.path.name} as the reference",
+            limits=limits,
+            python=sys.executable,
+        )
+        kept = {key: answer[key] for key in ("inputs", "outputs", "samples", "float16", "quantised")}
+        cache.publish(entry, {name: workdir / name for name in ("source.onnx", "golden.npz")}, kept)
+
+
+def _read(entry: Path) -> Source | None:
+    index = cache.read(entry)
+    if index is None:
+        return None
+    blobs = {item["name"]: Blob(item["sha256"], item["size_bytes"], item["name"]) for item in index["files"]}
+    return Source(
+        model_path=entry / "source.onnx",
+        golden_path=entry / "golden.npz",
+        golden_blob=blobs["golden.npz"],
+        inputs=specs(index["inputs"]),
+        outputs=specs(index["outputs"]),
+        samples=int(index["samples"]),
+        float16=bool(index["float16"]),
+        quantised=bool(index["quantised"]),
+    )
+
+
+def specs(items: list[Mapping[str, Any]]) -> tuple[TensorSpec, ...]:
+    """TensorSpecs of JSON."""
+    return tuple(codec.decode(TensorSpec, item) for item in items)
