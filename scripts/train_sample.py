@@ -116,7 +116,8 @@ def network(random: np.random.Generator) -> list[Layer]:
     """Fresh layers with He-normal weights."""
 
     def draw(*shape: int, fan_in: int) -> Array:
-        return (random.standard_normal(shape) * np.sqrt(2 / fan_in)).astype(np.float32)
+        drawn: Array = (random.standard_normal(shape) * np.sqrt(2 / fan_in)).astype(np.float32)
+        return drawn
 
     def conv(i: int) -> Conv:
         weight = draw(CHANNELS[i + 1], CHANNELS[i], 3, 3, fan_in=9 * CHANNELS[i])

@@ -9,11 +9,12 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from farm_agent import codec
+from farm_agent import codec, runtimes
 from farm_agent.errors import UsageError
 from farm_profiles.profile import Profile
 
 SCHEMA = 1
+STATES = ("supported", "planned", "unsupported")
 
 
 def profile_names() -> tuple[str, ...]:
@@ -61,11 +62,25 @@ def _decode(path: Path | Traversable, name: str, data: dict[str, Any]) -> Profil
         profile = codec.decode(Profile, {**data, "name": name}, unknown="refuse")
     except codec.DecodeError as error:
         raise _fault(path, error.path.removeprefix("Profile."), error.expected, error.got) from error
+    _check(path, profile)
+    return profile
+
+
+def _check(path: Path | Traversable, profile: Profile) -> None:
     if not profile.targets:
         raise _fault(path, "targets", "at least one target", "an empty list")
     if not profile.reach.transports:
         raise _fault(path, "reach.transports", "at least one transport", "an empty list")
-    return profile
+    if profile.support.state not in STATES:
+        raise _fault(path, "support.state", f"one of {', '.join(STATES)}", repr(profile.support.state))
+    known = runtimes.names()
+    for index, target in enumerate(profile.targets):
+        if target.runtime not in known:
+            raise _fault(
+                path, f"targets[{index}].runtime", f"one of {', '.join(known)}", repr(target.runtime)
+            )
+        if target.threads < 1:
+            raise _fault(path, f"targets[{index}].threads", "at least 1", str(target.threads))
 
 
 def _fault(path: Path | Traversable, key: str, expected: str, got: str) -> UsageError:

@@ -18,7 +18,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a device of this kind can bear. None: no limit is known."""
+    """What a device of this kind can bear. None: no limit is known.
+
+    ``memory_mb`` is what one job may use; ``start_temperature_c`` is where a measurement should start below.
+    """
 
     memory_mb: int | None = None
     start_temperature_c: float | None = None
@@ -36,7 +39,7 @@ class Reach:
 
 @dataclass(frozen=True)
 class Support:
-    """Whether the vendor still supports this kind, and what a user should know about it."""
+    """``state``: supported, planned (known, not reachable yet) or unsupported; ``note`` says why."""
 
     state: str
     note: str = ""
