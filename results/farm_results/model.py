@@ -33,8 +33,9 @@ class Latency:
     ``p50_ns`` is the median of the processes' medians, with the hull of their exact 95 % order-statistic
     intervals as [p50_low_ns, p50_high_ns]. A percentile, an interval or a spread is None where the count
     does not support it. ``mad_ns`` is the median of |x - median|, unscaled. ``between_block_spread`` is
-    (largest - smallest process median) / p50. ``drift`` is the largest ratio, over the processes, of the
-    last quarter's median to the first quarter's.
+    (largest - smallest process median) / p50. ``drift`` is the largest, over the processes, of the last
+    quarter's median (its lower bound) over the first quarter's (its upper bound); ``median_to_min`` is
+    the smallest, over the processes, of median / minimum.
     """
 
     count: int
@@ -51,6 +52,7 @@ class Latency:
     mad_ns: float
     between_block_spread: float | None
     drift: float | None = None
+    median_to_min: float | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Row, and_, func, select, true, update
+from sqlalchemy import ColumnElement, and_, func, select, true, update
 
 from farm_agent import codec
 from farm_agent.errors import FarmBug, InfrastructureError, UsageError
@@ -148,7 +148,7 @@ class Store:
             .limit(limit)
         )
         with store_faults(self.name), self.engine.connect() as connection:
-            rows = [(_result_of(row), float(row[2])) for row in connection.execute(query)]
+            rows = [(_result_of(row[0], row[1]), float(row[2])) for row in connection.execute(query)]
         return [result for result, _ in sorted(rows, key=lambda row: (row[1], *_order(row[0])))]
 
 
@@ -170,8 +170,8 @@ def _row_of(result: Result) -> dict[str, object]:
     return {name: record[name] for name in RESULT.c.keys() if name not in derived} | derived  # noqa: SIM118
 
 
-def _result_of(row: Row[tuple[str, str, float]]) -> Result:
-    return codec.decode(Result, json.loads(row[0]) | {"document": json.loads(row[1])})
+def _result_of(record: str, document: str) -> Result:
+    return codec.decode(Result, json.loads(record) | {"document": json.loads(document)})
 
 
 def open_store(where: str | Path) -> Store:

@@ -1,0 +1,155 @@
+"""Make a ``Result`` of what came back from a device, or of why nothing did."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypedDict, Unpack
+
+from farm_agent import codec
+from farm_agent.errors import FarmError
+from farm_agent.wire import BlockResult, Facts, Failure, JobResult, JobSpec
+from farm_profiles.profile import Target
+from farm_results.model import Latency, Result, Verdict
+
+
+class Identity(TypedDict):
+    """What is known of a cell before anything ran."""
+
+    run_id: str
+    job_id: str
+    created_unix_s: float
+    model: str
+    model_sha256: str
+    device: str
+    profile: str
+    target: Target
+
+
+def result_of(
+    *,
+    spec: JobSpec,
+    job: JobResult,
+    latency: Latency | None,
+    verdict: Verdict,
+    sample_hashes: Sequence[str] = (),
+    facts: Facts | None = None,
+    artifact: Mapping[str, Any] | None = None,
+    sent_bytes: int = 0,
+    **identity: Unpack[Identity],
+) -> Result:
+    """The result of a finished job. It is ``ok`` only when the job ended well and left samples; otherwise
+    its numbers stay in the document, where nobody takes them for a measurement."""
+    document = {
+        "spec": codec.encode(spec),
+        "job": codec.encode(job),
+        "facts": codec.encode(facts),
+        "artifact": codec.encode(dict(artifact or {})),
+        "sent_bytes": sent_bytes,
+    }
+    base = replace(
+        _blank(identity, "failed"),
+        format=spec.artifact.format,
+        runtime=spec.runtime,
+        runtime_version=job.runtime_version,
+        precision=spec.artifact.precision,
+        executed_precision=job.proof.executed if job.proof else "",
+        threads=spec.threads,
+        scenario=spec.scenario,
+        protocol=spec.protocol,
+        artifact_sha256=spec.artifact.files[0].sha256 if spec.artifact.files else "",
+        artifact_bytes=sum(blob.size_bytes for blob in spec.artifact.files),
+        max_abs_error=job.check.max_abs_error if job.check else None,
+        sample_hashes=tuple(sample_hashes),
+        document=document,
+    )
+    if job.outcome != "ok" or latency is None:
+        return _with_failure(base, _why(job))
+    accuracy = job.accuracy
+    return replace(
+        base,
+        status="ok",
+        latency=latency,
+        import_ns=_median(job.blocks, lambda block: block.import_ns),
+        load_ns=_median(job.blocks, lambda block: block.load_ns),
+        first_inference_ns=_median(job.blocks, lambda block: block.first_inference_ns),
+        peak_memory_bytes=_peak_bytes(job.blocks),
+        accuracy_metric=accuracy.metric if accuracy else "",
+        accuracy=accuracy.value if accuracy else None,
+        accuracy_count=accuracy.count if accuracy else 0,
+        verdict=verdict,
+    )
+
+
+def failed(
+    *, error: FarmError, document: Mapping[str, Any] | None = None, **identity: Unpack[Identity]
+) -> Result:
+    """A cell that ended in an error."""
+    failure = Failure(error.blame, error.code, error.message, error.fix)
+    return replace(_with_failure(_blank(identity, "failed"), failure), document=dict(document or {}))
+
+
+def skipped(*, reason: str, **identity: Unpack[Identity]) -> Result:
+    """A cell that was never tried, and why."""
+    return replace(_blank(identity, "skipped"), error_code="skipped", error_message=reason)
+
+
+def _blank(identity: Identity, status: str) -> Result:
+    target = identity["target"]
+    return Result(
+        job_id=identity["job_id"],
+        run_id=identity["run_id"],
+        created_unix_s=identity.get("created_unix_s", time.time()),
+        model=identity["model"],
+        model_sha256=identity["model_sha256"],
+        device=identity["device"],
+        profile=identity["profile"],
+        format=target.format,
+        runtime=target.runtime,
+        runtime_version="",
+        precision=target.precision,
+        executed_precision="",
+        threads=target.threads,
+        scenario="latency",
+        protocol="",
+        status=status,
+    )
+
+
+def _with_failure(result: Result, failure: Failure) -> Result:
+    return replace(
+        result,
+        error_blame=failure.blame,
+        error_code=failure.code,
+        error_message=failure.message,
+        error_fix=failure.fix,
+    )
+
+
+def _why(job: JobResult) -> Failure:
+    """What to say of a job without numbers; the agent's own words where it has some."""
+    if job.failure is not None:
+        return job.failure
+    if job.outcome == "interrupted":
+        text = "the device restarted while it measured"
+        return Failure("infrastructure", "job.interrupted", text, "measure again")
+    if job.outcome == "stopped":
+        return Failure("usage", "job.stopped", "the job was stopped before it was complete", "measure again")
+    return Failure("bug", "job.no-samples", f"the job ended {job.outcome!r} without samples", "report it")
+
+
+def _median(blocks: Sequence[BlockResult], field: Callable[[BlockResult], int]) -> float | None:
+    return float(statistics.median(field(block) for block in blocks)) if blocks else None
+
+
+def _peak_bytes(blocks: Sequence[BlockResult]) -> int | None:
+    """The largest peak over the processes at the end of the measured phase; None when nobody could tell."""
+    peaks = [
+        phase.peak_rss_bytes
+        for block in blocks
+        for phase in block.memory
+        if phase.phase == "measured" and phase.peak_rss_bytes is not None
+    ]
+    return max(peaks, default=None)

@@ -1,0 +1,139 @@
+"""Results as rows of strings: what the terminal's table, TSV and Markdown show alike.
+
+Every string is safe to print (see ``printable``) and carries its unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from farm_results import text
+from farm_results.model import Latency, Result
+from farm_results.text import printable
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """``align``: "left" or "right" per column."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    align: tuple[str, ...]
+
+
+def table_of(results: Sequence[Result]) -> Table:
+    """One row per result. Columns for the model and the threads only where they differ between rows."""
+    columns = [
+        "device",
+        "runtime",
+        "prec",
+        "p50",
+        "95 % interval",
+        "p99",
+        "peak memory",
+        "accuracy",
+        "verdict",
+    ]
+    rows = [_cells(result) for result in results]
+    if len({result.threads for result in results}) > 1:
+        columns.insert(2, "threads")
+        for row, result in zip(rows, results, strict=True):
+            row.insert(2, str(result.threads))
+    if len({(result.model, result.model_sha256) for result in results}) > 1:
+        columns.insert(0, "model")
+        for row, result in zip(rows, results, strict=True):
+            row.insert(0, printable(result.model))
+    right = ("threads", "p50", "95 % interval", "p99", "peak memory", "accuracy")
+    align = tuple("right" if column in right else "left" for column in columns)
+    return Table(tuple(columns), tuple(tuple(row) for row in rows), align)
+
+
+def _cells(result: Result) -> list[str]:
+    latency = result.latency
+    return [
+        printable(result.device),
+        printable(result.runtime) or NOTHING,
+        precision_text(result),
+        NOTHING if latency is None else text.duration(latency.p50_ns),
+        interval_text(latency),
+        percentile_text(latency, "p99_ns"),
+        NOTHING if result.peak_memory_bytes is None else text.size(result.peak_memory_bytes),
+        accuracy_text(result),
+        verdict_text(result),
+    ]
+
+
+def precision_text(result: Result) -> str:
+    """``fp32``, or ``fp16→fp32`` when another precision ran than was asked for."""
+    asked, executed = printable(result.precision), printable(result.executed_precision)
+    return asked if executed in ("", asked, "other") else f"{asked}→{executed}"
+
+
+def interval_text(latency: Latency | None) -> str:
+    """``4.87–4.96 ms``, or why there is none."""
+    if latency is None:
+        return NOTHING
+    if latency.p50_low_ns is None or latency.p50_high_ns is None:
+        return f"n/a (n={latency.count})"
+    return text.duration_range(latency.p50_low_ns, latency.p50_high_ns, latency.p50_ns)
+
+
+def percentile_text(latency: Latency | None, field: str) -> str:
+    """A percentile, or ``n/a (n=100)`` when so few samples do not support it."""
+    if latency is None:
+        return NOTHING
+    value = getattr(latency, field)
+    return f"n/a (n={latency.count})" if value is None else text.duration(value)
+
+
+def accuracy_text(result: Result) -> str:
+    """``97.2 % (n=360)``: a share of labelled samples, never without its count."""
+    if result.accuracy is None:
+        return NOTHING
+    return f"{result.accuracy * 100:.1f} % (n={result.accuracy_count})"
+
+
+def verdict_text(result: Result) -> str:
+    """The verdict's word, or FAILED and SKIPPED with the reason."""
+    message = printable(result.error_message, 160)
+    if result.status == "failed":
+        return f"FAILED {printable(result.error_code)}: {message}"
+    if result.status == "skipped":
+        return f"skipped: {message}"
+    word = printable(result.verdict.word)
+    return word if word == "valid" else word.upper()
+
+
+def lines_of_caveats(results: Sequence[Result]) -> list[str]:
+    """Why numbers are not simply valid, and what to do: one line per reason, naming the rows it is about."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for result in results:
+        for caveat in result.verdict.caveats:
+            key = (caveat.severity, caveat.evidence, caveat.next_step)
+            found.setdefault(key, []).append(_name(result, results))
+        if result.status == "failed" and result.error_fix:
+            key = ("failed", result.error_message, result.error_fix)
+            found.setdefault(key, []).append(_name(result, results))
+    return [
+        f"{printable(severity).upper() if severity != 'note' else 'note'}  "
+        f"{_names(names, len(results))}: {printable(evidence)}"
+        + (f" → {printable(next_step)}" if next_step else "")
+        for (severity, evidence, next_step), names in found.items()
+    ]
+
+
+def _name(result: Result, results: Sequence[Result]) -> str:
+    parts = [result.device, result.runtime, result.precision]
+    if len({one.model for one in results}) > 1:
+        parts.insert(0, result.model)
+    return " ".join(printable(part) for part in parts if part)
+
+
+def _names(names: Sequence[str], total: int) -> str:
+    if len(names) == total and total > 1:
+        return f"all {total} rows"
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
