@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,3 +116,10 @@ def _begin_sqlite(connection: Connection) -> None:
 def writing(engine: Engine) -> Engine:
     """The same engine for transactions that write."""
     return engine.execution_options(farm_write=True)
+
+
+def default_store() -> str:
+    """The address when none is given: $FARM_STORE, else the user's data folder."""
+    from platformdirs import user_data_path
+
+    return os.environ.get("FARM_STORE") or str(user_data_path("farm"))

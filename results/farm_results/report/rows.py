@@ -137,3 +137,56 @@ def _names(names: Sequence[str], total: int) -> str:
         return f"all {total} rows"
     shown = ", ".join(names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+def facts_of(result: Result) -> list[tuple[str, str]]:
+    """Everything worth reading about one result, as label and text, for a vertical view."""
+    latency = result.latency
+    pairs = [
+        ("job", result.job_id),
+        ("run", result.run_id),
+        ("model", f"{result.model}  sha256:{result.model_sha256[:12]}"),
+        ("device", f"{result.device} ({result.profile})"),
+        ("runtime", f"{result.runtime} {result.runtime_version}".strip()),
+        ("precision", precision_text(result)),
+        ("threads", str(result.threads)),
+        ("verdict", verdict_text(result)),
+    ]
+    if latency is not None:
+        pairs += _latency_facts(latency)
+    times = {
+        "import": result.import_ns,
+        "load": result.load_ns,
+        "first inference": result.first_inference_ns,
+    }
+    pairs += [(name, text.duration(value)) for name, value in times.items() if value is not None]
+    if result.peak_memory_bytes is not None:
+        pairs.append(("peak memory", text.size(result.peak_memory_bytes)))
+    if result.artifact_bytes is not None:
+        pairs.append(
+            ("artifact", f"{text.size(result.artifact_bytes)}  sha256:{result.artifact_sha256[:12]}")
+        )
+    if result.max_abs_error is not None:
+        pairs.append(("max error", f"{result.max_abs_error:.3g}"))
+    if result.accuracy is not None:
+        pairs.append((result.accuracy_metric or "accuracy", accuracy_text(result)))
+    pairs += [("caveat", line) for line in lines_of_caveats([result])]
+    return [(label, printable(value)) for label, value in pairs]
+
+
+def _latency_facts(latency: Latency) -> list[tuple[str, str]]:
+    percentiles = [(name[:3], percentile_text(latency, name)) for name in ("p90_ns", "p95_ns", "p99_ns")]
+    spread = latency.between_block_spread
+    return [
+        ("samples", f"{latency.count} in {latency.blocks} processes"),
+        ("p50", f"{text.duration(latency.p50_ns)}  95 % interval {interval_text(latency)}"),
+        *percentiles,
+        ("min", text.duration(latency.min_ns)),
+        ("mean", text.duration(latency.mean_ns)),
+        ("deviation", f"median {text.duration(latency.mad_ns)}" + _standard(latency)),
+        ("between processes", "unknown (one process)" if spread is None else f"{spread:.2%} of p50"),
+    ]
+
+
+def _standard(latency: Latency) -> str:
+    return "" if latency.stdev_ns is None else f", standard {text.duration(latency.stdev_ns)}"

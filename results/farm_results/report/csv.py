@@ -1,0 +1,36 @@
+"""Comma-separated values (RFC 4180), one row per result, numbers in full."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from farm_results.model import Result
+from farm_results.report.flat import KINDS, flat
+from farm_results.text import printable
+
+SUFFIX = "csv"
+
+# A spreadsheet runs a cell that begins like this, or with the full-width twin (OWASP, "CSV Injection");
+# a leading ' makes it text.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_LIMIT = 32_000
+
+
+def render(results: Sequence[Result]) -> str:
+    """The table with a header line; an unknown number is an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(KINDS)
+    for result in results:
+        writer.writerow([_cell(value) for value in flat(result).values()])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:  # noqa: ANN401 - text, int, float or None
+    if not isinstance(value, str):
+        return value
+    plain = printable(value, _LIMIT)
+    return f"'{plain}" if plain.lstrip(" ").startswith(_FORMULA) else plain

@@ -1,0 +1,63 @@
+"""Results as flat records with full-precision numbers, units in names: CSV, Parquet and pandas alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from types import MappingProxyType
+from typing import Any
+
+from farm_results.model import Latency, Result
+
+_WHAT = ("job_id", "run_id", "model", "model_sha256", "device", "profile", "format", "runtime")
+_HOW = ("runtime_version", "precision", "executed_precision", "scenario", "protocol", "status")
+_ERROR = ("error_blame", "error_code", "error_message", "error_fix")
+_LATENCY = tuple(field.name for field in fields(Latency))
+_COUNTS = ("count", "blocks")
+
+
+def _latency(name: str) -> Callable[[Result], Any]:
+    return lambda result: None if result.latency is None else getattr(result.latency, name)
+
+
+def _own(name: str) -> Callable[[Result], Any]:
+    return lambda result: getattr(result, name)
+
+
+def _column(name: str) -> str:
+    return {"count": "samples", "blocks": "processes"}.get(name, name)
+
+
+_READ: dict[str, tuple[str, Callable[[Result], Any]]] = {
+    "created_unix_s": ("float", _own("created_unix_s")),
+    **{name: ("text", _own(name)) for name in (*_WHAT, *_HOW)},
+    "threads": ("int", _own("threads")),
+    "verdict": ("text", lambda result: result.verdict.word),
+    "caveats": ("text", lambda result: " ".join(caveat.code for caveat in result.verdict.caveats)),
+    **{_column(name): ("int" if name in _COUNTS else "float", _latency(name)) for name in _LATENCY},
+    "import_ns": ("float", _own("import_ns")),
+    "load_ns": ("float", _own("load_ns")),
+    "first_inference_ns": ("float", _own("first_inference_ns")),
+    "peak_memory_bytes": ("int", _own("peak_memory_bytes")),
+    "artifact_bytes": ("int", _own("artifact_bytes")),
+    "artifact_sha256": ("text", _own("artifact_sha256")),
+    "max_abs_error": ("float", _own("max_abs_error")),
+    "accuracy_metric": ("text", _own("accuracy_metric")),
+    "accuracy": ("float", _own("accuracy")),
+    "accuracy_count": ("int", _own("accuracy_count")),
+    **{name: ("text", _own(name)) for name in _ERROR},
+}
+
+KINDS = MappingProxyType({name: kind for name, (kind, _) in _READ.items()})
+"""Every column in order, and what it holds: text, int or float. Text is never None."""
+
+
+def flat(result: Result) -> dict[str, Any]:
+    """One record with the columns of ``KINDS``. Text is as stored, except that a lone surrogate, which no
+    file format can hold, is spelled ``\\udc80``."""
+    record = {name: read(result) for name, (_, read) in _READ.items()}
+    return {name: _encodable(value) if isinstance(value, str) else value for name, value in record.items()}
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

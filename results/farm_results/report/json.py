@@ -1,0 +1,56 @@
+"""Everything the store knows, as strict JSON (``farm.results/1``)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from farm_agent import codec
+from farm_results.model import Latency, Result
+from farm_results.stats import minimum_count
+
+SUFFIX = "json"
+SCHEMA = "farm.results/1"
+
+_SHARES = {"p90_ns": 0.90, "p95_ns": 0.95, "p99_ns": 0.99}
+
+
+def render(results: Sequence[Result]) -> str:
+    """A document ``{"schema", "results"}``. NaN and infinity, which JSON does not have, become null."""
+    return json.dumps(document_of(results), indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def document_of(results: Sequence[Result]) -> dict[str, Any]:
+    """The document as plain values."""
+    return {"schema": SCHEMA, "results": [_record(result) for result in results]}
+
+
+def _record(result: Result) -> dict[str, Any]:
+    record: dict[str, Any] = _finite(codec.encode(result))
+    if result.latency is not None:
+        record["latency"]["not_estimable"] = _not_estimable(result.latency)
+    return record
+
+
+def _not_estimable(latency: Latency) -> dict[str, str]:
+    """Why a number of the summary is null."""
+    why = {
+        name: f"needs {minimum_count(share)} samples, has {latency.count}"
+        for name, share in _SHARES.items()
+        if getattr(latency, name) is None
+    }
+    if latency.p50_low_ns is None:
+        why["p50_low_ns"] = why["p50_high_ns"] = "needs 6 samples in every process"
+    if latency.between_block_spread is None:
+        why["between_block_spread"] = "needs two processes"
+    return why
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list) else value

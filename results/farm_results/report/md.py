@@ -1,0 +1,31 @@
+"""A Markdown table and the caveats below it, for issues and pull requests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from farm_results.model import Result
+from farm_results.report.rows import lines_of_caveats, table_of
+
+SUFFIX = "md"
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~#!@$&])")
+
+
+def render(results: Sequence[Result]) -> str:
+    """Foreign text is escaped: it can be neither a link, nor HTML, nor a mention."""
+    table = table_of(results)
+    rules = ["---:" if side == "right" else "---" for side in table.align]
+    lines = [_line(table.columns), _line(rules)]
+    lines += [_line([_escape(cell) for cell in row]) for row in table.rows]
+    caveats = [f"- {_escape(line)}" for line in lines_of_caveats(results)]
+    return "\n".join([*lines, *([""] if caveats else []), *caveats]) + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _escape(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", text)
