@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if argv[2] == "--exec":
-        os.execv(sys.executable, [sys.executable, *argv[3:]])  # noqa: S606 - no shell
+        os.execv(sys.executable, [sys.executable, "-I", *argv[3:]])  # noqa: S606 - no shell
     request_path, response_path = Path(argv[3]), Path(argv[4])
     response_path.write_text(json.dumps(_answer(request_path)))
     return 0

@@ -1,0 +1,76 @@
+"""Run a fresh artifact on its real runtime and hold its outputs against the source model's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from farm_agent import check as agent_check
+from farm_agent import codec, pack
+from farm_agent.errors import JobError
+from farm_agent.wire import ArtifactSpec, CheckResult, Golden, TensorSpec
+from farm_converters import sandbox
+from farm_converters.recipe import CheckReport
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The report, and the artifact's outputs as the runtime gave them."""
+
+    report: CheckReport
+    outputs: tuple[TensorSpec, ...]
+
+
+def check(
+    spec: ArtifactSpec,
+    directory: Path,
+    golden: Golden,
+    golden_path: Path,
+    *,
+    runtime: str,
+    python: str,
+    workdir: Path,
+    limits: sandbox.Limits,
+) -> Checked:
+    """Raises JobError convert.mismatch, or why the artifact cannot be loaded or run (runtime.*, convert.*)."""
+    agent = pack.build(workdir / "agent")
+    request_path, response_path = workdir / "check-request.json", workdir / "check-response.json"
+    request = agent_check.CheckRequest(
+        runtime, spec, str(directory), golden, str(golden_path), {"threads": 2}
+    )
+    request_path.write_text(codec.dumps(request))
+    what = f"check {spec.files[0].name} on {runtime}"
+    argv = ["--exec", str(agent.path), "_check", str(request_path), str(response_path)]
+    ended = sandbox.execute(argv, workdir=workdir, limits=limits, python=python)
+    answer = sandbox.read_response(response_path, ended, what=what, limits=limits)
+    try:
+        response = codec.decode(agent_check.CheckResponse, answer)
+    except codec.DecodeError as error:
+        raise JobError(f"{what}: {error}", code="convert.failed") from error
+    if response.check is None:
+        raise JobError(f"{what}: nothing was compared", code="convert.failed")
+    if not response.check.passed:
+        raise _mismatch(response.check, golden, runtime)
+    return Checked(_report(response.check, runtime, response.runtime_version), response.outputs)
+
+
+def _report(result: CheckResult, runtime: str, version: str) -> CheckReport:
+    return CheckReport(
+        passed=result.passed,
+        max_abs_error=result.max_abs_error,
+        max_reference=result.max_reference,
+        cosine=result.cosine,
+        samples=result.samples,
+        runtime=runtime,
+        runtime_version=version,
+    )
+
+
+def _mismatch(result: CheckResult, golden: Golden, runtime: str) -> JobError:
+    allowed = golden.tolerance.atol + golden.tolerance.rtol * result.max_reference
+    return JobError(
+        f"on {runtime} the converted model differs from the source by {result.max_abs_error:.3g} where "
+        f"{allowed:.3g} is allowed (largest value {result.max_reference:.3g}, cosine {result.cosine:.6f})",
+        code="convert.mismatch",
+        fix="use another target or precision for this model; fp32 on onnxruntime is the reference",
+    )

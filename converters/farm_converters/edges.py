@@ -1,0 +1,80 @@
+"""Every conversion there is: files named SOURCE_to_TARGET.py, listed without importing any.
+
+A file provides WHERE ("host" or "device"), ENVIRONMENT, RUNTIME (which checks the result), RUNGS
+(precision to the ways that are tried in order) and ``convert(request, workdir)``, which runs inside
+the sandbox under the environment's Python. Its top level imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol, cast
+
+from farm_agent.errors import JobError, UsageError
+
+
+class Edge(Protocol):
+    """What a file must provide; ``convert`` is called in the sandbox only."""
+
+    __name__: str
+    WHERE: str
+    ENVIRONMENT: str
+    RUNTIME: str
+    RUNGS: Mapping[str, tuple[str, ...]]
+
+
+def edges() -> tuple[str, ...]:
+    """Names of all edges, such as onnx_to_tflite."""
+    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*_to_*.py")))
+
+
+def load(source: str, target: str) -> Edge:
+    """The edge between two formats. Raises UsageError convert.no-edge."""
+    name = f"{source}_to_{target}"
+    if name not in edges():
+        ways = ", ".join(edge.replace("_to_", " to ") for edge in edges())
+        raise UsageError(
+            f"there is no conversion from {source} to {target}; there are: {ways}",
+            code="convert.no-edge",
+            fix="choose one of these target formats",
+        )
+    return cast("Edge", importlib.import_module(f"farm_converters.{name}"))
+
+
+def rungs(edge: Edge, precision: str) -> tuple[str, ...]:
+    """The ways to try. Raises JobError convert.unsupported-precision."""
+    if precision not in edge.RUNGS:
+        raise JobError(
+            f"{short_name(edge)} cannot make {precision}; it makes {', '.join(edge.RUNGS)}",
+            code="convert.unsupported-precision",
+            fix="choose one of these precisions",
+        )
+    return edge.RUNGS[precision]
+
+
+def short_name(edge: Edge) -> str:
+    """The file's name, without package."""
+    return edge.__name__.rsplit(".", 1)[-1]
+
+
+def packages(edge: Edge) -> dict[str, Path]:
+    """The package an edge outside of this folder lives in, for the sandbox."""
+    package = edge.__name__.split(".", maxsplit=1)[0]
+    return {} if package == "farm_converters" else {package: folder_of(edge)}
+
+
+def folder_of(edge: Edge) -> Path:
+    """Where the edge's file lies."""
+    return Path(cast("ModuleType", edge).__file__ or "").parent
+
+
+def code_hash() -> str:
+    """sha256 over every file of this package: another code may give another artifact."""
+    sha = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        sha.update(path.name.encode() + b"\0" + path.read_bytes())
+    return sha.hexdigest()

@@ -1,0 +1,153 @@
+"""Try an edge's ways in order until one gives an artifact that ran and matched the source."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from farm_agent.errors import JobError
+from farm_agent.wire import ArtifactSpec, TensorMap, TensorSpec
+from farm_converters import cache, sandbox
+from farm_converters import check as checks
+from farm_converters import edges as registry
+from farm_converters.environment import Environment
+from farm_converters.golden import Source
+from farm_converters.recipe import CheckReport, Recipe
+
+
+@dataclass(frozen=True)
+class Built:
+    """What one way gave: files in ``directory``, the description, the check."""
+
+    rung: str
+    directory: Path
+    spec: ArtifactSpec
+    check: CheckReport
+    caveats: tuple[str, ...]
+
+
+def climb(
+    edge: registry.Edge,
+    recipe: Recipe,
+    source: Source,
+    env: Environment,
+    *,
+    workdir: Path,
+    limits: sandbox.Limits,
+    report: Callable[[str], None],
+) -> Built:
+    """The first way that works. Raises the JobError of the way that came furthest.
+
+    ``limits.timeout_s`` is for all ways together; a way that used it up ends the climb.
+    """
+    deadline = time.monotonic() + limits.timeout_s
+    failures: list[JobError] = []
+    for rung in registry.rungs(edge, recipe.precision):
+        left = deadline - time.monotonic()
+        if left <= 1.0:
+            break
+        report(f"converting to {recipe.format} {recipe.precision} ({rung})")
+        folder = workdir / rung
+        try:
+            return _try(edge, rung, recipe, source, env, folder, replace(limits, timeout_s=left))
+        except JobError as error:
+            failures.append(error)
+            shutil.rmtree(folder, ignore_errors=True)
+            if error.code == "convert.timeout":
+                break
+    raise worst(failures)
+
+
+def worst(failures: list[JobError]) -> JobError:
+    """The failure that tells most: a mismatch came furthest, then a named operator, then the first."""
+    for code in ("convert.timeout", "convert.mismatch", "convert.unsupported-op", "runtime.", "check."):
+        for failure in failures:
+            if failure.code.startswith(code):
+                return failure
+    return failures[0]
+
+
+def _try(
+    edge: registry.Edge,
+    rung: str,
+    recipe: Recipe,
+    source: Source,
+    env: Environment,
+    workdir: Path,
+    limits: sandbox.Limits,
+) -> Built:
+    started = time.monotonic()
+    answer = sandbox.call(
+        f"{edge.__name__}:convert",
+        _request(rung, recipe, source),
+        workdir=workdir,
+        what=f"convert to {recipe.format}",
+        limits=limits,
+        python=env.python,
+        packages=registry.packages(edge),
+    )
+    directory = workdir / "out"
+    spec = describe(answer, recipe, source, directory)
+    golden = source.golden(recipe.precision)
+    left = max(1.0, limits.timeout_s - (time.monotonic() - started))
+    checked = checks.check(
+        spec,
+        directory,
+        golden,
+        source.golden_path,
+        runtime=edge.RUNTIME,
+        python=env.python,
+        workdir=workdir / "check",
+        limits=replace(limits, timeout_s=left),
+    )
+    spec = replace(spec, outputs=_with_real(spec.outputs, checked.outputs))
+    return Built(rung, directory, spec, checked.report, tuple(answer["caveats"]))
+
+
+def _request(rung: str, recipe: Recipe, source: Source) -> dict[str, Any]:
+    return {
+        "rung": rung,
+        "precision": recipe.precision,
+        "model": str(source.model_path.resolve()),
+        "golden": str(source.golden_path.resolve()),
+        "samples": source.samples,
+        "inputs": [_plain(spec) for spec in source.inputs],
+        "outputs": [_plain(spec) for spec in source.outputs],
+    }
+
+
+def _plain(spec: TensorSpec) -> dict[str, Any]:
+    return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+
+
+def describe(answer: Mapping[str, Any], recipe: Recipe, source: Source, directory: Path) -> ArtifactSpec:
+    """The artifact's description from an edge's answer; real output shapes come from the check."""
+    try:
+        inputs = tuple(
+            TensorMap(spec, TensorSpec(item["name"], item["dtype"], tuple(item["shape"])), _axes(item))
+            for spec, item in zip(source.inputs, answer["inputs"], strict=True)
+        )
+        outputs = tuple(
+            TensorMap(spec, TensorSpec(item["name"], spec.dtype, spec.shape), _axes(item))
+            for spec, item in zip(source.outputs, answer["outputs"], strict=True)
+        )
+        files = tuple(cache.blob_of(directory / name) for name in answer["files"])
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise JobError(
+            f"the converter's answer does not describe its files: {error!r}", code="convert.failed"
+        ) from error
+    return ArtifactSpec(recipe.format, recipe.precision, files, inputs, outputs)
+
+
+def _axes(item: Mapping[str, Any]) -> tuple[int, ...] | None:
+    permutation = item["permutation"]
+    return None if permutation is None else tuple(int(axis) for axis in permutation)
+
+
+def _with_real(maps: tuple[TensorMap, ...], real: tuple[TensorSpec, ...]) -> tuple[TensorMap, ...]:
+    known = {spec.name: spec for spec in real}
+    return tuple(replace(entry, artifact=known.get(entry.artifact.name, entry.artifact)) for entry in maps)
