@@ -8,6 +8,7 @@ Relative paths in a file count from that file's folder, all others from the work
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -62,6 +63,11 @@ def load_config(overrides: Mapping[str, str] | None = None) -> Config:
                 values[name] = _checked(name, value, source, folder)
                 origins[name] = source
     return Config(**{**_defaults(), **values}, origins=origins)
+
+
+def masked(text: str) -> str:
+    """``text`` with the password of every URL in it hidden; for everything that is shown or logged."""
+    return re.sub(r"(://[^/\s:@]*:)[^/\s@]*@", r"\1***@", text)
 
 
 def user_config_path() -> Path:

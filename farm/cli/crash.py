@@ -9,14 +9,14 @@ import time
 import traceback
 from pathlib import Path
 
-from farm.config import load_config
+from farm.config import load_config, masked
 from farm.errors import FarmError
 
 
 def write_crash_log() -> Path:
     """Write the trace of the exception being handled to a file that only the user can read."""
     name = time.strftime("crash-%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{os.getpid()}.log"
-    text = f"command: {sys.argv!r}\npython: {sys.version}\n\n{traceback.format_exc()}"
+    text = masked(f"command: {sys.argv!r}\npython: {sys.version}\n\n{traceback.format_exc()}")
     for folder in (*_state_folder(), Path(tempfile.gettempdir())):
         path = folder / name
         try:

@@ -10,7 +10,9 @@ import click
 
 import farm.cli
 
-HELPERS = frozenset({"crash", "lazy", "output", "shapes_option", "state", "types"})
+HELPERS = frozenset(
+    {"crash", "duration", "lazy", "output", "results_output", "shapes_option", "state", "types"}
+)
 
 
 class LazyGroup(click.Group):

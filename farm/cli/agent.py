@@ -1,0 +1,125 @@
+"""``farm agent``: the program that runs on devices."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from farm.cli.output import print_json, print_table
+from farm.cli.state import State, json_option, pass_state
+from farm.errors import EXIT_OK, EXIT_PARTIAL
+
+if TYPE_CHECKING:
+    from farm_agent.pack import Packed
+    from farm_agent.wire import Facts, Hello
+
+TIMEOUT_S = 30.0
+
+python_option = click.option(
+    "--python", default=None, metavar="PROGRAM", help="The Python to run it with; default: farm's own."
+)
+
+
+@click.group(
+    "agent",
+    epilog="\b\nExamples:\n  farm agent pack --out .\n  farm agent facts\n  farm agent selftest --python python3.8",
+)
+def command() -> None:
+    """Pack the agent, or run it on this machine."""
+
+
+@command.command(epilog="\b\nExamples:\n  farm agent pack\n  farm agent pack --out dist --json")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder; default: the cache.")
+@json_option
+@pass_state
+def pack(state: State, out: Path | None) -> None:
+    """Pack the agent into one file. Its version is its hash: the same sources give the same bytes."""
+    from farm_agent import pack as packing
+
+    packed = packing.build(out or state.config.cache_dir / "agents")
+    if state.json:
+        document = {
+            "path": str(packed.path),
+            "sha256": packed.sha256,
+            "size_bytes": packed.path.stat().st_size,
+        }
+        print_json({"schema": "farm.agent/1", **document})
+    else:
+        print_table(("path", "sha256"), [(str(packed.path), packed.sha256)])
+
+
+@command.command(epilog="\b\nExamples:\n  farm agent facts\n  farm agent facts --python python3.9 --json")
+@python_option
+@json_option
+@pass_state
+def facts(state: State, python: str | None) -> None:
+    """Ask the agent what this machine is and which runtimes it has."""
+    _, _, found = _ask(state, python)
+    if state.json:
+        from farm_agent import codec
+
+        print_json({"schema": "farm.facts/1", **codec.encode(found)})
+        return
+    print_table(("fact", "value"), _fact_rows(found))
+
+
+@command.command(epilog="\b\nExamples:\n  farm agent selftest\n  farm agent selftest --python python3.13")
+@python_option
+@json_option
+@pass_state
+def selftest(state: State, python: str | None) -> int:
+    """Run the packed agent on this machine and check that it is the one that was packed.
+
+    Exit code 3 when a check fails.
+    """
+    from farm_agent.wire import WIRE
+
+    packed, hello, found = _ask(state, python)
+    usable = [runtime.name for runtime in found.runtimes if not runtime.unavailable]
+    checks: list[tuple[str, bool, Any]] = [
+        ("wire number", hello.wire == WIRE, hello.wire),
+        ("hash", hello.agent_sha256 == packed.sha256, hello.agent_sha256),
+        ("a runtime works", bool(usable), ", ".join(usable) or "none"),
+    ]
+    if state.json:
+        rows = [{"check": name, "passed": passed, "seen": seen} for name, passed, seen in checks]
+        print_json({"schema": "farm.selftest/1", "python": hello.python, "checks": rows})
+    else:
+        rows_text = [(name, "ok" if passed else "FAILED", str(seen)) for name, passed, seen in checks]
+        print_table(("check", "state", "seen"), rows_text, title=f"Agent on Python {hello.python}")
+    return EXIT_OK if all(passed for _, passed, _ in checks) else EXIT_PARTIAL
+
+
+def _ask(state: State, python: str | None) -> tuple[Packed, Hello, Facts]:
+    """Pack the agent and have ``python`` answer hello and facts in a folder of its own."""
+    import sys
+
+    from farm import transports
+    from farm.agent_client import find_python, install
+    from farm.devices.device import Device
+    from farm_agent import pack as packing
+
+    packed = packing.build(state.config.cache_dir / "agents")
+    transport = transports.connect(Device("local", "x86-cpu", "local"), TIMEOUT_S)
+    try:
+        with tempfile.TemporaryDirectory(prefix="farm-agent-") as root:
+            program = find_python(transport, (python or sys.executable,))
+            client = install(transport, program, packed, root)
+            return packed, client.hello(), client.facts()
+    finally:
+        transport.close()
+
+
+def _fact_rows(found: Facts) -> list[tuple[str, str]]:
+    names = ("machine", "model", "cpu", "cores", "memory_bytes", "kernel", "os", "libc", "python")
+    rows = [
+        (name, "unknown" if getattr(found, name) in (None, "") else str(getattr(found, name)))
+        for name in names
+    ]
+    for runtime in found.runtimes:
+        state = f"unavailable: {runtime.unavailable}" if runtime.unavailable else runtime.version
+        rows.append((f"runtime {runtime.name}", f"{state} (fix: {runtime.fix})" if runtime.fix else state))
+    return rows

@@ -1,0 +1,96 @@
+"""``farm convert``: turn a model into what runtimes run, and check every artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from farm.cli.output import print_error, print_json, print_table, say
+from farm.cli.shapes_option import shape_option
+from farm.cli.state import State, json_option, pass_state
+from farm.cli.types import CommaList, list_option
+from farm.errors import EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, UsageError
+from farm.shapes import ShapeWish
+from farm_converters.recipe import FORMATS, PRECISIONS
+
+if TYPE_CHECKING:
+    from farm.conversions import Conversion
+
+
+@click.command(
+    "convert",
+    epilog=(
+        "\b\nExamples:\n"
+        "  farm convert model.onnx\n"
+        "  farm convert model.onnx --to tflite,openvino --precision fp32,fp16 --out converted\n"
+        "  farm convert model.onnx --batch 1 --inputs samples.npz\n\n"
+        "Exit codes: 0 all converted, 2 usage, 3 some formats failed (the others are kept)."
+    ),
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@list_option("--to", "formats", kind=CommaList(FORMATS), text="Formats; default onnx,openvino,tflite.")
+@list_option("-p", "--precision", "precisions", kind=CommaList(PRECISIONS), text="Default fp32.")
+@shape_option
+@click.option("--batch", type=click.IntRange(min=1), help="Size of every free leading dimension.")
+@click.option("--inputs", type=click.Path(path_type=Path), help="Inputs for the check: .npz by input name.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the generated inputs.")
+@click.option("--out", type=click.Path(path_type=Path), help="Copy the artifacts into this folder.")
+@json_option
+@pass_state
+def command(
+    state: State,
+    model: Path,
+    formats: tuple[str, ...],
+    precisions: tuple[str, ...],
+    shapes: tuple[ShapeWish, ...],
+    batch: int | None,
+    inputs: Path | None,
+    seed: int,
+    out: Path | None,
+) -> int:
+    """Convert MODEL and check each artifact against it.
+
+    Each conversion runs in a process of its own with limits on time and memory. Artifacts are cached by
+    content: the same request converts nothing a second time.
+    """
+    from farm.conversions import Wish, convert_all
+
+    wish = Wish(
+        model=model,
+        formats=formats or ("onnx", "openvino", "tflite"),
+        precisions=precisions or ("fp32",),
+        shapes=shapes,
+        batch=batch,
+        inputs=inputs,
+        seed=seed,
+        out=out,
+    )
+    done = convert_all(wish, state.config, say)
+    if state.json:
+        print_json(
+            {"schema": "farm.conversions/1", "model": model.stem, "conversions": [d.document for d in done]}
+        )
+    else:
+        _print(model, done)
+    return _exit_code(done)
+
+
+def _print(model: Path, done: Sequence[Conversion]) -> None:
+    columns = ("format", "precision", "state", "bytes", "max error", "max value", "seconds", "where", "path")
+    align = dict.fromkeys(("bytes", "max error", "max value", "seconds"), "right")
+    print_table(columns, [conversion.row for conversion in done], title=model.stem, align=align)
+    for conversion in done:
+        if conversion.error is not None:
+            say(f"{conversion.format} {conversion.precision}:")
+            print_error(conversion.error)
+
+
+def _exit_code(done: Sequence[Conversion]) -> int:
+    errors = [conversion.error for conversion in done if conversion.error is not None]
+    if not errors:
+        return EXIT_OK
+    only_usage = len(errors) == len(done) and all(isinstance(error, UsageError) for error in errors)
+    return EXIT_USAGE if only_usage else EXIT_PARTIAL

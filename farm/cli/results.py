@@ -1,0 +1,198 @@
+"""``farm results``: what was measured so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from farm.cli.output import print_json, print_table, print_text, say
+from farm.cli.results_output import LAYOUTS, show_results
+from farm.cli.state import State, json_option, pass_state
+from farm.errors import EXIT_NOTHING, EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from farm_results.model import Result, Run
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+EXPORTS = ("csv", "json", "md", "parquet")
+STATUSES = ("ok", "failed", "skipped")
+COLUMNS = ("run", "when", "model", "device", "runtime", "prec", "p50", "95 % interval", "verdict")
+
+
+def filters(function: F) -> F:
+    """Decorator: the options that narrow down results."""
+    for option in (
+        click.option("--limit", type=click.IntRange(min=1), help="Only the newest N."),
+        click.option("--status", type=click.Choice(STATUSES), help="Only results of this status."),
+        click.option("--runtime", help="Only results of this runtime."),
+        click.option("--model", help="Only results of this model, by name."),
+        click.option("--device", help="Only results of this device."),
+    ):
+        function = option(function)
+    return function
+
+
+@click.group(
+    "results",
+    epilog=(
+        "\b\nExamples:\n"
+        "  farm results list --device rpi4-a --status ok\n"
+        "  farm results show last\n"
+        "  farm results export last --out results.csv"
+    ),
+)
+def command() -> None:
+    """List, show and export stored results."""
+
+
+@command.command(
+    "list",
+    epilog="\b\nExamples:\n  farm results list\n  farm results list --model digits --json\n  farm results list --limit 5",
+)
+@filters
+@json_option
+@pass_state
+def list_results(state: State, **wanted: Any) -> int:  # noqa: ANN401 - the options of ``filters``
+    """List results, the oldest first. Exit code 4 when there are none."""
+    results = _read(state, None, wanted)
+    if state.json:
+        show_results(results, "json")
+    else:
+        right = dict.fromkeys(("p50", "95 % interval"), "right")
+        print_table(COLUMNS, [_row(result) for result in results], align=right)
+    return _exit_code(results)
+
+
+@command.command(epilog="\b\nExamples:\n  farm results runs\n  farm results runs --limit 3 --json")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the newest N.")
+@json_option
+@pass_state
+def runs(state: State, limit: int | None) -> int:
+    """List runs, the newest first. Exit code 4 when there are none."""
+    from farm_results.store import open_store
+
+    store = open_store(state.config.store)
+    try:
+        found = store.runs(limit)
+    finally:
+        store.close()
+    if state.json:
+        from farm_agent import codec
+
+        print_json({"schema": "farm.runs/1", "runs": codec.encode(found)})
+    else:
+        columns = ("run", "when", "state", "host", "command")
+        print_table(columns, [_run_row(run) for run in found])
+    return EXIT_OK if found else EXIT_NOTHING
+
+
+@command.command(
+    epilog="\b\nExamples:\n  farm results show last\n  farm results show 20261121 --status failed\n  farm results show last --format md"
+)
+@click.argument("run", default="last", metavar="[RUN|last]")
+@filters
+@click.option("--format", "layout", type=click.Choice(LAYOUTS), default="table", help="Default: table.")
+@json_option
+@pass_state
+def show(state: State, run: str, layout: str, **wanted: Any) -> int:  # noqa: ANN401
+    """Show one run's results with the reasons behind every verdict.
+
+    RUN is a run's id or the beginning of it. Exit code 4 when nothing matches.
+    """
+    results = _read(state, run, wanted)
+    title = f"Run {results[0].run_id}" if results else ""
+    show_results(results, "json" if state.json else layout, title=title)
+    return _exit_code(results)
+
+
+@command.command(
+    epilog=(
+        "\b\nExamples:\n"
+        "  farm results export last --out results.csv\n"
+        "  farm results export --model digits --format md\n"
+        "  farm results export --out all.parquet"
+    )
+)
+@click.argument("run", required=False, metavar="[RUN|last]")
+@filters
+@click.option("--format", "layout", type=click.Choice(EXPORTS), help="Default: what --out ends in, else csv.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write this file.")
+@json_option
+@pass_state
+def export(state: State, run: str | None, layout: str | None, out: Path | None, **wanted: Any) -> int:  # noqa: ANN401
+    """Write results as CSV, JSON, Markdown or Parquet; without RUN, those of all runs.
+
+    Exit code 4 when nothing matches; then nothing is written.
+    """
+    from farm_results import report
+
+    results = _read(state, run, wanted)
+    name = "json" if state.json else layout or _layout_of(out)
+    if not results:
+        return EXIT_NOTHING
+    if out is None:
+        print_text(report.render(name, results))
+    else:
+        report.write(name, results, out)
+        say(f"{len(results)} results written to {out}")
+    return EXIT_OK
+
+
+def _layout_of(out: Path | None) -> str:
+    if out is None:
+        return "csv"
+    suffix = out.suffix.removeprefix(".").lower()
+    if suffix not in EXPORTS:
+        raise UsageError(
+            f"{out} does not tell which format is wanted",
+            code="report.unknown-format",
+            fix=f"add --format, one of: {', '.join(EXPORTS)}",
+        )
+    return suffix
+
+
+def _read(state: State, run: str | None, wanted: dict[str, Any]) -> list[Result]:
+    from farm_results.store import open_store
+
+    store = open_store(state.config.store)
+    try:
+        results = store.results(run, **wanted)
+    finally:
+        store.close()
+    if not results:
+        say("no result matches")
+    return results
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    from farm_results import text
+    from farm_results.report import rows
+
+    return (
+        result.run_id,
+        _when(result.created_unix_s),
+        result.model,
+        result.device,
+        result.runtime,
+        rows.precision_text(result),
+        rows.NOTHING if result.latency is None else text.duration(result.latency.p50_ns),
+        rows.interval_text(result.latency),
+        rows.verdict_text(result),
+    )
+
+
+def _run_row(run: Run) -> tuple[str, ...]:
+    return run.run_id, _when(run.created_unix_s), run.state, run.host, " ".join(run.command)
+
+
+def _when(unix_s: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(unix_s))
+
+
+def _exit_code(results: Sequence[Result]) -> int:
+    return EXIT_OK if results else EXIT_NOTHING

@@ -1,0 +1,29 @@
+"""Results on standard output, the reasons behind their verdicts on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from farm.cli.output import print_table, print_text, say
+
+if TYPE_CHECKING:
+    from farm_results.model import Result
+
+LAYOUTS = ("table", "json", "csv", "md")
+
+
+def show_results(results: Sequence[Result], layout: str, *, title: str = "Results") -> None:
+    """Print results as one of ``LAYOUTS``; a table is followed by why numbers are not simply valid."""
+    from farm_results import report
+    from farm_results.report.rows import lines_of_caveats, table_of
+
+    if layout != "table":
+        print_text(report.render(layout, results))
+        return
+    table = table_of(results)
+    print_table(
+        table.columns, table.rows, title=title, align=dict(zip(table.columns, table.align, strict=True))
+    )
+    for line in lines_of_caveats(results):
+        say(line)

@@ -1,0 +1,172 @@
+"""What ``farm convert`` does, as a library: one model to several formats, each failing alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from farm.config import Config
+from farm.errors import FarmError, InfrastructureError, UsageError
+from farm.shapes import ShapeWish, refuse_unused, shapes_for
+from farm_converters.model import Model
+from farm_converters.recipe import Artifact, Recipe
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for. ``out``: where copies of the artifacts go, if anywhere."""
+
+    model: Path
+    formats: tuple[str, ...]
+    precisions: tuple[str, ...]
+    shapes: tuple[ShapeWish, ...] = ()
+    batch: int | None = None
+    inputs: Path | None = None
+    seed: int = 0
+    out: Path | None = None
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """One format at one precision: an artifact with the paths of its files, or the reason why not."""
+
+    format: str
+    precision: str
+    artifact: Artifact | None
+    paths: tuple[Path, ...] = ()
+    error: FarmError | None = None
+
+    @property
+    def state(self) -> str:
+        """``failed``, ``cached``, ``converted``, or ``prepared`` when the device does the rest."""
+        if self.artifact is None:
+            return "failed"
+        if self.artifact.where == "device":
+            return "prepared"
+        return "cached" if self.artifact.cached else "converted"
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """format, precision, state, bytes, max error, largest reference value, seconds, where, path."""
+        if self.artifact is None:
+            code = self.error.code if self.error else ""
+            return (self.format, self.precision, self.state, "-", "-", "-", "-", "-", code)
+        check = self.artifact.check
+        return (
+            self.format,
+            self.precision,
+            self.state,
+            str(self.artifact.size_bytes),
+            f"{check.max_abs_error:.3g}" if check else "-",
+            f"{check.max_reference:.3g}" if check else "-",
+            f"{self.artifact.seconds:.1f}",
+            self.artifact.where,
+            str(self.paths[0]),
+        )
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The conversion as JSON values."""
+        from farm_agent import codec
+
+        document: dict[str, Any] = {"format": self.format, "precision": self.precision, "state": self.state}
+        if self.error is not None:
+            error = self.error
+            document["error"] = {
+                "blame": error.blame,
+                "code": error.code,
+                "message": error.message,
+                "fix": error.fix,
+            }
+        if self.artifact is not None:
+            artifact = self.artifact
+            document |= {
+                "key": artifact.key,
+                "paths": [str(path) for path in self.paths],
+                "size_bytes": artifact.size_bytes,
+                "seconds": artifact.seconds,
+                "where": artifact.where,
+                "artifact": codec.encode(artifact.spec),
+                "check": codec.encode(artifact.check),
+                "toolchain": dict(artifact.toolchain),
+                "caveats": list(artifact.caveats),
+            }
+        return document
+
+
+def convert_all(wish: Wish, config: Config, say: Callable[[str], None]) -> list[Conversion]:
+    """Convert to every format at every precision; a failure stays with its own conversion.
+
+    Raises the FarmError of the model, its shapes or the inputs file, which concern all of them.
+    """
+    from farm_converters.inspect import inspect_model
+    from farm_converters.shapes import resolve_shapes
+
+    model = inspect_model(wish.model)
+    names = [spec.name for spec in model.inputs]
+    refuse_unused(wish.shapes, {model.name: names})
+    shapes = resolve_shapes(model, shapes_for(wish.shapes, model.name, names), wish.batch)
+    sha256 = _sha256(wish.inputs) if wish.inputs is not None else ""
+    done: list[Conversion] = []
+    for precision in wish.precisions:
+        for name in wish.formats:
+            recipe = Recipe(name, precision, shapes, wish.seed, wish.inputs, sha256)
+            done.append(_convert(model, recipe, wish, config, say))
+    return done
+
+
+def _convert(
+    model: Model, recipe: Recipe, wish: Wish, config: Config, say: Callable[[str], None]
+) -> Conversion:
+    from farm_converters.convert import convert
+
+    def report(text: str) -> None:
+        say(f"{recipe.format} {recipe.precision}: {text}")
+
+    try:
+        artifact = convert(model, recipe, config.cache_dir, report=report)
+        paths = artifact.paths
+        if wish.out is not None:
+            paths = _copy(artifact, wish.out / f"{model.name}-{recipe.format}-{recipe.precision}")
+    except FarmError as error:
+        return Conversion(recipe.format, recipe.precision, None, error=error)
+    return Conversion(recipe.format, recipe.precision, artifact, paths)
+
+
+def _copy(artifact: Artifact, folder: Path) -> tuple[Path, ...]:
+    """Copies of the artifact's files under the names that runtimes expect; each appears whole or not."""
+    copies = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, blob in zip(artifact.paths, artifact.spec.files, strict=True):
+            handle, temporary = tempfile.mkstemp(dir=folder)
+            os.close(handle)
+            shutil.copyfile(path, temporary)
+            Path(temporary).chmod(0o644)
+            copies.append(Path(temporary).replace(folder / blob.name))
+    except OSError as error:
+        raise InfrastructureError(
+            f"cannot write to {folder}: {error.strerror}",
+            code="host.not-writable",
+            fix="choose another --out",
+        ) from error
+    return tuple(copies)
+
+
+def _sha256(path: Path) -> str:
+    import hashlib
+
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the inputs file {path}: {error.strerror}",
+            code="inputs.unreadable",
+            fix="name a readable .npz file with one array per input",
+        ) from error
