@@ -10,6 +10,7 @@ import click
 
 from farm.cli.output import print_json, print_table
 from farm.cli.state import State, json_option, pass_state
+from farm.cli.types import examples
 from farm.errors import EXIT_OK, EXIT_PARTIAL
 
 if TYPE_CHECKING:
@@ -25,13 +26,22 @@ python_option = click.option(
 
 @click.group(
     "agent",
-    epilog="\b\nExamples:\n  farm agent pack --out .\n  farm agent facts\n  farm agent selftest --python python3.8",
+    epilog=examples(
+        "farm agent pack --out .",
+        "farm agent facts",
+        "farm agent selftest --python python3.8",
+    ),
 )
 def command() -> None:
     """Pack the agent, or run it on this machine."""
 
 
-@command.command(epilog="\b\nExamples:\n  farm agent pack\n  farm agent pack --out dist --json")
+@command.command(
+    epilog=examples(
+        "farm agent pack",
+        "farm agent pack --out dist --json",
+    )
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; default: the cache.")
 @json_option
 @pass_state
@@ -51,7 +61,12 @@ def pack(state: State, out: Path | None) -> None:
         print_table(("path", "sha256"), [(str(packed.path), packed.sha256)])
 
 
-@command.command(epilog="\b\nExamples:\n  farm agent facts\n  farm agent facts --python python3.9 --json")
+@command.command(
+    epilog=examples(
+        "farm agent facts",
+        "farm agent facts --python python3.9 --json",
+    )
+)
 @python_option
 @json_option
 @pass_state
@@ -66,7 +81,12 @@ def facts(state: State, python: str | None) -> None:
     print_table(("fact", "value"), _fact_rows(found))
 
 
-@command.command(epilog="\b\nExamples:\n  farm agent selftest\n  farm agent selftest --python python3.13")
+@command.command(
+    epilog=examples(
+        "farm agent selftest",
+        "farm agent selftest --python python3.13",
+    )
+)
 @python_option
 @json_option
 @pass_state

@@ -6,13 +6,18 @@ import click
 
 from farm.cli.output import print_json, print_table
 from farm.cli.state import State, json_option, pass_state
+from farm.cli.types import examples
 from farm.config import NAMES, masked
 
 
 @click.group(
     "config",
     invoke_without_command=True,
-    epilog="\b\nExamples:\n  farm config\n  farm config show --origin\n  FARM_OFFLINE=1 farm config --json",
+    epilog=examples(
+        "farm config",
+        "farm config show --origin",
+        "FARM_OFFLINE=1 farm config --json",
+    ),
 )
 @click.pass_context
 def command(context: click.Context) -> None:
@@ -21,7 +26,12 @@ def command(context: click.Context) -> None:
         context.invoke(show, origin=False)
 
 
-@command.command(epilog="\b\nExamples:\n  farm config show\n  farm config show --origin")
+@command.command(
+    epilog=examples(
+        "farm config show",
+        "farm config show --origin",
+    )
+)
 @click.option("--origin", is_flag=True, help="Say where each value came from.")
 @json_option
 @pass_state

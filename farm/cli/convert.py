@@ -11,7 +11,7 @@ import click
 from farm.cli.output import print_error, print_json, print_table, say
 from farm.cli.shapes_option import shape_option
 from farm.cli.state import State, json_option, pass_state
-from farm.cli.types import CommaList, list_option
+from farm.cli.types import CommaList, examples, list_option
 from farm.errors import EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, UsageError
 from farm.shapes import ShapeWish
 from farm_converters.recipe import FORMATS, PRECISIONS
@@ -22,17 +22,18 @@ if TYPE_CHECKING:
 
 @click.command(
     "convert",
-    epilog=(
-        "\b\nExamples:\n"
-        "  farm convert model.onnx\n"
-        "  farm convert model.onnx --to tflite,openvino --precision fp32,fp16 --out converted\n"
-        "  farm convert model.onnx --batch 1 --inputs samples.npz\n\n"
-        "Exit codes: 0 all converted, 2 usage, 3 some formats failed (the others are kept)."
-    ),
+    epilog=examples(
+        "farm convert model.onnx",
+        "farm convert model.onnx --to tflite,openvino --precision fp32,fp16 --out converted",
+        "farm convert model.onnx --batch 1 --inputs samples.npz",
+    )
+    + "\n\nExit codes: 0 all converted, 2 usage, 3 some formats failed (the others are kept).",
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @list_option("--to", "formats", kind=CommaList(FORMATS), text="Formats; default onnx,openvino,tflite.")
-@list_option("-p", "--precision", "precisions", kind=CommaList(PRECISIONS), text="Default fp32.")
+@list_option(
+    "-p", "--precision", "--precisions", "precisions", kind=CommaList(PRECISIONS), text="Default fp32."
+)
 @shape_option
 @click.option("--batch", type=click.IntRange(min=1), help="Size of every free leading dimension.")
 @click.option("--inputs", type=click.Path(path_type=Path), help="Inputs for the check: .npz by input name.")

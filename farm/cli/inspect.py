@@ -9,6 +9,7 @@ import click
 
 from farm.cli.output import print_json, print_table
 from farm.cli.state import State, json_option, pass_state
+from farm.cli.types import examples
 from farm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 @click.command(
     "inspect",
-    epilog=("\b\nExamples:\n  farm inspect model.onnx\n  farm inspect model.onnx --json | jq .operators"),
+    epilog=examples(
+        "farm inspect model.onnx",
+        "farm inspect model.onnx --json | jq .operators",
+    ),
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @json_option

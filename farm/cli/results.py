@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ import click
 from farm.cli.output import print_json, print_table, print_text, say
 from farm.cli.results_output import LAYOUTS, show_results
 from farm.cli.state import State, json_option, pass_state
+from farm.cli.types import examples
+from farm.config import masked
 from farm.errors import EXIT_NOTHING, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -39,11 +42,10 @@ def filters(function: F) -> F:
 
 @click.group(
     "results",
-    epilog=(
-        "\b\nExamples:\n"
-        "  farm results list --device rpi4-a --status ok\n"
-        "  farm results show last\n"
-        "  farm results export last --out results.csv"
+    epilog=examples(
+        "farm results list --device rpi4-a --status ok",
+        "farm results show last",
+        "farm results export last --out results.csv",
     ),
 )
 def command() -> None:
@@ -52,12 +54,16 @@ def command() -> None:
 
 @command.command(
     "list",
-    epilog="\b\nExamples:\n  farm results list\n  farm results list --model digits --json\n  farm results list --limit 5",
+    epilog=examples(
+        "farm results list",
+        "farm results list --model digits --json",
+        "farm results list --limit 5",
+    ),
 )
 @filters
 @json_option
 @pass_state
-def list_results(state: State, **wanted: Any) -> int:  # noqa: ANN401 - the options of ``filters``
+def list_results(state: State, /, **wanted: Any) -> int:  # noqa: ANN401 - the options of ``filters``
     """List results, the oldest first. Exit code 4 when there are none."""
     results = _read(state, None, wanted)
     if state.json:
@@ -68,7 +74,12 @@ def list_results(state: State, **wanted: Any) -> int:  # noqa: ANN401 - the opti
     return _exit_code(results)
 
 
-@command.command(epilog="\b\nExamples:\n  farm results runs\n  farm results runs --limit 3 --json")
+@command.command(
+    epilog=examples(
+        "farm results runs",
+        "farm results runs --limit 3 --json",
+    )
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Only the newest N.")
 @json_option
 @pass_state
@@ -92,14 +103,18 @@ def runs(state: State, limit: int | None) -> int:
 
 
 @command.command(
-    epilog="\b\nExamples:\n  farm results show last\n  farm results show 20261121 --status failed\n  farm results show last --format md"
+    epilog=examples(
+        "farm results show last",
+        "farm results show 20261121 --status failed",
+        "farm results show last --format md",
+    )
 )
 @click.argument("run", default="last", metavar="[RUN|last]")
 @filters
 @click.option("--format", "layout", type=click.Choice(LAYOUTS), default="table", help="Default: table.")
 @json_option
 @pass_state
-def show(state: State, run: str, layout: str, **wanted: Any) -> int:  # noqa: ANN401
+def show(state: State, /, run: str, layout: str, **wanted: Any) -> int:  # noqa: ANN401
     """Show one run's results with the reasons behind every verdict.
 
     RUN is a run's id or the beginning of it. Exit code 4 when nothing matches.
@@ -124,7 +139,7 @@ def show(state: State, run: str, layout: str, **wanted: Any) -> int:  # noqa: AN
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write this file.")
 @json_option
 @pass_state
-def export(state: State, run: str | None, layout: str | None, out: Path | None, **wanted: Any) -> int:  # noqa: ANN401
+def export(state: State, /, run: str | None, layout: str | None, out: Path | None, **wanted: Any) -> int:  # noqa: ANN401
     """Write results as CSV, JSON, Markdown or Parquet; without RUN, those of all runs.
 
     Exit code 4 when nothing matches; then nothing is written.
@@ -187,7 +202,7 @@ def _row(result: Result) -> tuple[str, ...]:
 
 
 def _run_row(run: Run) -> tuple[str, ...]:
-    return run.run_id, _when(run.created_unix_s), run.state, run.host, " ".join(run.command)
+    return run.run_id, _when(run.created_unix_s), run.state, run.host, masked(shlex.join(run.command))
 
 
 def _when(unix_s: float) -> str:

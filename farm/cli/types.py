@@ -11,6 +11,11 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def examples(*lines: str) -> str:
+    """The epilog of a command's help."""
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
+
+
 class CommaList(click.ParamType[tuple[str, ...]]):
     """``a,b,c`` as a tuple of texts without blanks; with ``choices``, anything else is refused."""
 

@@ -8,10 +8,16 @@ import click
 
 from farm.cli.output import print_json, print_text
 from farm.cli.state import State, json_option, pass_state
+from farm.cli.types import examples
 from farm.version import __version__
 
 
-@click.command(epilog="\b\nExamples:\n  farm version\n  farm version --json")
+@click.command(
+    epilog=examples(
+        "farm version",
+        "farm version --json",
+    )
+)
 @json_option
 @pass_state
 def command(state: State) -> None:
