@@ -152,7 +152,7 @@ def test_a_good_file_takes_its_name_from_the_file(tmp_path: Path) -> None:
 def test_text_that_is_not_toml_is_refused(tmp_path: Path) -> None:
     """The parser's own place is handed on."""
     path = tmp_path / "board.toml"
-    path.write_text("schema = ")
+    path.write_text("schema = = 1")
 
     with pytest.raises(UsageError, match="line 1") as caught:
         load_file(path)
