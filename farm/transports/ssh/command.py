@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import select
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -38,8 +38,10 @@ class Exchange:
         output: tuple[bytearray, bytearray] = (bytearray(), bytearray())
         feeding: Iterator[bytes] | None = iter(stdin)
         waiting = memoryview(b"")
-        poll = select.poll()
-        poll.register(channel.fileno(), select.POLLIN)
+        # Not channel.fileno(): its pipe, closed here while data arrive, would end paramiko's thread.
+        arrived = threading.Event()
+        channel.in_buffer.set_event(arrived)
+        channel.in_stderr_buffer.set_event(arrived)
         try:
             while True:
                 moved = self._read(output, limit_bytes)
@@ -56,9 +58,9 @@ class Exchange:
                     kill(channel)
                     raise faults.late(self._device, [self._what], self._timeout_s)
                 if not moved:
-                    # After the end of output the descriptor stays readable: do not spin on it.
-                    quiet = feeding is not None or channel.eof_received
-                    _pause(poll, min(left, _FEED_POLL_S if quiet else 1.0), sleep=bool(channel.eof_received))
+                    # After the end of output the event stays set: what is left is the exit status.
+                    signal = channel.status_event if channel.eof_received else arrived
+                    signal.wait(min(left, 1.0 if feeding is None else _FEED_POLL_S))
         finally:
             channel.close()
 
@@ -115,10 +117,3 @@ def kill(channel: paramiko.Channel) -> None:
     transport: Any = channel.get_transport()
     if not channel.closed and transport.is_active():
         transport._send_user_message(message)  # noqa: SLF001 - paramiko offers no call for signals
-
-
-def _pause(poll: select.poll, wait_s: float, *, sleep: bool) -> None:
-    if sleep:
-        time.sleep(wait_s)
-    else:
-        poll.poll(wait_s * 1000)

@@ -1,0 +1,92 @@
+"""``python tests/zoo up 3 --inventory FILE``: real sshd devices, until Ctrl-C or ``down --inventory FILE``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from farm.devices import inventory
+from tests.zoo.device import Shape
+from tests.zoo.zoo import Zoo, missing
+
+
+def main() -> int:
+    """Run one of the two commands."""
+    parser = argparse.ArgumentParser(prog="zoo", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start devices and stay until Ctrl-C")
+    up.add_argument("count", type=int)
+    up.add_argument("--python", default=sys.executable, help="the devices' interpreter; '' for none")
+    up.add_argument("--home-mb", type=int, default=512)
+    up.add_argument("--prefix", default="zoo")
+    up.add_argument("--no-sftp", action="store_true")
+    up.add_argument("--noise", default="", help="what the devices' shell prints in every session")
+    down = commands.add_parser("down", help="end the devices of an inventory")
+    for command in (up, down):
+        command.add_argument("--inventory", type=Path, required=True)
+    options = parser.parse_args()
+    return _up(options) if options.command == "up" else _down(options.inventory)
+
+
+def _up(options: argparse.Namespace) -> int:
+    if why := missing():
+        print(f"no zoo here: {why}", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    shape = replace(
+        Shape(),
+        python=options.python,
+        home_bytes=options.home_mb * 1024 * 1024,
+        sftp=not options.no_sftp,
+        noise=options.noise,
+        tags=("zoo",),
+    )
+    pid_file = _pid_file(options.inventory)
+    with Zoo() as zoo:
+        try:
+            started = time.monotonic()
+            zoo.add_all(options.count, shape, options.prefix)
+            zoo.write_inventory(options.inventory)
+            pid_file.write_text(f"{os.getpid()}\n")
+            for device in zoo.devices.values():
+                print(f"{device.name}\t{device.entry().address}")
+            took = time.monotonic() - started
+            print(f"{len(zoo.devices)} devices up in {took:.1f} s, in {options.inventory}; Ctrl-C ends them")
+            sys.stdout.flush()
+            while True:
+                signal.pause()
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            for name in zoo.devices:
+                with contextlib.suppress(Exception):
+                    inventory.remove(options.inventory, name)
+            pid_file.unlink(missing_ok=True)
+
+
+def _down(path: Path) -> int:
+    try:
+        pid = int(_pid_file(path).read_text())
+        os.kill(pid, signal.SIGTERM)
+    except (FileNotFoundError, ProcessLookupError):
+        print(f"no zoo is up for {path}", file=sys.stderr)
+        return 1
+    while _pid_file(path).exists() and Path(f"/proc/{pid}").exists():
+        time.sleep(0.05)
+    return 0
+
+
+def _pid_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.zoo-pid")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""A device without root: an unprivileged sshd on a loopback port, for the user who starts it."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from farm.devices.device import Device
+from tests.zoo import sshd
+
+
+class LoopbackDevice:
+    """Same keys and checks as a ZooDevice; no namespaces, so no cutting, no full disk and no other user."""
+
+    def __init__(self, name: str) -> None:
+        program = shutil.which("sshd") or "/usr/sbin/sshd"
+        self.name = name
+        self.folder = Path(tempfile.mkdtemp(prefix="farm-zoo-loopback-"))
+        private, public = sshd.make_key()
+        self.identity = self.folder / "id"
+        self.identity.touch(mode=0o600)
+        self.identity.write_text(private)
+        host_private, host_public = sshd.make_key()
+        (self.folder / "host_key").touch(mode=0o600)
+        (self.folder / "host_key").write_text(host_private)
+        self.host_key = " ".join(host_public.split()[:2])
+        (self.folder / "keys").write_text(public + "\n")
+        self.port = _free_port()
+        settings = sshd.SETTINGS.replace("PermitRootLogin no", "PermitRootLogin prohibit-password")
+        lines = [settings, f"ListenAddress 127.0.0.1:{self.port}", f"HostKey {self.folder}/host_key"]
+        lines += [f"AuthorizedKeysFile {self.folder}/keys", "StrictModes no", "Subsystem sftp internal-sftp"]
+        (self.folder / "config").write_text("\n".join(lines) + "\n")
+        if os.getuid() == 0:
+            Path("/run/sshd").mkdir(exist_ok=True)  # sshd of root separates privileges there
+        self._process = subprocess.Popen(
+            [program, "-D", "-e", "-f", str(self.folder / "config")],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            sshd.wait_for_banner("127.0.0.1", self.port)
+        except BaseException:
+            self.close()
+            raise
+
+    def entry(self) -> Device:
+        """What the inventory should say about it."""
+        return Device(
+            name=self.name,
+            profile="x86-cpu",
+            address=f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}",
+            host_key=self.host_key,
+            python=sys.executable,
+            identity=str(self.identity),
+            root=str(self.folder / "farm"),
+        )
+
+    def close(self) -> None:
+        """End sshd and its sessions, and remove everything."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
+        self._process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
