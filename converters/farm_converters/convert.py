@@ -91,9 +91,7 @@ def _make(
     env = environment.prepare(edge.ENVIRONMENT, cache_dir, report)
     started = time.monotonic()
     with sandbox.private_directory(cache_dir / "work") as workdir:
-        built = ladder.climb(
-            edge, recipe, source, env, workdir=workdir, limits=limits, report=report
-        )
+        built = ladder.climb(edge, recipe, source, env, workdir=workdir, limits=limits, report=report)
         index = {
             "spec": codec.encode(built.spec),
             "check": codec.encode(built.check),

@@ -104,7 +104,8 @@ def _build(name: str, folder: Path, report: Callable[[str], None]) -> None:
         raise
     except OSError as error:
         raise InfrastructureError(
-            f"the {name} environment could not be built: {error}", code="env.build-failed",
+            f"the {name} environment could not be built: {error}",
+            code="env.build-failed",
             fix=f"make {folder.parent} writable and free space there",
         ) from error
     _marker(folder).write_text("complete\n")

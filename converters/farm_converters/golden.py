@@ -20,7 +20,11 @@ from farm_converters.recipe import Recipe
 CODE = ("graph.py", "golden_onnx.py", "golden.py")
 # Reordered float32 sums of a deep network stay within 1e-4 of its largest output; half precision keeps
 # 11 bits per operation; a model that rounds to 8 bits itself may land one step aside.
-TOLERANCES = {"fp32": Tolerance(1e-4, 1e-3), "fp16": Tolerance(2e-3, 2e-2), "quantised": Tolerance(2e-3, 5e-2)}
+TOLERANCES = {
+    "fp32": Tolerance(1e-4, 1e-3),
+    "fp16": Tolerance(2e-3, 2e-2),
+    "quantised": Tolerance(2e-3, 5e-2),
+}
 
 
 @dataclass(frozen=True)

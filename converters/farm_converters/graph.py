@@ -66,7 +66,9 @@ def set_versions(model: Any) -> None:  # noqa: ANN401
 def sort(graph: Any) -> None:  # noqa: ANN401 - GraphProto
     """Order nodes so that each stands after what it reads (Kahn); a cycle is left as it is."""
     made_by = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
-    needs = [{made_by[name] for name in reads(node) if name in made_by} - {i} for i, node in enumerate(graph.node)]
+    needs = [
+        {made_by[name] for name in reads(node) if name in made_by} - {i} for i, node in enumerate(graph.node)
+    ]
     if all(max(before, default=-1) < index for index, before in enumerate(needs)):
         return
     users: dict[int, list[int]] = {}

@@ -58,8 +58,13 @@ class Installer:
 
     def _installer(self, folder: Path) -> list[str]:
         python = str(folder / "bin" / "python")
-        wheels, offline = os.environ.get("FARM_WHEELS", ""), os.environ.get("FARM_OFFLINE", "") not in ("", "0")
-        argv = [self._uv, "pip", "install", "--python", python] if self._uv else [python, "-m", "pip", "install"]
+        wheels, offline = (
+            os.environ.get("FARM_WHEELS", ""),
+            os.environ.get("FARM_OFFLINE", "") not in ("", "0"),
+        )
+        argv = (
+            [self._uv, "pip", "install", "--python", python] if self._uv else [python, "-m", "pip", "install"]
+        )
         if wheels:
             argv += ["--no-index", "--find-links", wheels]
         elif offline:

@@ -14,7 +14,9 @@ WHERE = "host"
 ENVIRONMENT = "openvino"
 RUNTIME = "openvino"
 RUNGS = {"fp32": ("direct",), "fp16": ("direct",)}
-_NO_RULE = re.compile(r"No conversion rule found for operations: ([^\n]+)|OpenVINO does not support the following ONNX operations: ([^\n]+)")
+_NO_RULE = re.compile(
+    r"No conversion rule found for operations: ([^\n]+)|OpenVINO does not support the following ONNX operations: ([^\n]+)"
+)
 
 
 def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
@@ -51,9 +53,7 @@ def _name(ports: Any, wanted: list[str]) -> list[str]:  # noqa: ANN401 - openvin
     """Give every port its source name alone; ports may come in another order, but keep their names."""
     by_name = {name: port for port in ports for name in port.get_names()}
     if len(ports) != len(wanted) or set(wanted) - set(by_name):
-        raise JobError(
-            f"OpenVINO kept the tensors {sorted(by_name)} of {wanted}", code="convert.unsupported"
-        )
+        raise JobError(f"OpenVINO kept the tensors {sorted(by_name)} of {wanted}", code="convert.unsupported")
     for name in wanted:
         by_name[name].get_tensor().set_names({name})
     return wanted

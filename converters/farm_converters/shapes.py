@@ -31,7 +31,9 @@ def resolve_shapes(
                 fix="name one of its inputs in --shape",
             )
     if batch is not None and batch < 1:
-        raise UsageError(f"the batch must be at least 1, not {batch}", code="model.shape-mismatch", fix="--batch 1")
+        raise UsageError(
+            f"the batch must be at least 1, not {batch}", code="model.shape-mismatch", fix="--batch 1"
+        )
     symbols: dict[str, tuple[int, str]] = {}
     for item in model.inputs:
         if item.name in wanted:

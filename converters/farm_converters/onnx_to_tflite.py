@@ -1,0 +1,212 @@
+"""ONNX to TFLite by onnx2tf's direct path; float16 weights by ai-edge-quantizer.
+
+The ways, in order: simplified by onnxslim with pinned output layouts; constants folded by ONNX Runtime
+first (inlines Ifs); either with the converter's own output layouts, found again by comparing numbers;
+and the model as it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from farm_agent.errors import JobError
+from farm_converters import tflite_graph
+
+WHERE = "host"
+ENVIRONMENT = "tflite"
+RUNTIME = "litert"
+_WAYS = ("slim", "folded", "slim-free", "folded-free", "plain", "plain-free")
+RUNGS = {"fp32": _WAYS, "fp16": _WAYS}
+_CUSTOM = re.compile(r"unresolved custom op: (\w+)|custom op (ONNX_\w+)")
+MAX_PERMUTED_RANK = 5
+
+
+def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
+    """Write out/model.tflite. Raises JobError convert.unsupported-op, convert.unsupported."""
+    path = tflite_graph.prepare(request, workdir)
+    made = _run_onnx2tf(path, workdir, len(request["inputs"]))
+    folder = workdir / "out"
+    folder.mkdir()
+    target = folder / "model.tflite"
+    if request["precision"] == "fp16":
+        _to_float16(made, target)
+    else:
+        made.rename(target)
+    interpreter = _load(target)
+    inputs = _inputs(request, interpreter)
+    outputs = _by_name(interpreter.get_output_details(), tflite_graph.OUTPUT, len(request["outputs"]))
+    permutations = _permutations(request, interpreter, outputs)
+    return {
+        "files": ["model.tflite"],
+        "inputs": inputs,
+        "outputs": [
+            {"name": detail["name"], "permutation": axes}
+            for detail, axes in zip(outputs, permutations, strict=True)
+        ],
+        "caveats": [],
+    }
+
+
+def _run_onnx2tf(path: Path, workdir: Path, inputs: int) -> Path:
+    """Exit code 0 proves nothing: the file must be there, and it is loaded afterwards."""
+    names = [tflite_graph.INPUT.format(index) for index in range(inputs)]
+    argv = [sys.executable, "-I", "-m", "onnx2tf", "-i", path.name, "-o", "made", "-n", "-nuo"]
+    argv += ["-kat", *names] if names else []
+    done = subprocess.run(
+        argv,
+        cwd=workdir,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    text = done.stdout[-65536:].decode(errors="replace")
+    sys.stdout.write(text)
+    made = workdir / "made" / f"{path.stem}_float32.tflite"
+    if not made.is_file():
+        if "bad_alloc" in text or "MemoryError" in text:
+            raise MemoryError
+        raise JobError(f"onnx2tf made no file: {_reason(text)}", code="convert.unsupported")
+    return made
+
+
+def _load(path: Path) -> Any:  # noqa: ANN401 - Interpreter
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(model_path=str(path), num_threads=1)
+        interpreter.allocate_tensors()
+    except Exception as error:
+        found = _CUSTOM.search(str(error))
+        if found:
+            operator = (found.group(1) or found.group(2)).removeprefix("ONNX_").title()
+            raise JobError(
+                f"TFLite has no operator for {operator}",
+                code="convert.unsupported-op",
+                fix="run this model with onnxruntime or openvino",
+            ) from error
+        text = " ".join(str(error).split())[:300]
+        raise JobError(
+            f"LiteRT refuses the file that onnx2tf made: {text}", code="convert.unsupported"
+        ) from error
+    return interpreter
+
+
+def _inputs(request: dict[str, Any], interpreter: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    """In the source's order. An input that the graph never reads is gone; it keeps its source form."""
+    details = {_plain(detail["name"]): detail for detail in interpreter.get_input_details()}
+    found = []
+    for index, item in enumerate(request["inputs"]):
+        detail = details.get(tflite_graph.INPUT.format(index))
+        if detail is None:
+            found.append({**item, "name": tflite_graph.INPUT.format(index), "permutation": None})
+            continue
+        shape = [int(size) for size in detail["shape"]]
+        dtype = _dtype(detail["dtype"])
+        axes = None if shape == item["shape"] else _only_permutation(item["shape"], shape)
+        found.append({"name": detail["name"], "dtype": dtype, "shape": shape, "permutation": axes})
+    if len(details) > len(request["inputs"]):
+        raise JobError(f"onnx2tf made other inputs: {sorted(details)}", code="convert.unsupported")
+    return found
+
+
+def _only_permutation(source: list[int], artifact: list[int]) -> list[int] | None:
+    """The axes when just one order of ``source`` gives ``artifact``. None for a plain reshape."""
+    fits = [
+        list(axes)
+        for axes in itertools.permutations(range(len(source)))
+        if [source[axis] for axis in axes] == artifact
+    ]
+    return fits[0] if len(fits) == 1 else None
+
+
+def _by_name(details: list[Any], pattern: str, count: int) -> list[Any]:
+    named = {_plain(detail["name"]): detail for detail in details}
+    wanted = [pattern.format(index) for index in range(count)]
+    if all(name in named for name in wanted):
+        return [named[name] for name in wanted]
+    if len(details) == count:
+        return list(details)
+    raise JobError(f"onnx2tf made other outputs: {sorted(named)}", code="convert.unsupported")
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("serving_default_").removeprefix("StatefulPartitionedCall_").split(":")[0]
+
+
+def _permutations(request: dict[str, Any], interpreter: Any, outputs: list[Any]) -> list[list[int] | None]:  # noqa: ANN401
+    """The order of axes of each output, found by comparing numbers with the source's on sample 0."""
+    import numpy as np
+
+    with np.load(request["golden"], allow_pickle=False) as golden:
+        sample = [golden[f"in.0.{i}"] for i in range(len(request["inputs"]))]
+        wanted = [golden[f"out.0.{j}"] for j in range(len(request["outputs"]))]
+    details = {_plain(detail["name"]): detail for detail in interpreter.get_input_details()}
+    for index, array in enumerate(sample):
+        detail = details.get(tflite_graph.INPUT.format(index))
+        if detail is not None:
+            item = _inputs(request, interpreter)[index]
+            moved = array if item["permutation"] is None else array.transpose(item["permutation"])
+            shaped = moved.astype(detail["dtype"]).reshape(detail["shape"])
+            interpreter.set_tensor(detail["index"], np.ascontiguousarray(shaped).reshape(detail["shape"]))
+    interpreter.invoke()
+    return [
+        _best_axes(interpreter.get_tensor(detail["index"]), want)
+        for detail, want in zip(outputs, wanted, strict=True)
+    ]
+
+
+def _best_axes(got: Any, want: Any) -> list[int] | None:  # noqa: ANN401 - numpy arrays
+    import numpy as np
+
+    if got.shape == want.shape and (
+        got.size < 2 or np.allclose(got, want, atol=1e-3, rtol=1e-2, equal_nan=True)
+    ):
+        return None
+    if got.ndim != want.ndim or not 2 <= got.ndim <= MAX_PERMUTED_RANK:
+        return None
+    best: tuple[float, list[int] | None] = (float("inf"), None)
+    for axes in itertools.permutations(range(want.ndim)):
+        moved = want.transpose(axes)
+        if moved.shape == got.shape:
+            error = float(np.nanmax(np.abs(moved.astype(np.float64) - got))) if got.size else 0.0
+            if error < best[0]:
+                best = (error, None if list(axes) == sorted(axes) else list(axes))
+    return best[1]
+
+
+def _to_float16(source: Path, target: Path) -> None:
+    """Weights stored in float16 and widened on load; arithmetic stays float32 where no kernel has less."""
+    from ai_edge_quantizer import qtyping, quantizer
+    from ai_edge_quantizer.algorithm_manager import AlgorithmName
+
+    work = quantizer.Quantizer(str(source))
+    weights = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
+    work.update_quantization_recipe(
+        regex=".*",
+        operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
+        algorithm_key=AlgorithmName.FLOAT_CASTING,
+        op_config=qtyping.OpQuantizationConfig(
+            weight_tensor_config=weights,
+            compute_precision=qtyping.ComputePrecision.FLOAT,
+            explicit_dequantize=True,
+        ),
+    )
+    work.quantize(None).export_model(str(target))
+
+
+def _dtype(kind: Any) -> str:  # noqa: ANN401 - numpy type
+    import numpy as np
+
+    return str(np.dtype(kind))
+
+
+def _reason(text: str) -> str:
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in text.splitlines()]
+    said = [line for line in lines if re.search(r"\b\w*(Error|Exception)\b|ERROR", line)]
+    return (said or [line for line in lines if line] or ["it said nothing"])[-1][:300]
