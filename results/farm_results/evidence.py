@@ -33,6 +33,12 @@ class Case:
         return "" if proof is None or proof.executed == "other" else proof.executed
 
 
+def count_differs(case: Case, _: float) -> str:
+    said = sum(block.count for block in case.job.blocks)
+    got = case.latency.count
+    return "" if got == said else f"{got} samples arrived, the device says it took {said}"
+
+
 def check_failed(case: Case, _: float) -> str:
     check = case.job.check
     if check is None or check.passed:

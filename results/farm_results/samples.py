@@ -40,6 +40,8 @@ def parse_samples(packed: bytes, name: str) -> Samples:
         raise MeasurementError(
             f"{name} unpacks to more than {LIMIT_BYTES} bytes", code="samples.too-large", fix=_AGAIN
         )
+    if unpack.unused_data:
+        raise MeasurementError(f"{name} goes on after its end", code="samples.unreadable", fix=_AGAIN)
     if not unpack.eof or len(data) % PAIR_BYTES:
         raise MeasurementError(f"{name} ends in the middle", code="samples.truncated", fix=_AGAIN)
     return np.frombuffer(data, dtype="<i8").astype(np.int64).reshape(-1, 2)

@@ -33,6 +33,14 @@ class Rule:
 
 RULES: tuple[Rule, ...] = (
     Rule(
+        "samples.count",
+        INVALID,
+        0,
+        evidence.count_differs,
+        "the samples that arrived are not as many as the device says it took",
+        "measure again; if it stays, report it",
+    ),
+    Rule(
         "check.failed",
         INVALID,
         0,
