@@ -48,10 +48,9 @@ def with_sample(request: Request) -> Request:
 
 def plan_for(request: Request, config: Config) -> Plan:
     """Select devices, read the models and cross them. Raises UsageError for a wrong request."""
-    from farm_converters.inspect import inspect_model
-
     from farm.devices import inventory
     from farm.devices.select import select
+    from farm_converters.inspect import inspect_model
     from farm_profiles.load import load_profile, profile_names
 
     devices = inventory.load(config.inventory_path)

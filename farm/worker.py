@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from farm.artifacts import ArtifactDesk
 from farm.devices.session import Session
@@ -19,6 +19,7 @@ from farm_agent.wire import Event, Facts, JobSpec
 
 if TYPE_CHECKING:
     from farm_converters.recipe import Artifact
+    from farm_results.build import Identity
     from farm_results.model import Result
     from farm_results.store import Store
 
@@ -179,7 +180,24 @@ def _measured(work: Work, cell: Cell, artifact: Artifact, facts: Facts, fetched:
         artifact=_about(artifact),
         sent_bytes=fetched.sent_bytes,
     )
+    if fetched.result.outcome == "stopped" and work.stop.is_set():
+        result = replace(result, error_code="run.interrupted", error_message="interrupted while it measured")
     _keep(work, cell, result)
+
+
+def _about(artifact: Artifact) -> dict[str, Any]:
+    """How the artifact came to be, for the result's document."""
+    from farm_agent import codec
+
+    return {
+        "key": artifact.key,
+        "format": artifact.spec.format,
+        "check": codec.encode(artifact.check),
+        "toolchain": dict(artifact.toolchain),
+        "seconds": artifact.seconds,
+        "cached": artifact.cached,
+        "caveats": list(artifact.caveats),
+    }
 
 
 def _failed(work: Work, cell: Cell, error: FarmError) -> Result:
@@ -203,7 +221,7 @@ def _keep(work: Work, cell: Cell, result: Result) -> None:
     work.reporter.end(cell, result)
 
 
-def _identity(work: Work, cell: Cell) -> dict[str, object]:
+def _identity(work: Work, cell: Cell) -> Identity:
     """The fields of a result that are known before anything ran."""
     return {
         "run_id": work.run_id,

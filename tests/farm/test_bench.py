@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,8 +25,8 @@ def run(*arguments: str, timeout_s: float = 240) -> subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
-def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = json.loads(done.stdout)["results"]
+def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(done.stdout)["results"]
     return found
 
 
@@ -50,9 +51,11 @@ def test_second_run_converts_nothing_and_ships_nothing(tmp_path: Path) -> None:
     second = run("--json", "bench", model, *QUICK)
 
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert rows(first)[0]["sent_bytes"] != 0
-    assert rows(second)[0]["sent_bytes"] == 0
-    assert rows(second)[0]["artifact_cached"] is True
+    before, after = rows(first)[0]["document"], rows(second)[0]["document"]
+    assert before["sent_bytes"] > 0
+    assert before["artifact"]["cached"] is False
+    assert after["sent_bytes"] == 0
+    assert after["artifact"]["cached"] is True
 
 
 def test_bad_model_fails_alone_and_the_others_are_measured(tmp_path: Path) -> None:
