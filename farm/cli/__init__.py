@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 import click
 
 from farm.cli.crash import write_crash_log
-from farm.cli.lazy import LazyGroup
+from farm.cli.lazy import LazyGroup, ReaderGoneError
 from farm.cli.output import print_error, print_problem, say
 from farm.cli.state import State
 from farm.config import load_config
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; every failure becomes a message, never a trace."""
     try:
         return _run(arguments)
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderGoneError):
         # Whoever read our output has gone; nothing may complain about it later on.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
@@ -43,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that this terminal's encoding lacks must not end the program.
+        sys.stdout.reconfigure(errors="backslashreplace")
     result = group.main(arguments, prog_name="farm", standalone_mode=False)
     sys.stdout.flush()
     return result if isinstance(result, int) else EXIT_OK

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -15,8 +18,22 @@ HELPERS = frozenset(
 )
 
 
+class ReaderGoneError(Exception):
+    """Whoever read our output has gone. Not an OSError, because click would end the process with 1."""
+
+
 class LazyGroup(click.Group):
     """Every module of farm.cli that is not a helper defines ``command``, a click command or group."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:  # noqa: ANN401 - click's signature
+        """As click does; prints help on the way."""
+        with _noticing_the_reader():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """As click does."""
+        with _noticing_the_reader():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Names by file name; nothing is imported."""
@@ -41,3 +58,11 @@ class LazyGroup(click.Group):
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"There is no command {name!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
+
+
+@contextlib.contextmanager
+def _noticing_the_reader() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error

@@ -1,0 +1,33 @@
+"""Printing: untrusted text, JSON, quiet."""
+
+from __future__ import annotations
+
+import pytest
+
+from farm.cli import output
+from farm.errors import UsageError
+
+Streams = pytest.CaptureFixture[str]
+
+
+def test_control_characters_never_reach_the_terminal(capsys: Streams) -> None:
+    """A name that holds an escape sequence, a tab or a line end stays one visible cell."""
+    output.print_table(("a\x1b[31m", "b"), [("x\ty", "1\n2")])
+    output.print_error(UsageError("bad \x1b]0;title\x07 name", code="x.y", fix="say \x9b2J"))
+
+    out, err = capsys.readouterr()
+    assert out == "a\\x1b[31m\tb\nx\\x09y\t1\\x0a2\n"
+    assert err == "error[x.y]: bad \\x1b]0;title\\x07 name\n  fix: say \\x9b2J\n"
+
+
+def test_json_refuses_what_json_does_not_have() -> None:
+    """NaN must be decided by whoever has it, not printed."""
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        output.print_json({"value": float("nan")})
+
+
+def test_an_error_without_a_fix_is_one_line(capsys: Streams) -> None:
+    """No empty fix line."""
+    output.print_error(UsageError("no", code="x.y"))
+
+    assert capsys.readouterr().err == "error[x.y]: no\n"
