@@ -10,7 +10,7 @@ import sys
 OLDEST = (3, 8)
 
 
-def too_old(version):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 - parsed by Pythons older than 3.5
+def too_old(version):  # type: ignore # noqa: ANN001, ANN201, PGH003 - older Pythons parse this
     """The reply line for a Python below 3.8, as wire.Reply encodes it; "" when it is new enough."""
     if tuple(version[:2]) >= OLDEST:
         return ""
@@ -24,9 +24,9 @@ def too_old(version):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 - p
     return json.dumps({"wire": 1, "body": None, "failure": failure}, sort_keys=True)
 
 
-def run():  # type: ignore[no-untyped-def] # noqa: ANN201
+def run():  # type: ignore # noqa: ANN201, PGH003
     """Check the Python, make the package importable when started by path, and hand over."""
-    line = too_old(sys.version_info)
+    line = too_old(sys.version_info)  # type: ignore # noqa: PGH003
     if line:
         sys.stdout.write(line + "\n")
         return 0
@@ -40,4 +40,4 @@ def run():  # type: ignore[no-untyped-def] # noqa: ANN201
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(run())  # type: ignore # noqa: PGH003

@@ -5,13 +5,22 @@ A process of its own: ``_check REQUEST.json RESPONSE.json``. Also used on the ho
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence, Tuple
 
-from farm_agent import codec, compare, faults, feed, files, runtimes
-from farm_agent.errors import FarmError, JobError
-from farm_agent.wire import ArtifactSpec, CheckResult, Failure, Golden, PrecisionProof, TensorMap, TensorSpec
+from farm_agent import compare, faults, feed, files, runtimes, task
+from farm_agent.errors import JobError
+from farm_agent.wire import (
+    ArtifactSpec,
+    CheckResult,
+    Failure,
+    Golden,
+    PrecisionProof,
+    TensorMap,
+    TensorSpec,
+    Tolerance,
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,8 @@ class CheckRequest:
     golden_path: Optional[str] = None
     options: Dict[str, Any] = field(default_factory=dict)
     outputs_path: Optional[str] = None
+    memory_limit_bytes: int = 0
+    die_with_parent: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,29 +52,22 @@ class CheckResponse:
     failure: Optional[Failure] = None
 
 
-def main(request_path: str, response_path: str) -> int:
-    """The process. Whatever goes wrong ends up in the response as a failure."""
-    os.dup2(2, 1)  # runtimes print; stdout belongs to nobody here
-    try:
-        request = codec.loads(CheckRequest, files.read_bounded(request_path))
-        response = run(request)
-    except FarmError as error:
-        response = CheckResponse(False, failure=files.failure_of(error))
-    except codec.DecodeError as error:
-        response = CheckResponse(False, failure=Failure("bug", "farm.check-request", str(error)))
-    except MemoryError as error:
-        wrapped = faults.runtime_error("the runtime", "run", error)
-        response = CheckResponse(False, failure=files.failure_of(wrapped))
-    except Exception as error:  # noqa: BLE001 - a runtime or numpy may raise anything
-        response = CheckResponse(
-            False, failure=files.failure_of(faults.runtime_error("the runtime", "run", error))
-        )
-    files.write_atomic(response_path, codec.dumps(response).encode())
-    return 0
+def main(request_path: str, response_path: str) -> NoReturn:
+    """The process."""
+    task.serve(
+        CheckRequest,
+        run,
+        lambda failure: CheckResponse(ok=False, failure=failure),
+        request_path,
+        response_path,
+    )
 
 
 def run(request: CheckRequest) -> CheckResponse:
     """Load, run every sample, compare, and ask the runtime which precision it used."""
+    task.limit_memory(request.memory_limit_bytes)
+    if request.die_with_parent:
+        task.die_with_parent()
     module = runtimes.load(request.runtime)
     options = {"precision": request.artifact.precision, **request.options}
     session = open_artifact(module, request.artifact, request.directory, options)
@@ -71,6 +75,7 @@ def run(request: CheckRequest) -> CheckResponse:
     data = feed.load_npz(request.golden_path) if request.golden_path else None
     count = request.golden.samples if request.golden else feed.samples_in(data) if data is not None else 0
     check = compare.NOTHING if request.golden and count else None
+    tolerance = request.golden.tolerance if request.golden else Tolerance(0.0, 0.0)
     worst, kept = 0.0, {}
     shown: Tuple[TensorSpec, ...] = ()
     for index in range(max(1, count)):
@@ -82,12 +87,18 @@ def run(request: CheckRequest) -> CheckResponse:
             kept[f"out.{index}.{number}"] = got
             if check is not None and data is not None:
                 want = feed.read(data, f"out.{index}.{number}")
-                agreement = compare.compare(entry.source.name, got, want, request.golden.tolerance)  # type: ignore[union-attr]
+                agreement = compare.compare(entry.source.name, got, want, tolerance)
                 check = replace(compare.merge(check, agreement, worst), samples=index + 1)
                 worst = max(worst, agreement.excess)
     if request.outputs_path:
         _save(request.outputs_path, kept)
-    return CheckResponse(True, check, _proof(session), module.probe().version, shown)
+    return CheckResponse(
+        ok=True,
+        check=check,
+        proof=_proof(session),
+        runtime_version=module.probe().version,
+        outputs=shown,
+    )
 
 
 def open_artifact(module: Any, artifact: ArtifactSpec, directory: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN401
@@ -95,7 +106,7 @@ def open_artifact(module: Any, artifact: ArtifactSpec, directory: str, options: 
     if not artifact.files:
         raise JobError("the artifact has no files", code="artifact.empty", fix="convert the model again")
     names = [files.safe_name(blob.name) for blob in artifact.files]
-    return module.open(os.path.join(directory, names[0]), options)
+    return module.open(str(Path(directory) / names[0]), options)
 
 
 def infer(runtime: str, session: Any) -> Dict[str, Any]:  # noqa: ANN401 - runtimes.Session
@@ -123,8 +134,8 @@ def in_source_order(maps: Sequence[TensorMap], outputs: Mapping[str, Any]) -> Li
 def mismatch(check: CheckResult, runtime: str) -> JobError:
     """The error of a check that did not pass."""
     return JobError(
-        f"{runtime} gives other outputs than the source model: largest error {check.max_abs_error:.3g} where the "
-        f"largest value is {check.max_reference:.3g} (cosine {check.cosine:.6f})",
+        f"{runtime} gives other outputs than the source model: largest error {check.max_abs_error:.3g} where "
+        f"the largest value is {check.max_reference:.3g} (cosine {check.cosine:.6f})",
         code="check.mismatch",
         fix="use another precision or runtime for this model on this device",
     )
@@ -149,5 +160,5 @@ def _specs(specs: Sequence[TensorSpec], outputs: Mapping[str, Any]) -> Tuple[Ten
 def _save(path: str, arrays: Mapping[str, Any]) -> None:
     import numpy as np
 
-    with files.disk_errors(path), open(path, "wb") as file:
+    with files.disk_errors(Path(path)), open(path, "wb") as file:
         np.savez(file, **arrays)

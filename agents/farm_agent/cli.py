@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-from typing import Callable, Dict, List, NoReturn, Sequence
+from pathlib import Path
+from typing import Callable, Dict, NoReturn, Sequence, Tuple
 
-from farm_agent import check, codec, facts, faults, reply
+from farm_agent import faults, reply
 from farm_agent.errors import FarmBug, FarmError, UsageError
 from farm_agent.files import disk_error
-
-Verb = Callable[[argparse.Namespace], None]
+from farm_agent.verbs import VERBS
 
 
 class Parser(argparse.ArgumentParser):
@@ -19,17 +18,19 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(
-            message, code="agent.usage", fix="ship the agent again: both sides must be of one version"
+            f"the agent was asked something it does not know: {message}",
+            code="agent.usage",
+            fix="ship the agent of this farm again",
         )
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one verb. Every error becomes a failure line; no trace leaves this process."""
     try:
-        if arguments[:1] == ["_check"] and len(arguments) == 3:
-            return check.main(arguments[1], arguments[2])
-        if arguments[:1] == ["_probe"] and len(arguments) == 2:
-            return facts.print_probe(arguments[1])
+        if arguments and arguments[0] in INTERNAL:
+            count, run = INTERNAL[arguments[0]]
+            if len(arguments) == count + 1:
+                return run(*arguments[1:])
         options = _parser().parse_args(arguments)
         VERBS[options.verb](options)
     except FarmError as error:
@@ -39,12 +40,11 @@ def main(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except OSError as error:
-        reply.fail(disk_error(error, "?"))
+        reply.fail(disk_error(error, Path("a file")))
     except Exception as error:  # noqa: BLE001 - the last line of defence
         text = faults.shorten(f"{type(error).__name__}: {error}")
-        reply.fail(
-            FarmBug(f"the agent failed at {_place(error)}: {text}", code="farm.bug", fix="please report this")
-        )
+        message = f"the agent failed at {_place(error)}: {text}"
+        reply.fail(FarmBug(message, code="farm.bug", fix="please report this"))
     return 0
 
 
@@ -60,11 +60,44 @@ def _parser() -> Parser:
     return parser
 
 
-def _facts(options: argparse.Namespace) -> None:
-    reply.send(codec.encode(facts.facts()))
+def _block(request: str) -> int:
+    from farm_agent import block
+
+    block.main(request)
 
 
-VERBS: Dict[str, Verb] = {"facts": _facts}
+def _check(request: str, response: str) -> int:
+    from farm_agent import check
+
+    check.main(request, response)
+
+
+def _evaluate(request: str, response: str) -> int:
+    from farm_agent import evaluate
+
+    evaluate.main(request, response)
+
+
+def _probe(name: str) -> int:
+    from farm_agent import facts
+
+    facts.print_probe(name)
+
+
+def _supervise(folder: str) -> int:
+    from farm_agent import supervisor
+
+    return supervisor.main(folder)
+
+
+# Processes that the agent starts itself: the number of arguments, and what to run.
+INTERNAL: Dict[str, Tuple[int, Callable[..., int]]] = {
+    "_block": (1, _block),
+    "_check": (2, _check),
+    "_evaluate": (2, _evaluate),
+    "_probe": (1, _probe),
+    "_supervise": (1, _supervise),
+}
 
 
 def _place(error: BaseException) -> str:
@@ -73,23 +106,4 @@ def _place(error: BaseException) -> str:
         trace = trace.tb_next
     if trace is None:
         return "an unknown place"
-    return f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
-
-
-def words(options: argparse.Namespace, count: int) -> List[str]:
-    """Exactly ``count`` words after the verb. Raises UsageError ``agent.usage``."""
-    if len(options.words) != count:
-        raise UsageError(
-            f"{options.verb} takes {count} arguments, got {len(options.words)}", code="agent.usage", fix=""
-        )
-    return list(options.words)
-
-
-def stdin_text(limit_bytes: int) -> bytes:
-    """All of stdin. Raises UsageError ``agent.message-too-large``."""
-    data = sys.stdin.buffer.read(limit_bytes + 1)
-    if len(data) > limit_bytes:
-        raise UsageError(
-            f"the message is larger than {limit_bytes} bytes", code="agent.message-too-large", fix=""
-        )
-    return data
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"

@@ -29,7 +29,7 @@ def compare(name: str, got: Any, want: Any, tolerance: Tolerance) -> Agreement: 
     if got.shape != want.shape:
         if [n for n in got.shape if n != 1] != [n for n in want.shape if n != 1]:
             raise JobError(
-                f"the output {name} has the shape {list(got.shape)} here; the source model gives {list(want.shape)}",
+                f"the output {name} has the shape {list(got.shape)} here, not {list(want.shape)}",
                 code="check.shape",
                 fix="convert the model again; if it stays, this conversion cannot be used",
             )

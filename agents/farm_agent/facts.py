@@ -6,9 +6,9 @@ import os
 import platform
 import subprocess
 import sys
-from typing import Any, Dict, Optional
+from typing import Any, Dict, NoReturn, Optional
 
-from farm_agent import codec, faults, identity, pack, runtimes, sysfs
+from farm_agent import codec, faults, identity, pack, runtimes, sysfs, task
 from farm_agent.wire import Facts, RuntimeFact
 
 PROBE_TIMEOUT_S = 60.0
@@ -70,15 +70,14 @@ def parse_probe(name: str, returncode: int, stdout: bytes, stderr: bytes) -> Run
         return RuntimeFact(name, "", f"importing it ended with {how} {tail}".strip(), "install it again")
 
 
-def print_probe(name: str) -> int:
+def print_probe(name: str) -> NoReturn:
     """The process behind ``probe``; stdout stays clean of what the runtime prints."""
     output = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     found = runtimes.load(name).probe()
     output.write(codec.dumps(RuntimeFact(name, found.version, found.unavailable, found.fix)) + "\n")
     output.flush()
-    # An import may have left threads that crash at exit; nothing is left to do here.
-    os._exit(0)
+    task.leave()
 
 
 def _cpu_name(cpu: Dict[str, str]) -> str:
@@ -93,7 +92,7 @@ def _details(cpu: Dict[str, str]) -> Dict[str, Any]:
         "cpu_flags": (cpu.get("flags") or cpu.get("Features") or "").split(),
         "clocks": sysfs.cpu_clocks(),
         "thermal_zones": sysfs.thermal_zones(),
-        "cpu_pressure_available": sysfs.exists("/proc/pressure/cpu"),
+        "cpu_pressure_available": sysfs.cpu_pressure_pct() is not None,
         "clocksource": sysfs.text("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         "userland_bits": 64 if sys.maxsize > 2**32 else 32,
         "virtual_machine": "hypervisor" in (cpu.get("flags") or "").split(),

@@ -14,8 +14,8 @@ TEXT_LIMIT = 600
 MEANINGS: Tuple[Tuple[str, str, str], ...] = (
     (
         (
-            r"unresolved custom op|[Ff]lex ops|Op type not registered|is not a registered function/op"
-            r"|NOT_IMPLEMENTED|No Op registered for|Unsupported operation|not supported for opset|Fatal error: .*not a"
+            r"unresolved custom op|Flex delegate|is not a registered function/op|NOT_IMPLEMENTED"
+            r"|No Op registered for|No opset import for domain|OpConversionFailure|unconverted_ops"
         ),
         "runtime.unsupported-op",
         "use another runtime for this model, or export it without this operator",
@@ -29,14 +29,14 @@ MEANINGS: Tuple[Tuple[str, str, str], ...] = (
         "update the runtime on the device, or export the model with an older opset",
     ),
     (
-        r"bad_alloc|bad allocation|[Ff]ailed to allocate memory|Cannot allocate memory|std::length_error|MemoryError",
+        r"bad_alloc|bad allocation|[Ff]ailed to allocate|annot allocate memory|length_error|MemoryError",
         "runtime.out-of-memory",
         "use a smaller model or batch, or raise the memory limit",
     ),
     (
         (
-            r"INVALID_PROTOBUF|Protobuf parsing failed|could not be mapped|not a valid|Model provided has model identifier"
-            r"|Unable to read the model|parsing"
+            r"INVALID_PROTOBUF|Protobuf parsing failed|could not be mapped|Unable to read the model"
+            r"|Model provided has model identifier"
         ),
         "model.unreadable",
         "convert the model again",

@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import tempfile
+from pathlib import Path
 from typing import Iterator
 
 from farm_agent.errors import FarmError, InfrastructureError, UsageError
@@ -38,7 +39,7 @@ def safe_sha256(text: str) -> str:
 
 
 @contextlib.contextmanager
-def disk_errors(path: str) -> Iterator[None]:
+def disk_errors(path: Path) -> Iterator[None]:
     """Turn the disk's errors into device.disk-full, device.not-writable or device.disk-error."""
     try:
         yield
@@ -46,7 +47,7 @@ def disk_errors(path: str) -> Iterator[None]:
         raise disk_error(error, path) from error
 
 
-def disk_error(error: OSError, path: str) -> InfrastructureError:
+def disk_error(error: OSError, path: Path) -> InfrastructureError:
     """What an OSError on ``path`` means for the device."""
     place = error.filename or path
     if error.errno in FULL:
@@ -66,25 +67,25 @@ def disk_error(error: OSError, path: str) -> InfrastructureError:
     )
 
 
-def write_atomic(path: str, data: bytes, *, durable: bool = False) -> None:
+def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Replace ``path`` in one step; ``durable`` survives a power cut. Raises InfrastructureError device.*."""
-    folder = os.path.dirname(path) or "."
     with disk_errors(path):
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".tmp-")
+        handle, name = tempfile.mkstemp(dir=str(path.parent), prefix=".tmp-")
+        temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 if durable:
                     os.fsync(file.fileno())
-            os.replace(temporary, path)
+            temporary.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):
-                os.unlink(temporary)
+                temporary.unlink()
             raise
 
 
-def read_bounded(path: str, limit_bytes: int = MESSAGE_LIMIT_BYTES) -> bytes:
+def read_bounded(path: Path, limit_bytes: int = MESSAGE_LIMIT_BYTES) -> bytes:
     """A small file's bytes. Raises InfrastructureError ``device.file-too-large`` and disk errors."""
     with disk_errors(path), open(path, "rb") as file:
         data = file.read(limit_bytes + 1)

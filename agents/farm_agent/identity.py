@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +45,6 @@ def lives(process: Optional[ProcessId]) -> bool:
 
 def agent_argv(*words: str) -> List[str]:
     """The command that starts this agent again with these words, from the zipapp or from a checkout."""
-    package = os.path.dirname(os.path.abspath(__file__))
-    parent = os.path.dirname(package)
-    entry = parent if os.path.isfile(parent) else os.path.join(package, "__main__.py")
-    return [sys.executable, entry, *words]
+    package = Path(__file__).resolve().parent
+    entry = package.parent if package.parent.is_file() else package / "__main__.py"
+    return [sys.executable, str(entry), *words]

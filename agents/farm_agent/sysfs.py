@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import glob
-import os
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Union
 
 
-def text(path: str, limit: int = 65536) -> Optional[str]:
+def text(path: Union[str, Path], limit: int = 65536) -> Optional[str]:
     """A pseudo-file's text without blanks and NULs around it."""
     try:
         with open(path, "rb") as file:
@@ -17,7 +15,7 @@ def text(path: str, limit: int = 65536) -> Optional[str]:
         return None
 
 
-def number(path: str) -> Optional[int]:
+def number(path: Union[str, Path]) -> Optional[int]:
     """A pseudo-file that holds one integer."""
     value = text(path, 64)
     try:
@@ -55,39 +53,43 @@ def kib(value: Optional[str]) -> Optional[int]:
 def cpu_pressure_pct(content: Optional[str] = None) -> Optional[float]:
     """``some avg10`` of /proc/pressure/cpu: percent of time that some task waited for a CPU."""
     content = text("/proc/pressure/cpu") if content is None else content
-    for word in (content or "").splitlines()[:1]:
-        for part in word.split():
-            if part.startswith("avg10="):
-                return float(part[len("avg10=") :])
+    for word in (content or "").partition("\n")[0].split():
+        if word.startswith("avg10="):
+            return float(word[len("avg10=") :])
+    return None
+
+
+def cpu_stalled_us(content: Optional[str] = None) -> Optional[int]:
+    """``some total`` of /proc/pressure/cpu: microseconds since boot that some task waited for a CPU."""
+    content = text("/proc/pressure/cpu") if content is None else content
+    for word in (content or "").partition("\n")[0].split():
+        if word.startswith("total="):
+            return int(word[len("total=") :])
     return None
 
 
 def thermal_zones() -> List[Dict[str, Any]]:
     """Every zone's type and temperature; a gated sensor (below -100 degrees) has none."""
     zones = []
-    for folder in sorted(glob.glob("/sys/class/thermal/thermal_zone*")):
-        value = number(os.path.join(folder, "temp"))
-        known = value is not None and value > -100_000
-        zones.append(
-            {
-                "type": text(os.path.join(folder, "type")) or os.path.basename(folder),
-                "celsius": value / 1000 if known and value is not None else None,
-            }
-        )
+    for folder in sorted(Path("/sys/class/thermal").glob("thermal_zone*")):
+        value = number(folder / "temp")
+        celsius = value / 1000 if value is not None and value > -100_000 else None
+        zones.append({"type": text(folder / "type") or folder.name, "celsius": celsius})
     return zones
 
 
 def throttle_counts() -> Dict[str, int]:
-    """What tells of throttling: cooling states above zero, and x86's event counters."""
+    """What tells of throttling: states of cooling devices, and x86's event counters."""
     found = {}
-    for folder in sorted(glob.glob("/sys/class/thermal/cooling_device*")):
-        state = number(os.path.join(folder, "cur_state"))
+    for folder in sorted(Path("/sys/class/thermal").glob("cooling_device*")):
+        state = number(folder / "cur_state")
         if state is not None:
-            found["{}:{}".format(os.path.basename(folder), text(os.path.join(folder, "type")))] = state
-    for path in sorted(glob.glob("/sys/devices/system/cpu/cpu*/thermal_throttle/*_throttle_count")):
+            found["{}:{}".format(folder.name, text(folder / "type"))] = state
+    cpus = Path("/sys/devices/system/cpu")
+    for path in sorted(cpus.glob("cpu*/thermal_throttle/*_throttle_count")):
         count = number(path)
         if count is not None:
-            found[os.path.relpath(path, "/sys/devices/system/cpu")] = count
+            found[str(path.relative_to(cpus))] = count
     return found
 
 
@@ -95,14 +97,14 @@ def cpu_clocks() -> List[Dict[str, Any]]:
     """Governor and frequencies of every frequency domain."""
     return [
         {
-            "policy": os.path.basename(folder),
-            "cpus": text(os.path.join(folder, "affected_cpus")),
-            "governor": text(os.path.join(folder, "scaling_governor")),
-            "current_khz": number(os.path.join(folder, "scaling_cur_freq")),
-            "minimum_khz": number(os.path.join(folder, "scaling_min_freq")),
-            "maximum_khz": number(os.path.join(folder, "scaling_max_freq")),
+            "policy": folder.name,
+            "cpus": text(folder / "affected_cpus"),
+            "governor": text(folder / "scaling_governor"),
+            "current_khz": number(folder / "scaling_cur_freq"),
+            "minimum_khz": number(folder / "scaling_min_freq"),
+            "maximum_khz": number(folder / "scaling_max_freq"),
         }
-        for folder in sorted(glob.glob("/sys/devices/system/cpu/cpufreq/policy*"))
+        for folder in sorted(Path("/sys/devices/system/cpu/cpufreq").glob("policy*"))
     ]
 
 
@@ -110,8 +112,3 @@ def os_release() -> str:
     """PRETTY_NAME of /etc/os-release; "" where it is missing."""
     lines = fields(text("/etc/os-release") or "", "=")
     return lines.get("PRETTY_NAME", "").strip('"')
-
-
-def exists(path: str) -> bool:
-    """Whether a pseudo-file is there."""
-    return Path(path).exists()

@@ -1,0 +1,168 @@
+"""What each verb of the command line does."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import sys
+import time
+from typing import Callable, Dict, List
+
+from farm_agent import cas, codec, facts, files, job, lifecycle, pack, reply, sweep
+from farm_agent.errors import UsageError
+from farm_agent.job import Job
+from farm_agent.root import open_root
+from farm_agent.wire import WIRE, Hello, JobSpec, JobState
+
+LONGEST_WAIT_S = 600.0
+POLL_S = 0.2
+MOST_HASHES = 4096
+
+
+def hello(options: argparse.Namespace) -> None:
+    """Who this agent is and what the device runs."""
+    root = open_root(options.root)
+    message = Hello(
+        wire=WIRE,
+        agent_sha256=pack.agent_sha256(),
+        python=platform.python_version(),
+        machine=os.uname().machine,
+        root=str(root.path),
+        free_bytes=root.free_bytes(),
+        running=tuple(job.living(root)),
+        fence=root.fence(),
+    )
+    reply.send(codec.encode(message))
+
+
+def show_facts(options: argparse.Namespace) -> None:
+    """What this box is; the root is not needed for it."""
+    del options
+    reply.send(codec.encode(facts.facts()))
+
+
+def stock(options: argparse.Namespace) -> None:
+    """What the content store holds of each hash."""
+    root = open_root(options.root)
+    if len(options.words) > MOST_HASHES:
+        raise UsageError(f"at most {MOST_HASHES} hashes at once", code="agent.usage", fix="ask in parts")
+    reply.send({"stock": [cas.stock(root, word) for word in options.words]})
+
+
+def commit(options: argparse.Namespace) -> None:
+    """Make an upload complete after hashing it."""
+    sha256, size = words(options, 2)
+    if not size.isdigit():
+        raise UsageError(f"{size[:40]!r} is no size", code="agent.usage", fix="give the size in bytes")
+    reply.send({"stock": cas.commit(open_root(options.root), sha256, int(size))})
+
+
+def start(options: argparse.Namespace) -> None:
+    """Start the job whose JobSpec comes on stdin."""
+    data = stdin_bytes(files.MESSAGE_LIMIT_BYTES)
+    try:
+        spec = codec.loads(JobSpec, data)
+    except codec.DecodeError as error:
+        raise UsageError(
+            str(error), code="agent.bad-spec", fix="ship the agent of this farm again"
+        ) from error
+    reply.send({"state": lifecycle.start(open_root(options.root), spec)})
+
+
+def attach(options: argparse.Namespace) -> None:
+    """Send events from ``--from`` on; wait up to ``--wait`` seconds for the first new one or the end."""
+    root = open_root(options.root)
+    job_id = words(options, 1)[0]
+    found = lifecycle.inspect(root, job_id, options.fence)
+    deadline = time.monotonic() + max(0.0, min(options.wait_s, LONGEST_WAIT_S))
+    while not _news(found, options.from_seq) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+        record = found.record()
+        if record is not None and not record.ended and not record.living:
+            found = lifecycle.inspect(root, job_id, options.fence)
+    # The state is read first: an end whose last events are not sent yet is told by next_seq.
+    found = lifecycle.inspect(root, job_id, options.fence)
+    state = _state(found)
+    events = found.events(options.from_seq)
+    for event in events:
+        reply.send({"event": event})
+    reply.send({"state": state})
+
+
+def stop(options: argparse.Namespace) -> None:
+    """End a job and everything it started."""
+    job_id = words(options, 1)[0]
+    reply.send({"state": lifecycle.stop(open_root(options.root), job_id, options.fence)})
+
+
+def result(options: argparse.Namespace) -> None:
+    """The result of an ended job and the hash of its file."""
+    found = lifecycle.inspect(open_root(options.root), words(options, 1)[0])
+    data = found.result_bytes()
+    reply.send({"result": json.loads(data), "sha256": hashlib.sha256(data).hexdigest()})
+
+
+def ack(options: argparse.Namespace) -> None:
+    """The result with this hash is stored; the job may be swept."""
+    root = open_root(options.root)
+    job_id, sha256 = words(options, 2)
+    with root.locked():
+        job.find(root, job_id).acknowledge(files.safe_sha256(sha256))
+    reply.send({"acknowledged": job_id})
+
+
+def collect(options: argparse.Namespace) -> None:
+    """Make room."""
+    reply.send(codec.encode(sweep.sweep(open_root(options.root), max(0, options.max_bytes))))
+
+
+VERBS: Dict[str, Callable[[argparse.Namespace], None]] = {
+    "ack": ack,
+    "attach": attach,
+    "commit": commit,
+    "facts": show_facts,
+    "gc": collect,
+    "hello": hello,
+    "result": result,
+    "start": start,
+    "stock": stock,
+    "stop": stop,
+}
+
+
+def words(options: argparse.Namespace, count: int) -> List[str]:
+    """Exactly ``count`` words after the verb. Raises UsageError ``agent.usage``."""
+    if len(options.words) != count:
+        raise UsageError(
+            f"{options.verb} takes {count} arguments, got {len(options.words)}",
+            code="agent.usage",
+            fix="ship the agent of this farm again",
+        )
+    return list(options.words)
+
+
+def stdin_bytes(limit_bytes: int) -> bytes:
+    """All of stdin. Raises UsageError ``agent.message-too-large``."""
+    data = sys.stdin.buffer.read(limit_bytes + 1)
+    if len(data) > limit_bytes:
+        raise UsageError(
+            f"the message is larger than {limit_bytes} bytes",
+            code="agent.message-too-large",
+            fix="make the job smaller",
+        )
+    return data
+
+
+def _news(found: Job, from_seq: int) -> bool:
+    record = found.record()
+    return record is None or record.ended or found.next_seq() > from_seq
+
+
+def _state(found: Job) -> JobState:
+    record = found.record()
+    if record is None:
+        raise UsageError(f"the job {found.job_id} vanished", code="job.unknown", fix="start it")
+    return found.state(record)
