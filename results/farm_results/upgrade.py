@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from farm_agent.errors import UsageError
+from farm_agent.errors import InfrastructureError, UsageError
 from farm_results.migrations import HEAD
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+MIGRATION_WAIT_S = 60.0
 _ADVISORY_LOCK = 0x6661726D  # "farm"
 
 
@@ -78,12 +80,29 @@ def _use_wal(engine: Engine) -> None:
         connection.close()
 
 
+def _wait_for(lock: IO[str], where: str | None) -> None:
+    give_up = time.monotonic() + MIGRATION_WAIT_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                raise InfrastructureError(
+                    f"another process has been preparing the store {where} for {MIGRATION_WAIT_S:.0f} s",
+                    code="store.locked",
+                    fix="wait for the other farm command to end, or end it",
+                ) from None
+            time.sleep(0.02)
+        else:
+            return
+
+
 @contextmanager
 def _exclusive(engine: Engine) -> Iterator[None]:
     """One process at a time past this point, also between machines on PostgreSQL."""
     if engine.dialect.name == "sqlite":
         with Path(f"{engine.url.database}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _wait_for(lock, engine.url.database)
             yield
         return
     from sqlalchemy import text
