@@ -88,7 +88,11 @@ def group(
     overrides = {"store": store} if store is not None else {}
     if offline:
         overrides["offline"] = "true"
-    context.obj = State(load_config(overrides), json=as_json, quiet=quiet, verbose=verbose)
+    config = load_config(overrides)
+    if config.offline or "FARM_OFFLINE" in os.environ:
+        # What builds converter environments reads the variable, wherever the setting came from.
+        os.environ["FARM_OFFLINE"] = "1" if config.offline else "0"
+    context.obj = State(config, json=as_json, quiet=quiet, verbose=verbose)
 
 
 def _help_of(error: click.ClickException) -> str:

@@ -1,0 +1,113 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farm.cli.duration import Duration
+from farm.cli.shapes_option import ShapeType, shape_option
+from farm.cli.types import CommaInts, CommaList, list_option
+from farm.errors import UsageError
+from farm.shapes import ShapeWish, refuse_unused, shapes_for
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "shape"),
+    [
+        ("image:1x3x224x224", "image", (1, 3, 224, 224)),
+        ("net/image:1x3", "net/image", (1, 3)),
+        ("serving_default_x:0:1x8", "serving_default_x:0", (1, 8)),
+        ("scope/inner/x:0:5", "scope/inner/x:0", (5,)),
+        ("scalar:", "scalar", ()),
+    ],
+)
+def test_sizes_stand_after_the_last_colon(text: str, target: str, shape: tuple[int, ...]) -> None:
+    """So that names may hold colons and slashes."""
+    assert ShapeType().convert(text, None, None) == ShapeWish(target, shape)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["image", "image:1x", "image:ax3", "image:0x3", ":1x3", "image:-1x3", "image:1x99999999999", "x:1.5"],
+)
+def test_a_malformed_shape_is_refused(text: str) -> None:
+    """With what one looks like."""
+    with pytest.raises(click.BadParameter):
+        ShapeType().convert(text, None, None)
+
+
+@given(st.text(min_size=1), st.lists(st.integers(1, 2**31 - 1), max_size=16))
+def test_any_name_and_shape_survive_printing_and_parsing(name: str, sizes: list[int]) -> None:
+    """What str() prints is what the option reads."""
+    wish = ShapeWish(name, tuple(sizes))
+
+    assert ShapeType().convert(str(wish), None, None) == wish
+
+
+def test_a_model_in_front_beats_the_bare_input() -> None:
+    """And an input whose own name looks like MODEL/INPUT is found under it."""
+    wishes = [ShapeWish("net/x", (2,)), ShapeWish("x", (1,)), ShapeWish("a/b", (3,))]
+
+    assert shapes_for(wishes, "net", ["x", "a/b"]) == {"x": (2,), "a/b": (3,)}
+    assert shapes_for(wishes, "other", ["x"]) == {"x": (1,)}
+
+
+def test_a_shape_for_nobody_is_refused() -> None:
+    """A misspelt input must not be ignored."""
+    with pytest.raises(UsageError, match="net/image") as caught:
+        refuse_unused([ShapeWish("imgae", (1,))], {"net": ["image"]})
+    assert caught.value.code == "model.unknown-input"
+
+
+def parse(*arguments: str) -> tuple[object, ...]:
+    """What a command with the shared options receives."""
+    seen: list[object] = []
+
+    @click.command()
+    @list_option("-d", "--devices", text="Devices.")
+    @list_option("--threads", kind=CommaInts(), text="Threads.")
+    @shape_option
+    def command(devices: object, threads: object, shapes: object) -> None:
+        seen.extend((devices, threads, shapes))
+
+    command.main(list(arguments), standalone_mode=False)
+    return tuple(seen)
+
+
+def test_lists_by_commas_and_by_repetition_are_the_same() -> None:
+    """Blanks do not matter, order stays, repeats go."""
+    wanted = (("a", "b", "c"), (1, 4), ())
+
+    assert parse("-d", "a, b", "-d", "c,a", "--threads", "1,4") == wanted
+    assert parse("-d", "a,b,c", "--threads", "1", "--threads", "4") == wanted
+
+
+@pytest.mark.parametrize("text", ["a,,b", ",", ""])
+def test_an_empty_item_is_refused(text: str) -> None:
+    """A stray comma is more likely a slip than a wish."""
+    with pytest.raises(click.BadParameter, match="empty item"):
+        CommaList().convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["0", "x", "1,-2", "1.5", "²"])
+def test_thread_counts_are_whole_and_positive(text: str) -> None:
+    """Digits only."""
+    with pytest.raises(click.BadParameter):
+        CommaInts().convert(text, None, None)
+
+
+def test_a_choice_suggests_the_nearest() -> None:
+    """As every name does."""
+    with pytest.raises(click.BadParameter, match="did you mean 'fp16'"):
+        CommaList(("fp32", "fp16")).convert("fp61", None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("500ms", 0.5), ("3s", 3.0), ("2m", 120.0), ("1.5h", 5400.0), ("7", 7.0)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    """Units as people write them."""
+    assert Duration().convert(text, None, None) == pytest.approx(seconds)
