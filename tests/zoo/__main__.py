@@ -1,4 +1,4 @@
-"""``python tests/zoo up 3 --inventory FILE``: real sshd devices, until Ctrl-C or ``down --inventory FILE``."""
+"""``python tests/zoo up 3 --inventory FILE``: real sshd devices until Ctrl-C or ``down --inventory FILE``."""
 
 from __future__ import annotations
 

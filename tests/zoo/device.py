@@ -8,16 +8,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from farm.devices.device import Device
-from tests.zoo import network, sshd
+from tests.zoo import network, processes, sshd
 
 BOOT = Path(__file__).with_name("boot.sh")
 USER_ID = 4201
+
+_ENTER = ("--mount", "--uts", "--ipc", "--net", "--pid", "--")
+_UNSHARE = ("unshare", *_ENTER[:-1], "--fork", "--kill-child", "--propagation", "private", "--")
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,18 @@ class ZooDevice:
         self.user = "farmer"
         self._identity = identity
         self._folder = Path(tempfile.mkdtemp(prefix="farm-zoo-"))
+        hide = "" if shape.python else "yes"
         self._init = subprocess.Popen(
-            ["unshare", "--mount", "--uts", "--ipc", "--net", "--pid", "--fork", "--kill-child"]
-            + ["--propagation", "private", "--", str(BOOT), str(self._folder), self.user, str(USER_ID)]
-            + [str(shape.home_bytes), name, "" if shape.python else "yes"],
+            [
+                *_UNSHARE,
+                str(BOOT),
+                str(self._folder),
+                self.user,
+                str(USER_ID),
+                str(shape.home_bytes),
+                name,
+                hide,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C reaches the zoo, which then ends its devices in order
@@ -93,8 +103,8 @@ class ZooDevice:
     def stop_sshd(self) -> None:
         """Kill sshd with every session: the peer hears about it at once. Detached processes go on."""
         for pid in self.pids("sshd"):
-            _kill(pid)
-        _until(lambda: not self.pids("sshd"), "sshd to end")
+            processes.kill(pid)
+        processes.until(lambda: not self.pids("sshd"), "sshd to end")
 
     def start_sshd(self) -> None:
         """Answer again."""
@@ -111,7 +121,8 @@ class ZooDevice:
         """Take all space of the user's home but ``leave_bytes``."""
         state = os.statvfs(self.home)
         size = max(0, state.f_bavail * state.f_frsize - leave_bytes)
-        self.inside(["fallocate", "-l", str(size), f"/home/{self.user}/.filler"])
+        if size:
+            self.inside(["fallocate", "-l", str(size), f"/home/{self.user}/.filler"])
 
     def free_disk(self) -> None:
         """Give the space back."""
@@ -120,8 +131,8 @@ class ZooDevice:
     def reboot(self) -> None:
         """End every process, change the boot id and come back; files in the home stay."""
         for pid in self.pids():
-            _kill(pid)
-        _until(lambda: not self.pids(), "all processes to end")
+            processes.kill(pid)
+        processes.until(lambda: not self.pids(), "all processes to end")
         script = "cat /proc/sys/kernel/random/uuid >/run/boot_id && "
         script += "mount --bind /run/boot_id /proc/sys/kernel/random/boot_id"
         self.inside(["sh", "-c", script])
@@ -129,23 +140,12 @@ class ZooDevice:
 
     def pids(self, command: str = "") -> list[int]:
         """The device's processes (host numbers) without its init; ``command``: only those of that name."""
-        mine = os.stat(f"/proc/{self.pid}/ns/pid").st_ino
-        found = []
-        for entry in os.listdir("/proc"):
-            if entry.isdecimal() and int(entry) != self.pid:
-                with contextlib.suppress(OSError):
-                    name = Path(f"/proc/{entry}/comm").read_text().strip()
-                    state = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[0]
-                    same = os.stat(f"/proc/{entry}/ns/pid").st_ino == mine
-                    if same and state != "Z" and command in ("", name):
-                        found.append(int(entry))
-        return found
+        return processes.in_namespace(self.pid, command)
 
     def inside(self, argv: Sequence[str]) -> None:
         """Run a command as the device's root."""
         done = subprocess.run(
-            ["nsenter", f"--target={self.pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--"]
-            + ["chroot", f"{self._folder}/root", *argv],
+            ["nsenter", f"--target={self.pid}", *_ENTER, "chroot", f"{self._folder}/root", *argv],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -165,7 +165,7 @@ class ZooDevice:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
         if hasattr(self, "pid"):
-            _until(lambda: not Path(f"/proc/{self.pid}/root").exists(), "the device's init to end")
+            processes.until(lambda: not Path(f"/proc/{self.pid}/root").exists(), "the device's init to end")
         with contextlib.suppress(OSError):
             self._folder.rmdir()  # empty: its tmpfs was mounted in the device's namespace alone
 
@@ -187,19 +187,5 @@ def _interpreter_paths(python: str) -> list[str]:
     path = Path(python) if python else None
     while path is not None:
         paths.append(str(path))
-        path = path.parent / os.readlink(path) if path.is_symlink() else None
+        path = path.parent / path.readlink() if path.is_symlink() else None
     return [os.path.normpath(each) for each in paths]
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def _until(condition: object, what: str, timeout_s: float = 10.0) -> None:
-    assert callable(condition)
-    end = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > end:
-            raise RuntimeError(f"waited {timeout_s} s for {what}")
-        time.sleep(0.01)

@@ -52,7 +52,7 @@ class Zoo:
 
     def write_inventory(self, path: Path) -> None:
         """Add every device to an inventory file."""
-        for device in self.devices.values():
+        for _, device in sorted(self.devices.items()):
             inventory.add(path, device.entry(), overwrite=True)
 
     def close(self) -> None:

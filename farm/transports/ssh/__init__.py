@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -153,16 +154,15 @@ class Ssh:
         """Whatever the link does inside, it ends as link.lost or link.timeout within the limit."""
         import paramiko
 
+        end = time.monotonic() + timeout_s
         with Watchdog(self._transport, limit_s, stall_s) as watchdog:
             try:
                 yield watchdog
             except FarmError:
                 raise
             except (paramiko.SSHException, EOFError, OSError) as error:
-                if watchdog.fired == "time":
-                    raise faults.late(self.name, argv, timeout_s) from error
                 if watchdog.fired == "stall":
                     raise faults.lost(self.name, f"nothing moved for {stall_s:g} s") from error
-                if isinstance(error, TimeoutError) and self._transport.is_active():
+                if watchdog.fired == "time" or time.monotonic() >= end:
                     raise faults.late(self.name, argv, timeout_s) from error
                 raise faults.lost(self.name, error or type(error).__name__) from error

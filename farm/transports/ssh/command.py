@@ -104,7 +104,10 @@ class Exchange:
 
 
 def kill(channel: paramiko.Channel) -> None:
-    """Ask the server to kill the command: closing a channel alone leaves it running."""
+    """Ask the server to kill the command: closing a channel alone leaves it running.
+
+    OpenSSH does so since 7.9, unless it runs without privileges; others may not.
+    """
     import paramiko
     from paramiko.common import cMSG_CHANNEL_REQUEST
 
