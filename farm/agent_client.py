@@ -1,0 +1,278 @@
+"""The coordinator's side of the agent: find a Python, install the zipapp, speak the verbs.
+
+Whatever a device sends is untrusted: bounded by the transport, decoded strictly, never evaluated.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from farm.errors import InfrastructureError
+from farm.transports import Completed, Transport
+from farm_agent import codec
+from farm_agent.pack import Packed, file_name
+from farm_agent.wire import (
+    WIRE,
+    Blob,
+    Event,
+    Facts,
+    Hello,
+    JobResult,
+    JobSpec,
+    JobState,
+    Reply,
+    Stock,
+)
+
+T = TypeVar("T")
+
+OLDEST_PYTHON = (3, 8)
+CALL_TIMEOUT_S = 60.0
+# Facts import every runtime, each in a process with a limit of its own.
+FACTS_TIMEOUT_S = 300.0
+HASH_BYTES_PER_S = 5_000_000
+HASHES_AT_ONCE = 200
+
+# Programs for the device's Python; the arguments reach them as sys.argv.
+VERSION_PROGRAM = "import sys; sys.stdout.write('farm-python %d.%d.%d' % tuple(sys.version_info[:3]))"
+PRESENT_PROGRAM = """
+import hashlib, json, os, sys
+folder, name, wanted = sys.argv[1:4]
+try:
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, name)
+    present = os.path.isfile(path) and hashlib.sha256(open(path, "rb").read()).hexdigest() == wanted
+    print(json.dumps({"present": present}))
+except OSError as error:
+    print(json.dumps({"errno": error.errno, "message": str(error)}))
+"""
+FINISH_PROGRAM = """
+import hashlib, json, os, sys
+folder, name, wanted, part = sys.argv[1:5]
+source = os.path.join(folder, part)
+try:
+    present = hashlib.sha256(open(source, "rb").read()).hexdigest() == wanted
+    if present:
+        os.chmod(source, 0o644)
+        os.replace(source, os.path.join(folder, name))
+    else:
+        os.unlink(source)
+    print(json.dumps({"present": present}))
+except OSError as error:
+    print(json.dumps({"errno": error.errno, "message": str(error)}))
+"""
+
+
+class AgentClient:
+    """One agent on one device. Every call raises FarmError: the link's, or what the agent answered."""
+
+    def __init__(self, transport: Transport, python: str, agent_path: str, root: str) -> None:
+        self._transport = transport
+        self._command = (python, agent_path)
+        self._root = root
+
+    @property
+    def root(self) -> str:
+        """The agent's folder on the device."""
+        return self._root
+
+    def job_path(self, job_id: str, name: str) -> str:
+        """Where a file of a job lies on the device."""
+        return f"{self._root}/jobs/{job_id}/{name}"
+
+    def hello(self) -> Hello:
+        """Who answers, what it runs, the highest fence it saw, its free space."""
+        return _whole(Hello, self._ask("hello"))
+
+    def facts(self) -> Facts:
+        """What the box is. Imports every runtime there; takes seconds."""
+        return _whole(Facts, self._ask("facts", timeout_s=FACTS_TIMEOUT_S))
+
+    def stock(self, shas: Sequence[str]) -> list[Stock]:
+        """What the content store holds of each hash, in the order asked."""
+        found: list[Stock] = []
+        for begin in range(0, len(shas), HASHES_AT_ONCE):
+            part = shas[begin : begin + HASHES_AT_ONCE]
+            answer = _decode(list[Stock], self._ask("stock", *part), "stock")
+            if [stock.sha256 for stock in answer] != list(part):
+                raise _garbled("the agent answered for other files than it was asked about")
+            found += answer
+        return found
+
+    def commit(self, blob: Blob) -> Stock:
+        """Hash an upload on the device. Raises link.corrupt, link.incomplete, device.disk-full."""
+        timeout_s = CALL_TIMEOUT_S + blob.size_bytes / HASH_BYTES_PER_S
+        body = self._ask("commit", blob.sha256, str(blob.size_bytes), timeout_s=timeout_s)
+        return _decode(Stock, body, "stock")
+
+    def start(self, spec: JobSpec) -> JobState:
+        """Start a job, or learn how it stands. Raises device.busy, lease.fenced, device.blob-missing."""
+        return _decode(JobState, self._ask("start", stdin=codec.dumps(spec).encode()), "state")
+
+    def attach(
+        self, job_id: str, from_seq: int, wait_s: float, fence: int
+    ) -> tuple[tuple[Event, ...], JobState]:
+        """Events from ``from_seq`` on and the state; waits up to ``wait_s`` for something new."""
+        words = (job_id, "--from", str(from_seq), "--wait", f"{wait_s:g}", "--fence", str(fence))
+        bodies = self._talk("attach", *words, timeout_s=wait_s + CALL_TIMEOUT_S)
+        events = tuple(_decode(Event, body, "event") for body in bodies[:-1])
+        return events, _decode(JobState, bodies[-1], "state")
+
+    def stop(self, job_id: str, fence: int) -> JobState:
+        """End a job and everything it started; what it measured so far stays."""
+        return _decode(JobState, self._ask("stop", job_id, "--fence", str(fence)), "state")
+
+    def result(self, job_id: str) -> tuple[JobResult, str]:
+        """The result of an ended job and the sha256 of its file, for ``ack``."""
+        body = self._ask("result", job_id)
+        result, sha256 = _decode(JobResult, body, "result"), _decode(str, body, "sha256")
+        if result.job_id != job_id:
+            raise _garbled(f"the agent sent the result of {result.job_id!r} for {job_id!r}")
+        return result, sha256
+
+    def ack(self, job_id: str, sha256: str) -> None:
+        """Tell the device that the result with this hash is stored here."""
+        self._ask("ack", job_id, sha256)
+
+    def gc(self, max_bytes: int) -> dict[str, Any]:
+        """Make room; returns what went (jobs, files, agents, freed_bytes)."""
+        return self._ask("gc", "--max-bytes", str(max_bytes), timeout_s=2 * CALL_TIMEOUT_S)
+
+    def _ask(
+        self, verb: str, *words: str, stdin: bytes = b"", timeout_s: float = CALL_TIMEOUT_S
+    ) -> dict[str, Any]:
+        return self._talk(verb, *words, stdin=stdin, timeout_s=timeout_s)[-1]
+
+    def _talk(
+        self, verb: str, *words: str, stdin: bytes = b"", timeout_s: float = CALL_TIMEOUT_S
+    ) -> list[dict[str, Any]]:
+        """Run a verb; the bodies of its replies, at least one. A failure among them is raised."""
+        argv = (*self._command, verb, *words, "--root", self._root)
+        done = self._transport.run(argv, timeout_s=timeout_s, stdin=stdin)
+        # A login shell may greet on stdout; replies are JSON objects.
+        lines = [line for line in done.stdout.splitlines() if line.startswith(b"{")]
+        if not lines:
+            raise _silent(verb, done)
+        bodies = []
+        for line in lines:
+            try:
+                reply = codec.loads(Reply, line)
+            except codec.DecodeError as error:
+                raise _garbled(f"the agent's answer to {verb} cannot be read: {error}") from error
+            if reply.failure is not None:
+                raise reply.failure.to_error()
+            if reply.wire != WIRE or reply.body is None:
+                raise _garbled(f"the agent speaks wire {reply.wire}, this farm speaks {WIRE}")
+            bodies.append(reply.body)
+        return bodies
+
+
+def find_python(transport: Transport, candidates: Sequence[str]) -> str:
+    """The first candidate that is a Python of at least 3.8.
+
+    Raises InfrastructureError device.no-python, device.python-too-old, and the link's errors.
+    """
+    old: list[str] = []
+    for candidate in candidates:
+        done = transport.run((candidate, "-c", VERSION_PROGRAM), timeout_s=CALL_TIMEOUT_S)
+        version = _version(done)
+        if version is None:
+            continue
+        if version >= OLDEST_PYTHON:
+            return candidate
+        old.append("{} is {}".format(candidate, ".".join(map(str, version))))
+    if old:
+        raise InfrastructureError(
+            f"the device's Python is too old: {', '.join(old)}; 3.8 is needed",
+            code="device.python-too-old",
+            fix="install python3.8 or newer there; name it with: farm devices add --python PATH",
+        )
+    raise InfrastructureError(
+        f"the device has no Python: tried {', '.join(candidates) or 'nothing'}",
+        code="device.no-python",
+        fix="install python3 (3.8 or newer) on the device, or name one: farm devices add --python PATH",
+    )
+
+
+def install(transport: Transport, python: str, packed: Packed, root: str) -> AgentClient:
+    """Put the zipapp under ROOT/agents unless it is there already, proved by its hash on the device.
+
+    Raises InfrastructureError device.not-writable, device.disk-full, link.corrupt, and the link's errors.
+    """
+    folder, name = f"{root}/agents", file_name(packed.sha256)
+    if not _program(transport, python, PRESENT_PROGRAM, folder, name, packed.sha256):
+        for _ in range(2):
+            # A name of its own: two coordinators may install at once.
+            part = f"{name}.{uuid.uuid4().hex[:8]}.part"
+            transport.put(packed.path, f"{folder}/{part}", timeout_s=2 * CALL_TIMEOUT_S)
+            if _program(transport, python, FINISH_PROGRAM, folder, name, packed.sha256, part):
+                break
+        else:
+            raise InfrastructureError(
+                "the agent arrived damaged twice",
+                code="link.corrupt",
+                fix="check the link and the device's disk",
+            )
+    return AgentClient(transport, python, f"{folder}/{name}", root)
+
+
+def _program(transport: Transport, python: str, program: str, *words: str) -> bool:
+    """Run one of the fixed programs; what it says about ``present``."""
+    done = transport.run((python, "-c", program, *words), timeout_s=CALL_TIMEOUT_S)
+    lines = [line for line in done.stdout.splitlines() if line.startswith(b"{")]
+    try:
+        answer = json.loads(lines[-1])
+        if "errno" in answer:
+            raise _disk(answer, words[0])
+        return bool(answer["present"])
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise _silent("the installation", done) from error
+
+
+def _disk(answer: dict[str, Any], folder: str) -> InfrastructureError:
+    from pathlib import Path
+
+    from farm_agent.files import disk_error
+
+    number = answer["errno"] if isinstance(answer["errno"], int) else 5
+    return disk_error(OSError(number, str(answer.get("message", ""))[:400]), Path(folder))
+
+
+def _version(done: Completed) -> tuple[int, int, int] | None:
+    if done.returncode != 0 or b"farm-python " not in done.stdout:
+        return None
+    words = done.stdout.partition(b"farm-python ")[2].split()[:1]
+    parts = words[0].split(b".") if words else []
+    if len(parts) != 3 or not all(part.isdigit() for part in parts):
+        return None
+    return int(parts[0]), int(parts[1]), int(parts[2])
+
+
+def _decode(kind: type[T], body: dict[str, Any], key: str) -> T:
+    return _whole(kind, body.get(key), key)
+
+
+def _whole(kind: type[T], data: object, path: str = "") -> T:
+    try:
+        return codec.decode(kind, data, path=path)
+    except codec.DecodeError as error:
+        raise _garbled(f"the agent's answer cannot be read: {error}") from error
+
+
+def _garbled(message: str) -> InfrastructureError:
+    return InfrastructureError(
+        message, code="agent.garbled", fix="run the command again: the agent is shipped anew when it differs"
+    )
+
+
+def _silent(what: str, done: Completed) -> InfrastructureError:
+    said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    detail = f": {said[-1][:300]}" if said else ""
+    return InfrastructureError(
+        f"{what} got no answer from the agent (exit status {done.returncode}){detail}",
+        code="agent.silent",
+        fix="check the device's Python and disk with: farm doctor",
+    )
