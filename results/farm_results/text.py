@@ -50,10 +50,8 @@ def duration_range(low_ns: float, high_ns: float, like_ns: float) -> str:
     """An interval in the unit that ``like_ns`` reads best in, with as many digits as tell the ends apart:
     ``4.87–4.96 ms``."""
     unit, size = unit_of(like_ns)
-    for digits in (3, 4, 5):
-        low, high = number(low_ns / size, digits), number(high_ns / size, digits)
-        if low != high:
-            break
+    texts = [(number(low_ns / size, digits), number(high_ns / size, digits)) for digits in (3, 4, 5)]
+    low, high = next((pair for pair in texts if pair[0] != pair[1]), texts[0])
     return f"{low}–{high} {unit}"
 
 

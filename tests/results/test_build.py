@@ -1,0 +1,93 @@
+"""Results made of what came back, and of what did not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from farm_agent.errors import JobError
+from farm_agent.wire import Accuracy, Failure, MemoryPhase
+from farm_profiles.profile import Target
+from farm_results.build import Identity, failed, result_of, skipped
+from farm_results.model import Verdict
+from farm_results.store import open_store
+from tests.results.made import block, job, latency, run, spec
+
+IDENTITY: Identity = {
+    "run_id": run().run_id,
+    "job_id": "job-1",
+    "created_unix_s": 5.0,
+    "model": "mobilenet",
+    "model_sha256": "d" * 64,
+    "device": "pi",
+    "profile": "rpi4",
+    "target": Target("onnx", "onnxruntime", "fp32", 2),
+}
+
+
+def built(**changes: Any) -> Any:
+    parts = {"spec": spec(), "job": job(), "latency": latency(), "verdict": Verdict("valid")}
+    return result_of(**(parts | changes), **IDENTITY)
+
+
+def test_a_good_job_becomes_an_ok_result() -> None:
+    """Times are medians over the processes, memory is the largest peak of the measured phase."""
+    accuracy = Accuracy("top-1", 0.972, 360, 350, "e" * 64)
+    made = built(job=job(accuracy=accuracy), sample_hashes=["1" * 64], sent_bytes=7)
+    assert (made.status, made.verdict.word, made.latency) == ("ok", "valid", latency())
+    assert (made.import_ns, made.load_ns, made.first_inference_ns) == (200_000_001, 30_000_001, 9_000_001)
+    assert made.peak_memory_bytes == 80_000_002
+    assert (made.accuracy_metric, made.accuracy, made.accuracy_count) == ("top-1", 0.972, 360)
+    assert (made.runtime_version, made.executed_precision, made.threads) == ("1.23.0", "fp32", 2)
+    assert (made.artifact_bytes, made.artifact_sha256) == (14_000_000, "a" * 64)
+    assert made.max_abs_error == 2e-6
+    assert made.sample_hashes == ("1" * 64,)
+    assert made.document["job"]["proof"]["operators"] == {"fp32": 50, "other": 3}
+    assert made.document["sent_bytes"] == 7
+
+
+def test_memory_that_the_kernel_does_not_tell_stays_unknown() -> None:
+    silent = block(memory=(MemoryPhase("loaded", 1, 2), MemoryPhase("measured", None, None)))
+    assert built(job=job(blocks=(silent,))).peak_memory_bytes is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "blame", "code"),
+    [
+        (
+            {"outcome": "failed", "failure": Failure("job", "runtime.crashed", "signal 11", "try")},
+            "job",
+            "runtime.crashed",
+        ),
+        ({"outcome": "stopped"}, "usage", "job.stopped"),
+        ({"outcome": "interrupted"}, "infrastructure", "job.interrupted"),
+        ({"outcome": "failed"}, "bug", "job.no-samples"),
+    ],
+)
+def test_a_job_that_did_not_end_well_has_no_numbers(changes: dict[str, Any], blame: str, code: str) -> None:
+    """Not even those of the processes that were complete: they stay in the document."""
+    made = built(job=job(**changes))
+    assert (made.status, made.error_blame, made.error_code) == ("failed", blame, code)
+    assert (made.latency, made.peak_memory_bytes, made.verdict.word) == (None, None, "")
+    assert len(made.document["job"]["blocks"]) == 3
+
+
+def test_an_ok_job_without_samples_is_not_ok() -> None:
+    assert built(job=job(blocks=()), latency=None).error_code == "job.no-samples"
+
+
+def test_cells_that_never_ran_say_why(tmp_path: Any) -> None:
+    """And are stored like any other."""
+    error = JobError("no such operator", code="convert.unsupported", fix="farm inspect")
+    broken = failed(error=error, document={"log": "..."}, **IDENTITY)
+    assert (broken.status, broken.error_blame, broken.error_code) == ("failed", "job", "convert.unsupported")
+    assert (broken.error_message, broken.error_fix) == ("no such operator", "farm inspect")
+    untried = skipped(reason="not installed", **(IDENTITY | {"job_id": "job-2"}))  # type: ignore[typeddict-item]
+    assert (untried.status, untried.error_message, untried.precision) == ("skipped", "not installed", "fp32")
+    store = open_store(tmp_path)
+    store.add_run(run())
+    store.add_result(broken)
+    store.add_result(untried)
+    store.add_result(built(sample_hashes=()).__class__(**{**built().__dict__, "job_id": "job-3"}))
+    assert {one.job_id for one in store.results()} == {"job-1", "job-2", "job-3"}
