@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from farm_agent.wire import JobResult, JobSpec
 from farm_results.model import Latency
 
 # How much a precision can hold, for "lower" and "higher"; unknown words are only ever equal or different.
 _RANK = {"fp64": 64, "fp32": 32, "tf32": 19, "fp16": 16, "bf16": 15, "fp8": 9, "int8": 8, "int4": 4}
+_PC_CLOCKS = ("tsc", "hpet", "acpi_pm", "kvm-clock")
 _REDUCED_FLOATS = ("tf32", "fp16", "bf16", "fp8")
 
 
@@ -172,12 +172,11 @@ def blocks_missing(case: Case, _: float) -> str:
 
 
 def capped(case: Case, _: float) -> str:
-    plan = case.spec.plan
-    short = [block for block in case.job.blocks if block.count < plan.min_runs]
+    short = [block for block in case.job.blocks if block.ended == "cap"]
     if not short:
         return ""
     least = min(block.count for block in short)
-    return f"{len(short)} of {len(case.job.blocks)} processes reached their time limit; {least} runs at least"
+    return f"{len(short)} of {len(case.job.blocks)} processes reached their time limit, one with {least} runs"
 
 
 def timer_cost(case: Case, threshold: float) -> str:
@@ -188,8 +187,12 @@ def timer_cost(case: Case, threshold: float) -> str:
 
 
 def emulated(case: Case, _: float) -> str:
-    value: Any = case.job.environment.get("emulated")
-    return f"the device runs under emulation ({value})" if value else ""
+    """An ARM program that sees a PC's clock source runs under an emulator on a PC."""
+    environment = case.job.environment
+    machine, clock = str(environment.get("machine", "")), environment.get("clocksource")
+    if environment.get("emulated") or (machine.startswith(("aarch64", "arm")) and clock in _PC_CLOCKS):
+        return f"the device runs under emulation ({machine or 'as it says itself'}, clock source {clock})"
+    return ""
 
 
 def one_process(case: Case, _: float) -> str:

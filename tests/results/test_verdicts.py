@@ -49,14 +49,17 @@ SPEAKING: dict[str, tuple[dict[str, Any], str]] = {
         "noisy",
     ),
     "block.capped": (
-        {"latency": latency(count=850), "job": job(blocks=(block(0), block(1), block(2, count=50)))},
+        {
+            "latency": latency(count=850),
+            "job": job(blocks=(block(0), block(1), block(2, count=50, ended="cap"))),
+        },
         "valid",
     ),
     "timer.coarse": (
         {"latency": latency(p50_ns=10_000.0, p50_low_ns=9_990.0, p50_high_ns=10_010.0)},
         "valid",
     ),
-    "device.emulated": ({"job": job(environment={"emulated": "qemu-aarch64"})}, "valid"),
+    "device.emulated": ({"job": job(environment={"machine": "aarch64", "clocksource": "tsc"})}, "valid"),
     "processes.one": (
         {
             "spec": spec(plan=replace(spec().plan, blocks=1)),
@@ -117,6 +120,14 @@ def test_a_fan_that_speeds_up_is_no_throttling() -> None:
     environment = {"before": {"throttle": {"cooling_device0:pwm-fan": 0}},
                    "after": {"throttle": {"cooling_device0:pwm-fan": 3}}}  # fmt: skip
     assert judge(spec(), job(environment=environment), latency()).word == "valid"
+
+
+@pytest.mark.parametrize(
+    ("machine", "clock"), [("x86_64", "tsc"), ("aarch64", "arch_sys_counter"), ("aarch64", None)]
+)
+def test_a_real_device_is_not_called_emulated(machine: str, clock: str | None) -> None:
+    environment = {"machine": machine, "clocksource": clock}
+    assert judge(spec(), job(environment=environment), latency()).caveats == ()
 
 
 @pytest.mark.parametrize("environment", [{"before": 3}, {"before": {"throttle": ["x"]}}, {"after": None}])
