@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Float, case, cast, func, literal, literal_column, select, update
 
-from farm_results.engine import writing
+from farm_results.engine import insert_into, writing
 from farm_results.faults import store_faults
 from farm_results.schema import LEASE, LEASED_JOB
 
@@ -53,7 +53,7 @@ def take(
     """
     now = now_source(engine)
     values = {"device": device, "serial": 1, "fence": 1, "job_id": job_id, "holder": holder}
-    first = _insert(engine, LEASE).values(**values, expires_unix_s=now + EXPIRY_S)
+    first = insert_into(engine, LEASE).values(**values, expires_unix_s=now + EXPIRY_S)
     statement = first.on_conflict_do_update(
         index_elements=[LEASE.c.device],
         set_={
@@ -65,7 +65,7 @@ def take(
         },
         where=LEASE.c.expires_unix_s <= now,
     ).returning(LEASE.c.fence, LEASE.c.serial)
-    job = _insert(engine, LEASED_JOB).values(device=device, job_id=job_id).on_conflict_do_nothing()
+    job = insert_into(engine, LEASED_JOB).values(device=device, job_id=job_id).on_conflict_do_nothing()
     with store_faults(engine.url.render_as_string()), writing(engine).begin() as connection:
         row = connection.execute(statement).first()
         if row is None:
@@ -135,14 +135,3 @@ def _change(engine: Engine, lease: Lease, **values: Any) -> int | None:  # noqa:
     with store_faults(engine.url.render_as_string()), writing(engine).begin() as connection:
         fence = connection.execute(statement).scalar()
     return None if fence is None else int(fence)
-
-
-def _insert(engine: Engine, table: Any) -> Any:  # noqa: ANN401 - the two dialects share no class
-    """INSERT with ON CONFLICT, which both databases spell alike."""
-    if engine.dialect.name == "sqlite":
-        from sqlalchemy.dialects import sqlite
-
-        return sqlite.insert(table)
-    from sqlalchemy.dialects import postgresql
-
-    return postgresql.insert(table)

@@ -12,7 +12,7 @@ from farm_results.faults import store_faults
 from farm_results.upgrade import ensure_current
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Table
 
 BUSY_TIMEOUT_MS = 20_000
 
@@ -116,6 +116,17 @@ def _begin_sqlite(connection: Connection) -> None:
 def writing(engine: Engine) -> Engine:
     """The same engine for transactions that write."""
     return engine.execution_options(farm_write=True)
+
+
+def insert_into(engine: Engine, table: Table) -> Any:  # noqa: ANN401 - the two dialects share no class
+    """INSERT that can say ON CONFLICT, which both databases spell alike."""
+    if engine.dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
 
 
 def default_store() -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, func, select, true, update
 
 from farm_agent import codec
 from farm_agent.errors import FarmBug, InfrastructureError, UsageError
-from farm_results.engine import Location, locate, open_engine, writing
+from farm_results.engine import Location, insert_into, locate, open_engine, writing
 from farm_results.faults import store_faults
 from farm_results.lookup import resolve
 from farm_results.model import Result, Run
@@ -46,11 +46,8 @@ class Store:
             "record": codec.dumps(run),
         }
         with store_faults(self.name), writing(self.engine).begin() as connection:
-            known = select(RUN.c.run_id).where(RUN.c.run_id == run.run_id)
-            if connection.execute(known).first():
-                return False
-            connection.execute(RUN.insert(), values)
-            return True
+            statement = insert_into(self.engine, RUN).values(values).on_conflict_do_nothing()
+            return int(connection.execute(statement).rowcount) == 1
 
     def end_run(self, run_id: str, state: str, ended_unix_s: float | None = None) -> None:
         """Say how a run ended: done or interrupted. Raises UsageError ``results.unknown-run``."""
@@ -80,12 +77,10 @@ class Store:
                     fix="fetch the job's samples again before its result is stored",
                 )
         with store_faults(self.name), writing(self.engine).begin() as connection:
-            if connection.execute(select(RESULT.c.job_id).where(RESULT.c.job_id == result.job_id)).first():
-                return False
             if not connection.execute(select(RUN.c.run_id).where(RUN.c.run_id == result.run_id)).first():
                 raise FarmBug(f"run {result.run_id} was never added", code="store.run-missing")
-            connection.execute(RESULT.insert(), _row_of(result))
-            return True
+            statement = insert_into(self.engine, RESULT).values(_row_of(result)).on_conflict_do_nothing()
+            return int(connection.execute(statement).rowcount) == 1
 
     def results(
         self,
