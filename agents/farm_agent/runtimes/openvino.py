@@ -126,10 +126,10 @@ class Session:
             kind = _text(info, "layerType") or layer.get_type_name()
             if kind in IDLE_LAYERS:
                 continue
-            precision = precision_of(_text(info, "runtimePrecision"))
+            precision = executed(_text(info, "primitiveType"), _text(info, "runtimePrecision"))
             (moving if kind in MOVERS else computing)[precision] += 1
         hint = str(self._compiled.get_property("INFERENCE_PRECISION_HINT"))
-        source = f"OpenVINO runtime model: runtimePrecision of every layer (INFERENCE_PRECISION_HINT {hint})"
+        source = f"OpenVINO runtime model: kernel of every layer (INFERENCE_PRECISION_HINT {hint})"
         return summarise(computing, moving, source)
 
     def close(self) -> None:
@@ -141,6 +141,17 @@ def _hint(core: Any, device: str, precision: str) -> str:  # noqa: ANN401 - open
     """fp16 only where the device computes in it; the proof tells what came of it."""
     capable = "FP16" in core.get_property(device, "OPTIMIZATION_CAPABILITIES")
     return "f16" if precision == "fp16" and capable else "f32"
+
+
+def executed(primitive: str, declared: str) -> str:
+    """The precision of a layer's kernel, from its name (``brgemm_avx512_f32``).
+
+    ``declared`` (runtimePrecision) counts only where the kernel has no name: for a layer with compressed
+    weights it names the precision that they are stored in, not the one they are multiplied in.
+    """
+    kernel, _, suffix = primitive.rpartition("_")
+    known = precision_of(suffix.lower()) if kernel and kernel != "unknown" else "other"
+    return known if known != "other" else precision_of(declared)
 
 
 def _names(port: Any) -> Tuple[str, ...]:  # noqa: ANN401 - openvino.ConstOutput
