@@ -29,6 +29,7 @@ class Wish:
     inputs: Path | None = None
     seed: int = 0
     out: Path | None = None
+    timeout_s: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _convert(
         say(f"{recipe.format} {recipe.precision}: {text}")
 
     try:
-        artifact = convert(model, recipe, config.cache_dir, report=report)
+        artifact = convert(model, recipe, config.cache_dir, report=report, timeout_s=wish.timeout_s)
         paths = artifact.paths
         if wish.out is not None:
             paths = _copy(artifact, wish.out / f"{model.name}-{recipe.format}-{recipe.precision}")

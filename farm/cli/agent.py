@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from farm.cli.output import print_json, print_table
+from farm.cli.output import print_error, print_json, print_table
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import examples
-from farm.errors import EXIT_OK, EXIT_PARTIAL
+from farm.errors import EXIT_OK, EXIT_PARTIAL, FarmError
 
 if TYPE_CHECKING:
+    from farm.devices.session import Session
     from farm_agent.pack import Packed
     from farm_agent.wire import Facts, Hello
 
 TIMEOUT_S = 30.0
+GC_KEYS = ("jobs", "files", "agents", "freed_bytes")
 
 python_option = click.option(
     "--python", default=None, metavar="PROGRAM", help="The Python to run it with; default: farm's own."
@@ -111,6 +114,57 @@ def selftest(state: State, python: str | None) -> int:
         rows_text = [(name, "ok" if passed else "FAILED", str(seen)) for name, passed, seen in checks]
         print_table(("check", "state", "seen"), rows_text, title=f"Agent on Python {hello.python}")
     return EXIT_OK if all(passed for _, passed, _ in checks) else EXIT_PARTIAL
+
+
+@command.command(
+    epilog=examples(
+        "farm agent gc",
+        "farm agent gc rpi4-a --keep-mb 500",
+    )
+)
+@click.argument("devices", nargs=-1, metavar="[DEVICE]...")
+@click.option("--keep-mb", type=click.IntRange(min=0), default=0, show_default=True, help="Files may stay.")
+@json_option
+@pass_state
+def gc(state: State, devices: tuple[str, ...], keep_mb: int) -> int:
+    """Free space in the agent's folder on devices; default: this machine.
+
+    What running jobs need stays. Exit code 3 when a device could not be reached.
+    """
+    freed: dict[str, dict[str, Any]] = {}
+    sessions = _sessions(state, devices or ("local",))
+    for session in sessions:
+        try:
+            freed[session.device.name] = session.call(lambda client, _: client.gc(keep_mb * 1024 * 1024))
+        except FarmError as error:
+            print_error(error)
+        finally:
+            session.close()
+    if state.json:
+        print_json({"schema": "farm.gc/1", "devices": freed})
+    else:
+        rows = [(name, *(_amount(done.get(key)) for key in GC_KEYS)) for name, done in freed.items()]
+        print_table(("device", *GC_KEYS), rows)
+    return EXIT_OK if len(freed) == len(sessions) else EXIT_PARTIAL
+
+
+def _amount(value: object) -> str:
+    return str(len(value) if isinstance(value, list) else value)
+
+
+def _sessions(state: State, words: Sequence[str]) -> list[Session]:
+    import threading
+
+    from farm.devices import inventory
+    from farm.devices.select import select
+    from farm.devices.session import Session
+    from farm_agent import pack as packing
+    from farm_profiles.load import load_profile, profile_names
+
+    profiles = {name: load_profile(name) for name in profile_names()}
+    matches = select(inventory.load(state.config.inventory_path), profiles, words).matches
+    packed = packing.build(state.config.cache_dir / "agents")
+    return [Session(one, profiles[one.profile], packed, stop=threading.Event()) for one in matches]
 
 
 def _ask(state: State, python: str | None) -> tuple[Packed, Hello, Facts]:

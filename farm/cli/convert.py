@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from farm.cli.duration import Duration
 from farm.cli.output import print_error, print_json, print_table, say
 from farm.cli.shapes_option import shape_option
 from farm.cli.state import State, json_option, pass_state
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--inputs", type=click.Path(path_type=Path), help="Inputs for the check: .npz by input name.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the generated inputs.")
 @click.option("--out", type=click.Path(path_type=Path), help="Copy the artifacts into this folder.")
+@click.option("--timeout", type=Duration(), default="5m", show_default=True, help="Limit of one conversion.")
 @json_option
 @pass_state
 def command(
@@ -51,6 +53,7 @@ def command(
     inputs: Path | None,
     seed: int,
     out: Path | None,
+    timeout: float,
 ) -> int:
     """Convert MODEL and check each artifact against it.
 
@@ -68,6 +71,7 @@ def command(
         inputs=inputs,
         seed=seed,
         out=out,
+        timeout_s=timeout,
     )
     done = convert_all(wish, state.config, say)
     if state.json:

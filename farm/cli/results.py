@@ -136,7 +136,7 @@ def show(state: State, /, run: str, layout: str, **wanted: Any) -> int:  # noqa:
 @click.argument("run", required=False, metavar="[RUN|last]")
 @filters
 @click.option("--format", "layout", type=click.Choice(EXPORTS), help="Default: what --out ends in, else csv.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write this file.")
+@click.option("--out", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write this file.")
 @json_option
 @pass_state
 def export(state: State, /, run: str | None, layout: str | None, out: Path | None, **wanted: Any) -> int:  # noqa: ANN401
