@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from farm_converters.edges import edges
 from farm_converters.lock import held
 from farm_converters.model import Model
 from farm_converters.recipe import Artifact, CheckReport, Recipe
+from farm_converters.shapes import resolve_shapes
 
 __all__ = ["cache_key", "convert", "edges", "is_cached", "where"]
 
@@ -41,6 +43,7 @@ def convert(
     cache_dir = Path(os.path.abspath(cache_dir))  # noqa: PTH100 - resolving would follow links
     edge = edge or registry.load(model.format, recipe.format)
     registry.rungs(edge, recipe.precision)
+    recipe = replace(recipe, shapes=resolve_shapes(model, recipe.shapes, None))
     limits = sandbox.Limits(timeout_s=timeout_s, memory_bytes=memory_limit_bytes)
     key = cache_key(model, recipe, edge)
     entry = cache_dir / "artifacts" / key
@@ -61,6 +64,7 @@ def convert(
 
 def cache_key(model: Model, recipe: Recipe, edge: registry.Edge | None = None) -> str:
     """Identity of a conversion: model, recipe, environment and code; 64 hex digits. Builds nothing."""
+    recipe = replace(recipe, shapes=resolve_shapes(model, recipe.shapes, None))
     edge = edge or registry.load(model.format, recipe.format)
     asked = (recipe.format, recipe.precision, golden.key_of(model, recipe))
     made_by = (registry.short_name(edge), environment.fingerprint(edge.ENVIRONMENT), registry.code_hash())
@@ -70,6 +74,7 @@ def cache_key(model: Model, recipe: Recipe, edge: registry.Edge | None = None) -
 def is_cached(model: Model, recipe: Recipe, cache_dir: Path) -> bool:
     """Whether ``convert`` would do no work (sizes are compared, hashes are not). For a dry run."""
     entry = cache_dir / "artifacts" / cache_key(model, recipe)
+    recipe = replace(recipe, shapes=resolve_shapes(model, recipe.shapes, None))
     reference = cache_dir / "sources" / golden.key_of(model, recipe)
     return all(cache.read(folder, verify=False) is not None for folder in (entry, reference))
 

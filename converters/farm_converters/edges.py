@@ -2,7 +2,8 @@
 
 A file provides WHERE ("host" or "device"), ENVIRONMENT, RUNTIME (which checks the result), RUNGS
 (precision to the ways that are tried in order) and ``convert(request, workdir)``, which runs inside
-the sandbox under the environment's Python. Its top level imports the standard library only.
+the sandbox under the environment's Python. Its top level imports the standard library only. Rungs
+named in an optional SIMPLIFIED get a source that ``simplify`` treated before.
 """
 
 from __future__ import annotations

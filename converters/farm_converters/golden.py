@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from farm_agent import codec
+from farm_agent.errors import UsageError
 from farm_agent.wire import Blob, Golden, TensorSpec, Tolerance
 from farm_converters import cache, environment, sandbox
 from farm_converters.lock import held
@@ -50,8 +51,20 @@ def key_of(model: Model, recipe: Recipe) -> str:
     """Identity of the reference: model, shapes, inputs, the reference runtime and our code."""
     code = [hashlib.sha256(Path(__file__).with_name(name).read_bytes()).hexdigest() for name in CODE]
     shapes = sorted((name, list(shape)) for name, shape in recipe.shapes.items())
-    parts = (model.sha256, shapes, recipe.seed, recipe.inputs_sha256, environment.fingerprint("onnx"), code)
+    inputs = recipe.inputs_sha256 or _sha256(recipe.inputs_path)
+    parts = (model.sha256, shapes, recipe.seed, inputs, environment.fingerprint("onnx"), code)
     return hashlib.sha256(codec.dumps(list(parts)).encode()).hexdigest()
+
+
+def _sha256(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return cache.blob_of(path).sha256
+    except OSError as error:
+        raise UsageError(
+            f"{path}: {error.strerror}", code="inputs.missing", fix="check the path given to --inputs"
+        ) from error
 
 
 def prepare(

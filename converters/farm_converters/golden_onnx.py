@@ -18,9 +18,11 @@ SMALL_BYTES = 64 << 20  # above it, one sample only
 MAX_BYTES = 1 << 30
 MAX_USER_SAMPLES = 16
 RANDOM = frozenset(
-    "RandomNormal RandomNormalLike RandomUniform RandomUniformLike Multinomial Bernoulli".split()
+    ["RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"]
 )
-QUANTISED = frozenset("QuantizeLinear DynamicQuantizeLinear QLinearConv QLinearMatMul ConvInteger".split())
+QUANTISED = frozenset(
+    ["QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger"]
+)
 Sample = list["np.ndarray[Any, Any]"]
 
 
@@ -69,7 +71,6 @@ def _load(path: Path, sha256: str) -> Any:  # noqa: ANN401 - ModelProto
 
 
 def _run(path: Path, request: dict[str, Any], target: Path) -> tuple[list[Any], list[Any], int]:
-    import numpy as np
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -135,11 +136,11 @@ def _seeded_samples(request: dict[str, Any], inputs: list[dict[str, Any]]) -> li
         sample: Sample = []
         for item in inputs:
             kind, shape = np.dtype(item["dtype"]), tuple(item["shape"])
-            if kind.kind == "f":
-                array = generator.uniform(-1.0, 1.0, shape)
-            else:
-                array = generator.integers(0, 2, shape)
-            sample.append(np.asarray(array).astype(kind).reshape(shape))
+            floating = kind.kind == "f"
+            drawn = np.asarray(
+                generator.uniform(-1, 1, shape) if floating else generator.integers(0, 2, shape)
+            )
+            sample.append(drawn.astype(kind).reshape(shape))
         samples.append(sample)
     return samples
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -81,9 +82,12 @@ def _try(
     limits: sandbox.Limits,
 ) -> Built:
     started = time.monotonic()
+    request = _request(rung, recipe, source)
+    if rung in getattr(edge, "SIMPLIFIED", ()):
+        request |= _simplified(request, workdir / "simplified", limits)
     answer = sandbox.call(
         f"{edge.__name__}:convert",
-        _request(rung, recipe, source),
+        request,
         workdir=workdir,
         what=f"convert to {recipe.format}",
         limits=limits,
@@ -106,6 +110,15 @@ def _try(
     )
     spec = replace(spec, outputs=_with_real(spec.outputs, checked.outputs))
     return Built(rung, directory, spec, checked.report, tuple(answer["caveats"]))
+
+
+def _simplified(request: Mapping[str, Any], workdir: Path, limits: sandbox.Limits) -> dict[str, Any]:
+    """Simplify in this interpreter's environment, which has ONNX, for an edge whose own has not."""
+    function = "farm_converters.simplify:simplify"
+    answer = sandbox.call(
+        function, request, workdir=workdir, what="simplify the model", limits=limits, python=sys.executable
+    )
+    return {"model": answer["model"]}
 
 
 def _request(rung: str, recipe: Recipe, source: Source) -> dict[str, Any]:

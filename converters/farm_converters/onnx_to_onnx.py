@@ -7,12 +7,19 @@ from typing import Any
 
 from farm_agent.errors import JobError
 from farm_converters import graph
+from farm_converters.simplify import slim
 
 WHERE = "host"
 ENVIRONMENT = "onnx"
 RUNTIME = "onnxruntime"
-# "slim" folds constants and drops dead nodes; "plain" only fixes shapes, for models that slim breaks
-RUNGS = {"fp32": ("slim", "plain"), "fp16": ("slim", "plain")}
+# "slim" folds constants and drops dead nodes; "plain" only fixes shapes, for models that slim breaks;
+# "mixed" keeps in float32 what float16 cannot hold: normalisation, (de)quantisation, control flow
+RUNGS = {"fp32": ("slim", "plain"), "fp16": ("slim", "plain", "mixed")}
+MIXED = [
+    "BatchNormalization", "InstanceNormalization", "LayerNormalization", "ReduceMean", "ReduceSum", "Pow",
+    "Sqrt", "Exp", "Log", "Softmax", "LogSoftmax", "QuantizeLinear", "DequantizeLinear", "If", "Loop", "Scan",
+    "LSTM", "GRU", "RNN",
+]  # fmt: skip
 
 
 def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
@@ -22,8 +29,11 @@ def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     model = onnx.load(request["model"])
     if request["rung"] == "slim":
         model = slim(model)
+    caveats = []
     if request["precision"] == "fp16":
-        model = to_float16(model)
+        model = to_float16(model, mixed=request["rung"] == "mixed")
+    elif graph.uses_float16(model):
+        caveats.append("the source itself computes in float16; it is kept so")
     graph.clean(model)
     graph.set_versions(model)
     model = graph.infer(model)
@@ -34,40 +44,23 @@ def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
         "files": ["model.onnx"],
         "inputs": [{**item, "permutation": None} for item in request["inputs"]],
         "outputs": [{"name": item["name"], "permutation": None} for item in request["outputs"]],
-        "caveats": [],
+        "caveats": caveats,
     }
 
 
-def slim(model: Any) -> Any:  # noqa: ANN401 - ModelProto
-    """Simplified by onnxslim, which keeps inputs, outputs and opset. Raises whatever it trips over."""
-    import onnxslim
-
-    opsets = [(entry.domain, entry.version) for entry in model.opset_import]
-    names = [value.name for value in (*model.graph.input, *model.graph.output)]
-    result = onnxslim.slim(model)
-    if result is None or [value.name for value in (*result.graph.input, *result.graph.output)] != names:
-        raise JobError("onnxslim changed the model's inputs or outputs", code="convert.failed")
-    versions = dict(opsets)
-    for entry in result.opset_import:
-        if versions.get(entry.domain, entry.version) != entry.version:
-            raise JobError("onnxslim changed the opset", code="convert.failed")
-    return result
-
-
-def to_float16(model: Any) -> Any:  # noqa: ANN401 - ModelProto
+def to_float16(model: Any, *, mixed: bool) -> Any:  # noqa: ANN401 - ModelProto
     """Weights and arithmetic in float16, inputs and outputs as they were."""
-    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
-    if not any(tensor.data_type == graph.FLOAT for tensor in _weights(model)):
+    from farm_converters import external
+
+    if not any(tensor.data_type == graph.FLOAT for tensor in external.tensors(model)):
+        if graph.uses_float16(model):
+            return model
         raise JobError(
             "the model has no float32 weights that float16 could replace",
             code="convert.unsupported",
             fix="ask for fp32: the model runs as it is",
         )
-    return convert_float_to_float16(model, keep_io_types=True)
-
-
-def _weights(model: Any) -> Any:  # noqa: ANN401 - ModelProto
-    from farm_converters import external
-
-    return external.tensors(model)
+    blocked = [*DEFAULT_OP_BLOCK_LIST, *MIXED] if mixed else None
+    return convert_float_to_float16(model, keep_io_types=True, op_block_list=blocked)

@@ -12,4 +12,4 @@ __all__ = ["ENVIRONMENT", "RUNGS", "RUNTIME", "WHERE", "convert"]
 WHERE = "device"
 ENVIRONMENT = "onnx"
 RUNTIME = "onnxruntime"
-RUNGS = {"fp32": ("slim", "plain"), "fp16": ("slim", "plain")}
+RUNGS = {"fp32": ("slim", "plain"), "fp16": ("slim", "plain", "mixed")}

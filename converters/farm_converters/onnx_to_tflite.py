@@ -16,6 +16,7 @@ from typing import Any
 
 from farm_agent.errors import JobError
 from farm_converters import tflite_graph
+from farm_converters.worker import die_with_parent
 
 WHERE = "host"
 ENVIRONMENT = "tflite"
@@ -29,6 +30,20 @@ MAX_PERMUTED_RANK = 5
 def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     """Write out/model.tflite. Raises JobError convert.unsupported-op, convert.unsupported."""
     path = tflite_graph.prepare(request, workdir)
+    try:
+        return _convert(path, request, workdir)
+    except JobError as error:
+        branches = tflite_graph.control_flow(path)
+        if not branches:
+            raise
+        raise JobError(
+            f"the model's {' and '.join(branches)} cannot become TFLite: {error.message}",
+            code="convert.unsupported-op",
+            fix="export the network without control flow, or run it with onnxruntime or openvino",
+        ) from error
+
+
+def _convert(path: Path, request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     made = _run_onnx2tf(path, workdir, len(request["inputs"]))
     folder = workdir / "out"
     folder.mkdir()
@@ -40,7 +55,7 @@ def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     interpreter = _load(target)
     inputs = _inputs(request, interpreter)
     outputs = _by_name(interpreter.get_output_details(), tflite_graph.OUTPUT, len(request["outputs"]))
-    permutations = _permutations(request, interpreter, outputs)
+    permutations = _permutations(request, interpreter, inputs, outputs)
     return {
         "files": ["model.tflite"],
         "inputs": inputs,
@@ -64,6 +79,7 @@ def _run_onnx2tf(path: Path, workdir: Path, inputs: int) -> Path:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
+        preexec_fn=die_with_parent,
     )
     text = done.stdout[-65536:].decode(errors="replace")
     sys.stdout.write(text)
@@ -139,22 +155,34 @@ def _plain(name: str) -> str:
     return name.removeprefix("serving_default_").removeprefix("StatefulPartitionedCall_").split(":")[0]
 
 
-def _permutations(request: dict[str, Any], interpreter: Any, outputs: list[Any]) -> list[list[int] | None]:  # noqa: ANN401
+def _permutations(
+    request: dict[str, Any],
+    interpreter: Any,  # noqa: ANN401 - Interpreter
+    inputs: list[dict[str, Any]],
+    outputs: list[Any],
+) -> list[list[int] | None]:
     """The order of axes of each output, found by comparing numbers with the source's on sample 0."""
     import numpy as np
 
     with np.load(request["golden"], allow_pickle=False) as golden:
         sample = [golden[f"in.0.{i}"] for i in range(len(request["inputs"]))]
         wanted = [golden[f"out.0.{j}"] for j in range(len(request["outputs"]))]
-    details = {_plain(detail["name"]): detail for detail in interpreter.get_input_details()}
-    for index, array in enumerate(sample):
-        detail = details.get(tflite_graph.INPUT.format(index))
+    details = {detail["name"]: detail for detail in interpreter.get_input_details()}
+    for item, array in zip(inputs, sample, strict=True):
+        detail = details.get(item["name"])
         if detail is not None:
-            item = _inputs(request, interpreter)[index]
             moved = array if item["permutation"] is None else array.transpose(item["permutation"])
-            shaped = moved.astype(detail["dtype"]).reshape(detail["shape"])
-            interpreter.set_tensor(detail["index"], np.ascontiguousarray(shaped).reshape(detail["shape"]))
-    interpreter.invoke()
+            # copy(), because ascontiguousarray would turn rank 0 into rank 1
+            interpreter.set_tensor(
+                detail["index"], moved.astype(detail["dtype"]).reshape(item["shape"]).copy(order="C")
+            )
+    try:
+        interpreter.invoke()
+    except (RuntimeError, ValueError) as error:
+        text = " ".join(str(error).split())[:300]
+        raise JobError(
+            f"LiteRT cannot run the file that onnx2tf made: {text}", code="convert.unsupported"
+        ) from error
     return [
         _best_axes(interpreter.get_tensor(detail["index"]), want)
         for detail, want in zip(outputs, wanted, strict=True)

@@ -23,6 +23,7 @@ from farm_agent.errors import FarmError, InfrastructureError, JobError, from_bla
 
 GIB = 1 << 30
 TAIL_BYTES = 64 * 1024
+LEFTOVER_S = 24 * 3600.0
 RESPONSE_BYTES = 64 * 1024 * 1024
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TZ")
 _MEMORY_SIGNS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "Failed to allocate memory")
@@ -236,6 +237,10 @@ def private_directory(parent: Path) -> Iterator[Path]:
     import tempfile
 
     parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob("work-*"):  # of a farm that was killed
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFTOVER_S:
+                shutil.rmtree(left, ignore_errors=True)
     path = Path(tempfile.mkdtemp(prefix="work-", dir=parent)).resolve()
     try:
         yield path

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from farm_converters import graph
-from farm_converters.onnx_to_onnx import slim
+from farm_converters.simplify import fold, slim
 
 INPUT, OUTPUT = "in_{}", "out_{}"
 
@@ -33,19 +33,11 @@ def prepare(request: dict[str, Any], workdir: Path) -> Path:
     return path
 
 
-def fold(model: Any, workdir: Path) -> Any:  # noqa: ANN401 - ModelProto, as everywhere below
-    """Constants folded by ONNX Runtime, which also inlines an If whose condition is known."""
+def control_flow(path: Path) -> list[str]:
+    """Which operators of a prepared file hold subgraphs."""
     import onnx
-    import onnxruntime as ort
 
-    before, after = workdir / "unfolded.onnx", workdir / "folded.onnx"
-    graph.save(model, before)
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(after)
-    ort.InferenceSession(str(before), options, providers=["CPUExecutionProvider"])
-    return onnx.load(str(after))
+    return sorted(graph.operators(onnx.load(str(path))) & {"If", "Loop", "Scan"})
 
 
 def to_float32(model: Any) -> None:  # noqa: ANN401

@@ -30,13 +30,18 @@ def main(argv: list[str]) -> int:
     _limit(resource.RLIMIT_AS, int(argv[0]))
     _limit(resource.RLIMIT_FSIZE, int(argv[1]))
     _limit(resource.RLIMIT_CORE, 0)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     if argv[2] == "--exec":
         os.execv(sys.executable, [sys.executable, "-I", *argv[3:]])  # noqa: S606 - no shell
     request_path, response_path = Path(argv[3]), Path(argv[4])
     response_path.write_text(json.dumps(_answer(request_path)))
     return 0
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it is gone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def add_package(name: str, folder: Path) -> None:
