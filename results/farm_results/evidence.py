@@ -16,11 +16,13 @@ _REDUCED_FLOATS = ("tf32", "fp16", "bf16", "fp8")
 
 @dataclass(frozen=True)
 class Case:
-    """One measurement before the rules."""
+    """One measurement before the rules. ``native``: the reduced precision that the source model itself
+    holds (a quantised or half-precision file), or ""."""
 
     spec: JobSpec
     job: JobResult
     latency: Latency
+    native: str = ""
 
     @property
     def asked(self) -> str:
@@ -63,7 +65,7 @@ def precision_differs(case: Case, threshold: float) -> str:
     asked, executed = case.asked, case.executed
     if not executed:
         return ""
-    if executed != asked and _RANK.get(executed, 0) <= _RANK.get(asked, 0):
+    if executed not in (asked, case.native) and _RANK.get(executed, 0) <= _RANK.get(asked, 0):
         return f"asked for {asked}, executed in {executed} ({_operators(case)})"
     return f"asked for {asked}; {_operators(case)}" if _lower_share(case) > threshold else ""
 
@@ -71,6 +73,12 @@ def precision_differs(case: Case, threshold: float) -> str:
 def precision_mixed(case: Case, threshold: float) -> str:
     within = 0 < _lower_share(case) <= threshold
     return f"asked for {case.asked}; {_operators(case)}" if within else ""
+
+
+def precision_native(case: Case, _: float) -> str:
+    if case.native != case.executed or case.executed in ("", case.asked):
+        return ""
+    return f"asked for {case.asked}; the model itself is {case.native} and ran so"
 
 
 def precision_higher(case: Case, _: float) -> str:
@@ -88,7 +96,8 @@ def _lower_share(case: Case) -> float:
     operators = case.job.proof.operators if case.job.proof else {}
     total = sum(count for name, count in operators.items() if name != "other")
     asked = _RANK.get(case.asked, 0)
-    lower = sum(operators.get(name, 0) for name in _REDUCED_FLOATS if _RANK[name] < asked)
+    reduced = [name for name in _REDUCED_FLOATS if _RANK[name] < asked and name != case.native]
+    lower = sum(operators.get(name, 0) for name in reduced)
     return lower / total if total else 0.0
 
 

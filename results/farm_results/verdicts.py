@@ -81,6 +81,14 @@ RULES: tuple[Rule, ...] = (
         "look at the operators in `farm results show --json`; pin the precision if it matters",
     ),
     Rule(
+        "precision.native",
+        NOTE,
+        0,
+        evidence.precision_native,
+        "the source model itself is quantised or in half precision, and ran that way",
+        "read the row as the model's own precision",
+    ),
+    Rule(
         "precision.higher",
         NOTE,
         0,
@@ -214,11 +222,15 @@ RULES: tuple[Rule, ...] = (
 _COVERED_BY = {"contention.suspect": "contention.heavy"}
 
 
-def judge(spec: JobSpec, result: JobResult, latency: Latency | None) -> Verdict:
-    """The verdict on a job's numbers, the worst caveats first; the empty word when there are none."""
+def judge(spec: JobSpec, result: JobResult, latency: Latency | None, *, native: str = "") -> Verdict:
+    """The verdict on a job's numbers, the worst caveats first; the empty word when there are none.
+
+    ``native``: the reduced precision that the source model itself holds ("int8", "fp16"), if any: to run
+    in it is then no defect.
+    """
     if latency is None:
         return Verdict("")
-    case = Case(spec, result, latency)
+    case = Case(spec, result, latency, native)
     caveats = []
     for rule in RULES:
         seen = rule.see(case, rule.threshold)

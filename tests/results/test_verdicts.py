@@ -33,6 +33,7 @@ SPEAKING: dict[str, tuple[dict[str, Any], str]] = {
     "check.none": ({"spec": spec(golden=None), "job": job(check=None)}, "valid"),
     "precision.differs": ({"job": job(proof=proof(bf16=50, fp32=1))}, "invalid"),
     "precision.mixed": ({"job": job(proof=proof(fp32=50, bf16=1))}, "valid"),
+    "precision.native": ({"job": job(proof=proof(int8=9, fp32=3)), "native": "int8"}, "valid"),
     "precision.higher": ({"spec": FP16}, "valid"),
     "precision.unproven": ({"job": job(proof=None)}, "valid"),
     "throttle.seen": ({"job": job(environment=counters(3, 4))}, "throttled"),
@@ -80,7 +81,8 @@ def test_a_calm_measurement_is_valid_without_caveats() -> None:
 def test_each_rule_speaks_alone(code: str) -> None:
     """The case of a rule raises that rule and no other, with the rule's severity and a next step."""
     changes, word = SPEAKING[code]
-    verdict = judge(changes.get("spec", spec()), changes.get("job", job()), changes.get("latency", latency()))
+    parts = (changes.get("spec", spec()), changes.get("job", job()), changes.get("latency", latency()))
+    verdict = judge(*parts, native=changes.get("native", ""))
     assert [caveat.code for caveat in verdict.caveats] == [code]
     assert verdict.word == word
     assert verdict.caveats[0].evidence
@@ -113,6 +115,21 @@ def test_nothing_measured_gets_no_word() -> None:
 def test_precision_is_what_ran_not_what_was_asked(asked: str, operators: dict[str, int], code: str) -> None:
     wanted = replace(spec(), artifact=replace(spec().artifact, precision=asked))
     verdict = judge(wanted, job(proof=proof(**operators)), latency())
+    assert [caveat.code for caveat in verdict.caveats] == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("native", "operators", "code"),
+    [
+        ("fp16", {"fp16": 9, "fp32": 2}, "precision.native"),
+        ("fp16", {"fp32": 9, "fp16": 5}, ""),
+        ("fp16", {"bf16": 9}, "precision.differs"),
+        ("int8", {"fp32": 9}, ""),
+    ],
+)
+def test_a_reduced_model_may_run_as_it_is(native: str, operators: dict[str, int], code: str) -> None:
+    """What the file itself holds is not the runtime's doing; anything else still is."""
+    verdict = judge(spec(), job(proof=proof(**operators)), latency(), native=native)
     assert [caveat.code for caveat in verdict.caveats] == ([code] if code else [])
 
 
