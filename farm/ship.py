@@ -95,7 +95,7 @@ def _send(
         try:
             client.commit(blob)
         except FarmError as error:
-            if error.code != "link.corrupt":
+            if error.code not in ("link.corrupt", "link.incomplete"):
                 raise
             continue
         return sent

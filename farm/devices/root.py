@@ -17,10 +17,14 @@ _SCRIPT = f"""printf '{_MARK}%s\\n' "${{HOME:-$(cd && pwd)}}" """
 def resolve_root(transport: Transport, device: Device, *, timeout_s: float = 30.0) -> str:
     """The absolute path of ``device.root`` (or the default) on the device.
 
-    ``~`` and relative paths start at the home of its user, whichever the transport.
+    For this machine the default lies in farm's own state folder; elsewhere ``~`` and relative paths start at the home of its user, whichever the transport.
 
     Raises InfrastructureError device.no-home where the user has none and ``root`` is not absolute.
     """
+    if device.transport == "local" and not device.root:
+        from farm.config import load_config
+
+        return str(load_config().state_dir.absolute() / "device")
     root = device.root or DEFAULT_ROOT
     if root.startswith("/"):
         return root.rstrip("/") or "/"

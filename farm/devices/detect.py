@@ -1,0 +1,33 @@
+"""Which profile fits a box, from its own facts; never a guess."""
+
+from __future__ import annotations
+
+import re
+
+from farm.errors import UsageError
+from farm_agent.wire import Facts
+
+# The device tree's model (/proc/device-tree/model) names the board.
+BOARDS = (
+    (r"Raspberry Pi (3|Compute Module 3|Zero 2)", "rpi3"),
+    (r"Raspberry Pi (4|400|Compute Module 4)", "rpi4"),
+    (r"Raspberry Pi (5|500|Compute Module 5)", "rpi5"),
+    (r"Jetson AGX Orin", "jetson-agx-orin"),
+    (r"Jetson Orin Nano", "jetson-orin-nano"),
+    (r"Jetson Xavier NX", "jetson-xavier-nx"),
+    (r"Jetson Nano", "jetson-nano"),
+)
+
+
+def detect_profile(facts: Facts, *, nvidia_driver: bool) -> str:
+    """The profile's name. Raises UsageError device.profile-unclear where the facts name no known board."""
+    for pattern, profile in BOARDS:
+        if re.search(rf"\b{pattern}\b", facts.model):
+            return profile
+    if facts.machine in ("x86_64", "AMD64"):
+        return "x86-nvidia" if nvidia_driver else "x86-cpu"
+    raise UsageError(
+        f"no profile is known for {facts.model or 'a board that does not tell its model'} ({facts.machine})",
+        code="device.profile-unclear",
+        fix="name the one that fits best: --profile NAME (an unknown one lists them all)",
+    )
