@@ -32,7 +32,7 @@ def check(
     workdir: Path,
     limits: sandbox.Limits,
 ) -> Checked:
-    """Raises JobError convert.mismatch, or why the artifact cannot be loaded or run (runtime.*, convert.*)."""
+    """Raises JobError convert.mismatch, or why the artifact cannot run (runtime.*, check.*, convert.*)."""
     agent = pack.build(workdir / "agent")
     request_path, response_path = workdir / "check-request.json", workdir / "check-response.json"
     request = agent_check.CheckRequest(
