@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,7 @@ def examine(
 def _examine_inside(
     device: Device,
     pythons: Sequence[str],
-    wanted: Set[str] | None,
+    wanted: AbstractSet[str] | None,
     packed: Packed,
     transport: Transport,
     report: Report,
@@ -136,7 +137,7 @@ def _disk(name: str, hello: Hello) -> Finding:
     return Finding(name, "disk", OK, text)
 
 
-def _runtimes(name: str, facts: Facts, wanted: Set[str] | None, report: Report) -> None:
+def _runtimes(name: str, facts: Facts, wanted: AbstractSet[str] | None, report: Report) -> None:
     for runtime in facts.runtimes:
         check = f"runtime {runtime.name}"
         if runtime.unavailable and wanted is not None and runtime.name not in wanted:

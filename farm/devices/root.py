@@ -17,7 +17,8 @@ _SCRIPT = f"""printf '{_MARK}%s\\n' "${{HOME:-$(cd && pwd)}}" """
 def resolve_root(transport: Transport, device: Device, *, timeout_s: float = 30.0) -> str:
     """The absolute path of ``device.root`` (or the default) on the device.
 
-    For this machine the default lies in farm's own state folder; elsewhere ``~`` and relative paths start at the home of its user, whichever the transport.
+    For this machine the default lies in farm's own state folder; elsewhere ``~`` and relative paths start
+    at the home of the device's user.
 
     Raises InfrastructureError device.no-home where the user has none and ``root`` is not absolute.
     """
