@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Dict, NoReturn, Optional
 
 from farm_agent import bench, check, codec, faults, feed, files, runtimes, task
-from farm_agent.errors import FarmError, JobError
+from farm_agent.errors import FarmError
 from farm_agent.wire import ArtifactSpec, Blob, BlockPlan, Failure
 
 
@@ -107,8 +107,7 @@ def _measure(request: BlockRequest, link: Link) -> BlockMessage:
     module = runtimes.load(request.runtime)
     probe = module.probe()
     import_ns = clock() - began
-    if probe.unavailable:
-        raise JobError(probe.unavailable, code="runtime.missing", fix=probe.fix)
+    # One that cannot be used is refused by open, with the reason.
     link.phase("imported", {"runtime": probe.version, "numpy": _numpy_version()})
     began = clock()
     options = {"precision": request.artifact.precision, **request.options}

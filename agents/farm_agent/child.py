@@ -15,7 +15,6 @@ from farm_agent.errors import InfrastructureError, JobError
 
 LINE_LIMIT_BYTES = 1024 * 1024
 TAIL_BYTES = 16 * 1024
-OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory", "out of memory")
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def failure(what: str, ended: Ended, timeout_s: float) -> Optional[JobError]:
             code="runtime.timeout",
             fix="use a smaller model, or raise process_timeout_s of the profile",
         )
-    starved = any(word in ended.stderr for word in OUT_OF_MEMORY)
+    starved = faults.STARVED.search(ended.stderr) is not None
     if ended.returncode == -signal.SIGKILL or (ended.returncode != 0 and starved):
         return JobError(
             f"{what} ran out of memory{detail}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Tuple
+from typing import Iterator, List, Optional, Tuple
 
 from farm_agent.errors import FarmError, JobError
 
@@ -29,11 +29,6 @@ MEANINGS: Tuple[Tuple[str, str, str], ...] = (
         "update the runtime on the device, or export the model with an older opset",
     ),
     (
-        r"bad_alloc|bad allocation|[Ff]ailed to allocate|annot allocate memory|length_error|MemoryError",
-        "runtime.out-of-memory",
-        "use a smaller model or batch, or raise the memory limit",
-    ),
-    (
         (
             r"INVALID_PROTOBUF|Protobuf parsing failed|could not be mapped|Unable to read the model"
             r"|Model provided has model identifier"
@@ -41,6 +36,12 @@ MEANINGS: Tuple[Tuple[str, str, str], ...] = (
         "model.unreadable",
         "convert the model again",
     ),
+)
+
+
+STARVED = re.compile(
+    r"bad_alloc|bad allocation|[Ff]ailed to allocate|annot allocate memory|length_error|MemoryError"
+    r"|failed to map segment|out of memory"
 )
 
 
@@ -56,9 +57,11 @@ def runtime_error(runtime: str, action: str, error: BaseException) -> FarmError:
         return error
     text = str(error) or type(error).__name__
     message = f"{runtime} cannot {action} this model: {shorten(text)}"
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or STARVED.search(text):
         return JobError(
-            message, code="runtime.out-of-memory", fix="raise the memory limit or use a smaller batch"
+            message,
+            code="runtime.out-of-memory",
+            fix="use a smaller model or batch, or raise the memory limit",
         )
     for pattern, code, fix in MEANINGS:
         if re.search(pattern, text):
@@ -66,15 +69,29 @@ def runtime_error(runtime: str, action: str, error: BaseException) -> FarmError:
     return JobError(message, code=f"runtime.{action}-failed", fix="try another runtime, or check the model")
 
 
-def missing(runtime: str, package: str, detail: str = "") -> JobError:
-    """A runtime that this Python cannot import, with the command that installs it here."""
+def missing(runtime: str, package: str, error: BaseException) -> JobError:
+    """Why this Python cannot import a runtime, with the command that installs it here."""
+    text, whole = str(error), " ".join(str(link) for link in _chain(error))
+    if isinstance(error, MemoryError) or STARVED.search(whole):
+        return JobError(
+            f"there is not enough memory to import {runtime}: {shorten(text)}",
+            code="runtime.out-of-memory",
+            fix="raise the memory limit of the profile",
+        )
+    absent = isinstance(error, ModuleNotFoundError)
+    what = f"{runtime} is not installed for" if absent else f"{runtime} cannot be imported by"
     return JobError(
-        "{} is not installed for {}{}".format(
-            runtime, sys.executable, f" ({shorten(detail)})" if detail else ""
-        ),
-        code="runtime.missing",
-        fix=pip_command(package),
+        f"{what} {sys.executable}: {shorten(text)}", code="runtime.missing", fix=pip_command(package)
     )
+
+
+def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:
+    """The error and those behind it: numpy hides why it could not be imported."""
+    seen: List[int] = []
+    while error is not None and id(error) not in seen:
+        seen.append(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def pip_command(package: str) -> str:

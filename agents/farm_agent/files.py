@@ -39,15 +39,18 @@ def safe_sha256(text: str) -> str:
 
 
 @contextlib.contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn the disk's errors into device.disk-full, device.not-writable or device.disk-error."""
+def disk_errors(path: Path, *, missing: str = "device.disk-error") -> Iterator[None]:
+    """Turn the disk's errors into device.disk-full, device.not-writable or device.disk-error.
+
+    ``missing``: the code where a folder on the way is not there.
+    """
     try:
         yield
     except OSError as error:
-        raise disk_error(error, path) from error
+        raise disk_error(error, path, missing) from error
 
 
-def disk_error(error: OSError, path: Path) -> InfrastructureError:
+def disk_error(error: OSError, path: Path, missing: str = "device.disk-error") -> InfrastructureError:
     """What an OSError on ``path`` means for the device."""
     place = error.filename or path
     if error.errno in FULL:
@@ -56,7 +59,8 @@ def disk_error(error: OSError, path: Path) -> InfrastructureError:
             code="device.disk-full",
             fix="free space on the device, or run: farm agent gc",
         )
-    if error.errno in READ_ONLY:
+    absent = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EEXIST)
+    if error.errno in READ_ONLY or (absent and missing == "device.not-writable"):
         return InfrastructureError(
             f"cannot write {place}: {error.strerror}",
             code="device.not-writable",

@@ -78,7 +78,8 @@ def agent_sha256() -> str:
 def _members(root: Path) -> Iterator[Tuple[str, bytes]]:
     yield "__main__.py", (root / "__main__.py").read_bytes()
     for path in root.rglob("*.py"):
-        yield f"{root.name}/{path.relative_to(root).as_posix()}", path.read_bytes()
+        if "__pycache__" not in path.parts:
+            yield f"{root.name}/{path.relative_to(root).as_posix()}", path.read_bytes()
 
 
 def _write(path: Path, data: bytes) -> None:

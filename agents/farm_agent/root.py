@@ -91,7 +91,7 @@ def open_root(text: str) -> Root:
     if not text:
         raise UsageError("--root is missing", code="agent.usage", fix="give --root FOLDER")
     path = Path(text).expanduser()
-    with files.disk_errors(path):
+    with files.disk_errors(path, missing="device.not-writable"):
         root = Root(Path.cwd() / path)
         for folder in (root.agents, root.cas, root.jobs):
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)

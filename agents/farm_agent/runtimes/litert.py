@@ -152,12 +152,12 @@ class Session:
 
 def _interpreter() -> Tuple[Any, str]:
     """The interpreter's module and "package version". Raises JobError runtime.missing, runtime.numpy."""
-    problems = []
+    problems: List[BaseException] = []
     for package, distribution in PACKAGES:
         try:
             module = __import__(f"{package}.interpreter", fromlist=["Interpreter"])
         except Exception as error:  # noqa: BLE001 - a broken wheel may raise anything
-            problems.append(str(error))
+            problems.append(error)
             continue
         if package == "tflite_runtime":
             _refuse_numpy_2()

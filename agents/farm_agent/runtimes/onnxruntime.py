@@ -27,7 +27,7 @@ def probe() -> Probe:
     try:
         import onnxruntime
     except Exception as error:  # noqa: BLE001 - a broken wheel may raise anything
-        problem = faults.missing("ONNX Runtime", "onnxruntime numpy", str(error))
+        problem = faults.missing("ONNX Runtime", "onnxruntime numpy", error)
         return Probe("", problem.message, problem.fix)
     return Probe(str(onnxruntime.__version__))
 
@@ -37,7 +37,7 @@ def open(path: str, options: Mapping[str, Any]) -> Session:  # noqa: A001 - the 
     try:
         import onnxruntime
     except Exception as error:
-        raise faults.missing("ONNX Runtime", "onnxruntime numpy", str(error)) from error
+        raise faults.missing("ONNX Runtime", "onnxruntime numpy", error) from error
     return Session(onnxruntime, path, options)
 
 

@@ -44,7 +44,7 @@ def probe() -> Probe:
     try:
         import openvino
     except Exception as error:  # noqa: BLE001 - a broken wheel may raise anything
-        problem = faults.missing("OpenVINO", "openvino", str(error))
+        problem = faults.missing("OpenVINO", "openvino", error)
         return Probe("", problem.message, problem.fix)
     return Probe(str(openvino.__version__).split("-")[0])
 
@@ -54,7 +54,7 @@ def open(path: str, options: Mapping[str, Any]) -> Session:  # noqa: A001 - the 
     try:
         import openvino
     except Exception as error:
-        raise faults.missing("OpenVINO", "openvino", str(error)) from error
+        raise faults.missing("OpenVINO", "openvino", error) from error
     return Session(openvino, path, options)
 
 

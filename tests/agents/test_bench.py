@@ -1,0 +1,148 @@
+"""The timed loop, driven by a clock that the test turns."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Callable, Iterable
+from itertools import chain, repeat
+
+import numpy as np
+
+from farm_agent import bench
+from farm_agent.wire import BlockPlan
+
+MS = 1_000_000
+S = 1000 * MS
+
+
+class Clock:
+    """Each inference takes the next duration; reading the clock takes ``cost_ns``."""
+
+    def __init__(self, durations: Iterable[int], cost_ns: int = 0) -> None:
+        self.now = 1_000
+        self.cost_ns = cost_ns
+        self.calls = 0
+        self._durations = iter(durations)
+
+    def __call__(self) -> int:
+        self.now += self.cost_ns
+        return self.now
+
+    def infer(self) -> None:
+        self.calls += 1
+        self.now += next(self._durations)
+
+
+def pairs(block: bench.Block) -> np.ndarray:
+    return np.frombuffer(block.to_bytes(), "<i8").reshape(-1, 2)
+
+
+def test_every_start_and_end_is_kept_in_order() -> None:
+    clock = Clock(chain(repeat(5 * MS, 80), range(MS, 10**12, MS)))
+    plan = BlockPlan(min_time_ns=0, min_runs=4, warmup_min_ns=0, warmup_min_runs=1, warmup_max_ns=500 * MS)
+    block = bench.measure(clock.infer, plan, clock)
+    kept = pairs(block)
+    assert block.count == 4
+    assert (kept[1:, 0] >= kept[:-1, 1]).all()
+    assert np.diff(kept, axis=1).ravel().tolist() == [1 * MS, 2 * MS, 3 * MS, 4 * MS]
+
+
+def test_a_block_needs_both_its_time_and_its_runs() -> None:
+    clock = Clock(repeat(10 * MS))
+    by_time = bench.timed(clock.infer, BlockPlan(min_time_ns=S, min_runs=10), clock)
+    by_runs = bench.timed(clock.infer, BlockPlan(min_time_ns=S, min_runs=300), clock)
+    assert (by_time[1], by_time[2]) == (100, "floor")
+    assert (by_runs[1], by_runs[2]) == (300, "floor")
+
+
+def test_a_slow_model_ends_at_the_cap_with_what_it_has() -> None:
+    clock = Clock(repeat(90 * S))
+    _, count, ended = bench.timed(clock.infer, BlockPlan(max_time_ns=60 * S), clock)
+    assert (count, ended) == (1, "cap")
+
+
+def test_more_samples_than_one_chunk_stay_in_order() -> None:
+    clock = Clock(repeat(10))
+    count = bench.CHUNK_RUNS + 5
+    chunks, runs, _ = bench.timed(clock.infer, BlockPlan(min_time_ns=0, min_runs=count), clock)
+    block = bench.Block(bench.WarmUp(0, 0, steady=True), chunks, runs, "floor", 0, 0)
+    assert len(chunks) == 2
+    assert pairs(block).shape == (count, 2)
+    assert (np.diff(pairs(block).ravel()) >= 0).all()
+
+
+def test_the_number_of_samples_is_bounded(monkeypatch) -> None:  # noqa: ANN001
+    monkeypatch.setattr(bench, "MOST_RUNS", 50)
+    clock = Clock(repeat(10))
+    _, count, ended = bench.timed(clock.infer, BlockPlan(min_time_ns=S, min_runs=10**9), clock)
+    assert (count, ended) == (50, "cap")
+
+
+def test_constant_times_are_steady_after_two_windows() -> None:
+    clock = Clock(repeat(10 * MS))
+    warm = bench.warm_up(clock.infer, BlockPlan(warmup_min_ns=0, warmup_min_runs=1), clock)
+    assert warm == bench.WarmUp(40, 400 * MS, steady=True)
+
+
+def test_warm_up_waits_for_falling_times_to_settle() -> None:
+    falling = [int(40 * MS * 0.9**k) + 5 * MS for k in range(40)]
+    clock = Clock(chain(falling, repeat(5 * MS)))
+    warm = bench.warm_up(clock.infer, BlockPlan(warmup_min_ns=0, warmup_min_runs=1), clock)
+    assert warm.steady
+    assert warm.runs > len(falling) / 2
+
+
+def test_times_that_never_settle_are_given_up_and_said_to_be_unsteady() -> None:
+    rising = (int(MS * 1.01**k) for k in range(2000))
+    clock = Clock(rising)
+    warm = bench.warm_up(clock.infer, BlockPlan(warmup_max_ns=5 * S), clock)
+    assert not warm.steady
+    assert 5 * S <= warm.elapsed_ns < 7 * S
+
+
+def test_warm_up_takes_its_least_time_and_runs() -> None:
+    clock = Clock(repeat(10 * MS))
+    plan = BlockPlan(warmup_min_ns=1500 * MS, warmup_min_runs=500)
+    warm = bench.warm_up(clock.infer, plan, clock)
+    assert warm.steady
+    assert warm.runs >= 500
+
+
+def test_an_inference_longer_than_a_window_can_be_steady() -> None:
+    clock = Clock(repeat(10 * S))
+    warm = bench.warm_up(clock.infer, BlockPlan(), clock)
+    assert warm == bench.WarmUp(2, 20 * S, steady=True)
+
+
+def test_an_inference_longer_than_the_whole_warm_up_runs_once() -> None:
+    clock = Clock(repeat(100 * S))
+    warm = bench.warm_up(clock.infer, BlockPlan(), clock)
+    assert (warm.runs, warm.steady) == (1, False)
+
+
+def test_windows_with_unlike_quartiles_do_not_agree() -> None:
+    flat, wide = [100] * 20, [100] * 14 + [120] * 6
+    assert bench.agree(flat, flat)
+    assert not bench.agree(flat, wide)
+    assert not bench.agree([], flat)
+    assert not bench.agree([100] * 20, [103] * 20)
+
+
+def test_the_timer_is_calibrated_with_its_own_clock() -> None:
+    assert bench.calibrate(Clock([], cost_ns=40)) == (40, 40)
+    assert bench.calibrate(Clock([])) == (0, 0)
+
+
+def test_the_garbage_collector_is_off_while_measuring_and_on_again_after_an_error() -> None:
+    seen = []
+
+    def call() -> None:
+        seen.append(gc.isenabled())
+        raise ValueError
+
+    clock: Callable[[], int] = Clock([])
+    with contextlib.suppress(ValueError):
+        bench.measure(call, BlockPlan(), clock)
+    assert seen == [False]
+    assert gc.isenabled()
