@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from farm.errors import FarmBug, FarmError, InfrastructureError
+from farm.errors import FarmError, InfrastructureError
 from farm.transports import Transport
 from farm_agent.wire import Blob, Stock
 
@@ -50,7 +50,7 @@ def ship(
     """Make every blob complete on the device. ``timeout_s`` covers all; ``progress`` gets bytes per step.
 
     Raises InfrastructureError link.corrupt when a file arrives wrong twice, device.disk-full,
-    device.not-writable, link.lost, link.timeout; FarmBug when a local file is not what its blob says.
+    device.not-writable, link.lost, link.timeout, cache.changed when a file here is not what its blob says.
     """
     deadline = time.monotonic() + timeout_s
     wanted = {blob.sha256: (blob, path) for blob, path in blobs_with_paths}
@@ -114,7 +114,7 @@ def _verify(blob: Blob, path: Path) -> None:
             digest.update(chunk)
             size += len(chunk)
     if digest.hexdigest() != blob.sha256 or size != blob.size_bytes:
-        raise FarmBug(
+        raise InfrastructureError(
             f"{path} is not the file it was when it was made",
             code="cache.changed",
             fix=f"remove {path.parent} and run the command again",
