@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections import Counter
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
@@ -42,7 +43,7 @@ MOVERS = frozenset(
 def probe() -> Probe:
     """Whether this Python has OpenVINO."""
     try:
-        import openvino
+        openvino = _without_telemetry()
     except Exception as error:  # noqa: BLE001 - a broken wheel may raise anything
         problem = faults.missing("OpenVINO", "openvino", error)
         return Probe("", problem.message, problem.fix)
@@ -52,10 +53,22 @@ def probe() -> Probe:
 def open(path: str, options: Mapping[str, Any]) -> Session:  # noqa: A001 - the seam's name
     """Load a model. Raises JobError runtime.missing, runtime.device, runtime.load-failed, model.*."""
     try:
-        import openvino
+        openvino = _without_telemetry()
     except Exception as error:
         raise faults.missing("OpenVINO", "openvino", error) from error
     return Session(openvino, path, options)
+
+
+def _without_telemetry() -> Any:  # noqa: ANN401 - the openvino module
+    """Import OpenVINO so that it reports to nobody.
+
+    Its telemetry package would send a report from the device and, without a network, hold every process
+    for seconds at its end.
+    """
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    import openvino
+
+    return openvino
 
 
 class Session:
