@@ -16,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 def private_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Point XDG folders into a temporary one and clear ``FARM_*``, so that no test sees another's traces."""
     folder = tmp_path_factory.mktemp("home")
+    # Converter environments are built anew per test; their packages need not be fetched anew.
+    monkeypatch.setenv("UV_CACHE_DIR", UV_CACHE)
     for name in ("CONFIG", "DATA", "CACHE", "STATE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(folder / name.lower()))
     for name in [name for name in os.environ if name.startswith("FARM_") and name not in KEPT]:
@@ -23,6 +25,9 @@ def private_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     return folder
 
 
+UV_CACHE = os.environ.get("UV_CACHE_DIR") or str(
+    Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "uv"
+)
 KEPT = ("FARM_REQUIRE_ALL", "FARM_MODELS", "FARM_TEST_TOOLCHAINS")
 
 
