@@ -71,6 +71,7 @@ def test_drift_is_only_what_the_intervals_prove() -> None:
         ([[10, 9]], "samples.clock-stepped"),
         ([[10, 20], [5, 30]], "samples.clock-stepped"),
         ([[10, 20], [15, 30]], "samples.clock-stepped"),
+        ([[2**62, -(2**63)]], "samples.clock-stepped"),
         ([[-(2**62) - 2**62, 2**62]], "samples.clock-stepped"),
         ([[1, 2, 3]], "samples.shape"),
         ([1, 2, 3, 4], "samples.shape"),
