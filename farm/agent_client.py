@@ -6,6 +6,7 @@ Whatever a device sends is untrusted: bounded by the transport, decoded strictly
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -238,7 +239,8 @@ def _disk(answer: dict[str, Any], folder: str) -> InfrastructureError:
     from farm_agent.files import disk_error
 
     number = answer["errno"] if isinstance(answer["errno"], int) else 5
-    return disk_error(OSError(number, str(answer.get("message", ""))[:400]), Path(folder))
+    problem = OSError(number, os.strerror(number))
+    return disk_error(problem, Path(folder), "device.not-writable")
 
 
 def _version(done: Completed) -> tuple[int, int, int] | None:

@@ -126,11 +126,7 @@ def failure(what: str, ended: Ended, timeout_s: float) -> Optional[JobError]:
         )
     starved = faults.STARVED.search(ended.stderr) is not None
     if ended.returncode == -signal.SIGKILL or (ended.returncode != 0 and starved):
-        return JobError(
-            f"{what} ran out of memory{detail}",
-            code="runtime.out-of-memory",
-            fix="use a smaller model or batch, or raise the memory limit",
-        )
+        return out_of_memory(what, detail)
     if ended.returncode < 0:
         return _crashed(what, -ended.returncode, detail)
     if ended.returncode > 0:
@@ -140,6 +136,15 @@ def failure(what: str, ended: Ended, timeout_s: float) -> Optional[JobError]:
             fix="try another version of the runtime",
         )
     return None
+
+
+def out_of_memory(what: str, detail: str) -> JobError:
+    """A process that wanted more memory than it may have, or than there is."""
+    return JobError(
+        f"{what} ran out of memory: {detail.lstrip(': ')}" if detail else f"{what} ran out of memory",
+        code="runtime.out-of-memory",
+        fix="use a smaller model or batch, or raise the memory limit",
+    )
 
 
 def _crashed(what: str, number: int, detail: str) -> JobError:

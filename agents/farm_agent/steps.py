@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Protocol
 
-from farm_agent import check, child, codec, evaluate, files, identity, memory, sysfs
+from farm_agent import check, child, codec, evaluate, faults, files, identity, memory, sysfs
 from farm_agent.block import BlockMessage, BlockRequest
 from farm_agent.errors import FarmBug, FarmError
 from farm_agent.wire import BlockResult, JobResult, JobSpec, MemoryPhase
@@ -178,6 +178,9 @@ def _raise_failure(keeper: Keeper, what: str, ended: child.Ended, spec: JobSpec,
     error: Optional[FarmError] = child.failure(what, ended, spec.process_timeout_s)
     if said is not None and said.failure is not None:
         error = said.failure.to_error()
+        if spec.memory_limit_bytes and faults.STARVED.search(ended.stderr):
+            # numpy hides behind other errors that it could not be loaded for want of memory.
+            error = child.out_of_memory(what, faults.shorten(ended.stderr[-300:]))
     if error is not None:
         raise error
 
