@@ -17,6 +17,7 @@ from farm.devices.address import parse_address
 from farm.devices.device import Device
 from farm.errors import UsageError
 from farm.transports.ssh import problems
+from farm.transports.ssh.jumps import gateway_of
 
 if TYPE_CHECKING:
     import paramiko
@@ -88,7 +89,10 @@ def _prepare(device: Device, timeout_s: float) -> Any:  # noqa: ANN401
     try:
         config = Config(lazy=True)  # only ssh's own files: fabric's may be Python
         config.load_ssh_config()
-        connection = Connection(address.host, user=address.user, port=address.port, config=config)
+        connection = Connection(
+            address.host, user=address.user, port=address.port, config=config, gateway=False
+        )
+        connection.gateway = gateway_of(connection, config)
     except (paramiko.SSHException, ValueError) as error:
         raise UsageError(
             f"~/.ssh/config cannot be used for {address.host}: {error}",

@@ -12,6 +12,7 @@ import pytest
 from farm.devices import hostkeys
 from farm.errors import FarmError
 from farm.transports import connect
+from farm.transports.ssh.opening import close_quietly, open_connection
 from tests.zoo import sshd
 from tests.zoo.device import ZooDevice
 from tests.zoo.loopback import LoopbackDevice
@@ -108,3 +109,53 @@ def test_a_dead_ssh_agent_delays_nothing_for_ever(
         link = connect(device.entry(), 20)
         assert link.alive(20)
         link.close()
+
+
+def test_several_jumps_are_passed_in_the_order_written(
+    device: ZooDevice, jump: LoopbackDevice, settings: Path
+) -> None:
+    """The first is this machine's loopback, the second the address that only its far side may mean."""
+    second = LoopbackDevice("second")
+    try:
+        me = getpass.getuser()
+        (settings / "config").write_text(
+            f"Host 10.222.*\n ProxyJump {me}@127.0.0.1:{jump.port},{me}@localhost:{second.port}\n"
+            f"Host 127.0.0.1\n IdentityFile {jump.identity}\n"
+            f"Host localhost\n HostName 127.0.0.1\n IdentityFile {second.identity}\n"
+        )
+        (settings / "known_hosts").write_text(
+            f"[127.0.0.1]:{jump.port} {jump.host_key}\n[127.0.0.1]:{second.port} {second.host_key}\n"
+        )
+        connection = open_connection(device.entry(), 20)
+        last = connection.gateway
+        assert (last.port, last.gateway.port, last.gateway.gateway) == (second.port, jump.port, None)
+        close_quietly(connection)
+    finally:
+        second.close()
+
+
+@pytest.mark.parametrize("line", ["ProxyJump none", "ProxyCommand none", "ProxyJump 10.222.0.0/16"])
+def test_no_jump_where_there_is_none(device: ZooDevice, settings: Path, line: str) -> None:
+    line = line.replace("10.222.0.0/16", device.address)  # a pattern that matches its own jump host
+    (settings / "config").write_text(f"Host *\n {line}\n")
+    link = connect(device.entry(), 20)
+    assert link.alive(20)
+    link.close()
+
+
+def test_a_proxy_command_is_used(device: ZooDevice, jump: LoopbackDevice, settings: Path) -> None:
+    (settings / "config").write_text(
+        f"Host behind\n HostName {device.address}\n"
+        f" ProxyCommand ssh -F none -p {jump.port} -i {jump.identity} -o UserKnownHostsFile={settings}/known_hosts -W %h:%p {getpass.getuser()}@127.0.0.1\n"
+    )
+    (settings / "known_hosts").write_text(f"[127.0.0.1]:{jump.port} {jump.host_key}\n")
+    link = connect(replace(device.entry(), address="ssh://farmer@behind"), 20)
+    assert link.alive(20)
+    link.close()
+
+
+def test_jumps_in_a_circle_are_the_users_to_correct(device: ZooDevice, settings: Path) -> None:
+    (settings / "config").write_text("Host a\n ProxyJump b\nHost b\n ProxyJump a\n")
+    with pytest.raises(FarmError) as caught:
+        connect(replace(device.entry(), address="ssh://a"), 20)
+    assert caught.value.code == "config.ssh"

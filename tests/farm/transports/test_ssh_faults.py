@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -10,10 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from farm.agent_client import AgentClient, find_python, install
 from farm.devices import hostkeys
+from farm.devices.root import make_root
 from farm.errors import FarmError, InfrastructureError
+from farm.ship import ship
 from farm.transports import connect, ssh
 from farm.transports.ssh.opening import open_connection
+from farm_agent import pack
+from farm_agent.wire import Blob
 from tests.zoo import sshd
 from tests.zoo.device import Shape, ZooDevice
 from tests.zoo.zoo import Zoo
@@ -171,3 +178,32 @@ def test_a_server_that_speaks_no_ssh_is_unreachable(device: ZooDevice, greeting:
         threading.Thread(target=answer, daemon=True).start()
         entry = replace(device.entry(), address=f"ssh://x@127.0.0.1:{server.getsockname()[1]}")
         assert _code(lambda: connect(entry, 3)) == "device.unreachable"
+
+
+def test_shipping_goes_on_after_a_cable_was_pulled(device: ZooDevice, tmp_path: Path) -> None:
+    source = tmp_path / "model"
+    source.write_bytes(os.urandom(24 * 1024 * 1024))
+    blob = Blob(hashlib.sha256(source.read_bytes()).hexdigest(), source.stat().st_size, "model")
+    packed = pack.build(tmp_path)
+    moved: list[int] = []
+
+    def count(step: int) -> None:
+        moved.append(step)
+        if len(moved) == 300:
+            device.cut()
+
+    def agent(link: ssh.Ssh) -> AgentClient:
+        root = make_root(link, device.entry())
+        return install(link, find_python(link, [device.entry().python]), packed, root)
+
+    link = ssh.Ssh(device.name, open_connection(device.entry(), 20), stall_s=1.0)
+    client = agent(link)
+    assert _code(lambda: ship(client, link, [(blob, source)], timeout_s=120, progress=count)) == "link.lost"
+    link.close()
+    device.heal()
+    link = ssh.connect(device.entry(), 20)
+    client = agent(link)
+    shipped = ship(client, link, [(blob, source)], timeout_s=120)
+    assert 0 < shipped.sent_bytes < blob.size_bytes
+    assert ship(client, link, [(blob, source)], timeout_s=120).present_files == 1
+    link.close()
