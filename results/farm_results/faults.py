@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 
+from farm_agent.codec import DecodeError
 from farm_agent.errors import FarmBug, FarmError, InfrastructureError, UsageError
 
 
@@ -17,9 +19,14 @@ def store_faults(where: str) -> Iterator[None]:
     store.unreachable, host.disk-full; FarmBug store.bug for a statement of ours that is wrong.
     """
     from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
     try:
         yield
+    except (DecodeError, JSONDecodeError) as error:
+        raise _corrupt(where, str(error)) from error
+    except PoolTimeoutError as error:
+        raise _locked(where) from error
     except DBAPIError as error:
         raise _from_database(error, where) from error
     except OSError as error:
@@ -39,17 +46,9 @@ def _from_database(error: object, where: str) -> FarmError:
     name = str(getattr(original, "sqlite_errorname", ""))
     text = str(original).splitlines()[0] if str(original) else type(original).__name__
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return InfrastructureError(
-            f"the store {where} is locked by another process",
-            code="store.locked",
-            fix="wait for the other farm command to end, or end the program that has the store open",
-        )
+        return _locked(where)
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-        return UsageError(
-            f"the store {where} is not a readable database: {text}",
-            code="store.corrupt",
-            fix="restore it from a backup, or name another store with FARM_STORE=DIRECTORY",
-        )
+        return _corrupt(where, text)
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
         return _not_writable(where, text)
     if name.startswith("SQLITE_FULL"):
@@ -61,6 +60,22 @@ def _from_database(error: object, where: str) -> FarmError:
             fix="check that the disk or the database server is there and has space",
         )
     return FarmBug(f"the store {where} refused a statement: {text}", code="store.bug")
+
+
+def _locked(where: str) -> InfrastructureError:
+    return InfrastructureError(
+        f"the store {where} is locked by another process",
+        code="store.locked",
+        fix="wait for the other farm command to end, or end the program that has the store open",
+    )
+
+
+def _corrupt(where: str, reason: str) -> UsageError:
+    return UsageError(
+        f"the store {where} is not a readable database: {reason}",
+        code="store.corrupt",
+        fix="restore it from a backup, or name another store with FARM_STORE=DIRECTORY",
+    )
 
 
 def _disk_full(where: str) -> FarmError:

@@ -166,7 +166,11 @@ def _row_of(result: Result) -> dict[str, object]:
 
 
 def _result_of(record: str, document: str) -> Result:
-    return codec.decode(Result, json.loads(record) | {"document": json.loads(document)})
+    """Raises DecodeError or JSONDecodeError, which ``store_faults`` turns into ``store.corrupt``."""
+    values = json.loads(record)
+    if isinstance(values, dict):
+        values["document"] = json.loads(document)
+    return codec.decode(Result, values)
 
 
 def open_store(where: str | Path) -> Store:

@@ -146,6 +146,17 @@ def test_a_truncated_database_is_an_error(tmp_path: Path, kept: float) -> None:
     assert code_of(lambda: open_store(tmp_path).results()) == "store.corrupt"
 
 
+@pytest.mark.parametrize("record", ["{", "[]", "{}", "null", '"text"', '{"job_id": 3}'])
+def test_a_damaged_row_is_an_error(tmp_path: Path, record: str) -> None:
+    """The database is whole, its content is not what farm wrote."""
+    file = filled(tmp_path)
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE result SET record = ?", (record,))
+        connection.execute("UPDATE run SET record = ?", (record,))
+    assert code_of(lambda: open_store(tmp_path).results()) == "store.corrupt"
+    assert code_of(lambda: open_store(tmp_path).runs()) == "store.corrupt"
+
+
 def test_a_locked_store_is_an_error_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another program holds a write transaction for good."""
     file = filled(tmp_path)
