@@ -146,7 +146,8 @@ def test_no_jump_where_there_is_none(device: ZooDevice, settings: Path, line: st
 def test_a_proxy_command_is_used(device: ZooDevice, jump: LoopbackDevice, settings: Path) -> None:
     (settings / "config").write_text(
         f"Host behind\n HostName {device.address}\n"
-        f" ProxyCommand ssh -F none -p {jump.port} -i {jump.identity} -o UserKnownHostsFile={settings}/known_hosts -W %h:%p {getpass.getuser()}@127.0.0.1\n"
+        f" ProxyCommand ssh -F none -p {jump.port} -i {jump.identity}"
+        f" -o UserKnownHostsFile={settings}/known_hosts -W %h:%p {getpass.getuser()}@127.0.0.1\n"
     )
     (settings / "known_hosts").write_text(f"[127.0.0.1]:{jump.port} {jump.host_key}\n")
     link = connect(replace(device.entry(), address="ssh://farmer@behind"), 20)

@@ -207,3 +207,28 @@ def test_shipping_goes_on_after_a_cable_was_pulled(device: ZooDevice, tmp_path: 
     assert 0 < shipped.sent_bytes < blob.size_bytes
     assert ship(client, link, [(blob, source)], timeout_s=120).present_files == 1
     link.close()
+
+
+def test_only_the_pinned_keys_algorithm_is_offered(device: ZooDevice) -> None:
+    """Read from the client's own first packet, as a server sees it (RFC 4253, 7.1)."""
+    seen: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def listen() -> None:
+            link, _ = server.accept()
+            with link, link.makefile("rb") as stream:
+                link.sendall(b"SSH-2.0-listener\r\n")
+                stream.readline()
+                packet = stream.read(int.from_bytes(stream.read(4), "big"))
+                lists = packet[1 + 1 + 16 :]  # padding length, message number, cookie
+                for _ in range(2):
+                    length = int.from_bytes(lists[:4], "big")
+                    seen.append(lists[4 : 4 + length])
+                    lists = lists[4 + length :]
+
+        listener = threading.Thread(target=listen)
+        listener.start()
+        entry = replace(device.entry(), address=f"ssh://x@127.0.0.1:{server.getsockname()[1]}")
+        assert _code(lambda: connect(entry, 5)) == "device.unreachable"
+        listener.join(10)
+    assert seen[1] == b"ssh-ed25519"
