@@ -1,0 +1,198 @@
+"""Arrays between the source model's world and the artifact's, and whether outputs agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from farm_agent import compare, evaluate, feed
+from farm_agent.errors import JobError
+from farm_agent.wire import CheckResult, TensorMap, TensorSpec, Tolerance
+
+EXACT = Tolerance(0.0, 0.0)
+
+
+def entry(
+    source: tuple[str, tuple[int, ...]],
+    target: tuple[str, tuple[int, ...]],
+    permutation: tuple[int, ...] | None = None,
+) -> TensorMap:
+    return TensorMap(TensorSpec("x", *source), TensorSpec("x:0", *target), permutation)
+
+
+def test_channels_first_becomes_channels_last_and_back() -> None:
+    mapping = entry(("float32", (1, 3, 4, 5)), ("float32", (1, 4, 5, 3)), (0, 2, 3, 1))
+    array = np.arange(60, dtype=np.float32).reshape(1, 3, 4, 5)
+    there = feed.to_artifact(array, mapping)
+    assert there.shape == (1, 4, 5, 3)
+    assert there.flags.c_contiguous
+    assert there[0, 2, 3, 1] == array[0, 1, 2, 3]
+    assert np.array_equal(feed.to_source(there, mapping), array)
+
+
+def test_a_permutation_that_is_not_its_own_inverse_comes_back_right() -> None:
+    mapping = entry(("float32", (2, 3, 4)), ("float32", (4, 2, 3)), (2, 0, 1))
+    array = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    assert np.array_equal(feed.to_source(feed.to_artifact(array, mapping), mapping), array)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "values"),
+    [
+        ("int64", "int32", [1, -5, 2**31 - 1]),
+        ("float32", "float16", [0.1, -3.5]),
+        ("float32", "float16", [np.inf, -np.inf]),
+        ("float64", "float32", [0.1]),
+        ("bool", "float32", [True, False]),
+        ("int64", "float32", [1, 255]),
+    ],
+)
+def test_a_cast_that_keeps_what_values_mean_is_made(source: str, target: str, values: list[float]) -> None:
+    array = np.array(values, source)
+    assert feed.cast(array, target, "x").dtype == np.dtype(target)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "values"),
+    [
+        ("int64", "int32", [2**31]),
+        ("float32", "float16", [1e6]),
+        ("float32", "int32", [0.5]),
+        ("float32", "uint8", [-1.0]),
+        ("int64", "float32", [2**24 + 1]),
+        ("int32", "bool", [2]),
+    ],
+)
+def test_a_cast_that_would_change_values_silently_is_refused(
+    source: str, target: str, values: list[float]
+) -> None:
+    with pytest.raises(JobError) as caught:
+        feed.cast(np.array(values, source), target, "x")
+    assert caught.value.code == "input.dtype"
+
+
+def test_inputs_of_another_dtype_or_shape_are_refused() -> None:
+    mapping = entry(("float32", (1, 4)), ("float32", (1, 4)))
+    with pytest.raises(JobError) as caught:
+        feed.to_artifact(np.zeros((1, 4)), mapping)
+    assert caught.value.code == "input.dtype"
+    with pytest.raises(JobError) as caught:
+        feed.to_artifact(np.zeros((1, 5), np.float32), mapping)
+    assert caught.value.code == "input.shape"
+
+
+def test_rank_zero_stays_rank_zero() -> None:
+    mapping = entry(("int64", ()), ("int64", ()))
+    assert feed.to_artifact(np.array(16000), mapping).shape == ()
+
+
+def test_objects_are_never_unpickled(tmp_path: Path) -> None:
+    path = tmp_path / "evil.npz"
+    np.savez(path, **{"in.0.0": np.array([{"a": 1}], dtype=object)})
+    data = feed.load_npz(str(path))
+    with pytest.raises(JobError) as caught:
+        feed.read(data, "in.0.0")
+    assert caught.value.code == "data.unreadable"
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04nonsense", b"text"])
+def test_a_file_that_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.npz"
+    path.write_bytes(content)
+    with pytest.raises(JobError) as caught:
+        feed.load_npz(str(path))
+    assert caught.value.code == "data.unreadable"
+
+
+def test_an_archive_that_claims_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, a=np.zeros(100_000))
+    monkeypatch.setattr(feed, "NPZ_LIMIT_BYTES", 1000)
+    with pytest.raises(JobError) as caught:
+        feed.load_npz(str(path))
+    assert caught.value.code == "data.too-large"
+
+
+@pytest.mark.parametrize(
+    ("got", "want"),
+    [
+        (np.array([np.inf, -np.inf, np.nan, 1.0]), np.array([np.inf, -np.inf, np.nan, 1.0])),
+        (np.zeros((2, 0, 8)), np.zeros((2, 0, 8))),
+        (np.array(3.0), np.array(3.0)),
+        (np.array([True, False]), np.array([True, False])),
+        (np.array([1, 2], np.int64), np.array([1, 2], np.int64)),
+        (np.zeros((1, 10)), np.zeros((1, 10, 1, 1))),
+        (np.zeros(3), np.zeros(3)),
+    ],
+)
+def test_equal_outputs_agree_exactly(got: np.ndarray, want: np.ndarray) -> None:
+    agreement = compare.compare("y", got, want, EXACT)
+    assert (agreement.max_abs_error, agreement.excess, agreement.cosine) == (0.0, 0.0, pytest.approx(1.0))
+
+
+@pytest.mark.parametrize(
+    ("got", "want"),
+    [
+        ([np.inf], [1.0]),
+        ([1.0], [np.inf]),
+        ([np.nan], [0.0]),
+        ([0.0], [np.nan]),
+        ([np.inf], [-np.inf]),
+        ([np.nan], [np.inf]),
+    ],
+)
+def test_values_that_are_not_finite_must_stand_in_the_same_places(
+    got: list[float], want: list[float]
+) -> None:
+    agreement = compare.compare("y", np.array(got), np.array(want), Tolerance(1e9, 1e9))
+    assert agreement.excess == float("inf")
+
+
+def test_the_tolerance_is_absolute_plus_relative_to_the_largest_value() -> None:
+    want = np.array([100.0, 1.0, np.inf])
+    tolerance = Tolerance(0.5, 0.01)
+    assert compare.compare("y", np.array([100.0, 2.4, np.inf]), want, tolerance).excess < 1
+    assert compare.compare("y", np.array([100.0, 2.6, np.inf]), want, tolerance).excess > 1
+
+
+def test_another_shape_is_an_error_of_its_own() -> None:
+    with pytest.raises(JobError) as caught:
+        compare.compare("y", np.zeros((1, 10)), np.zeros((1, 12)), EXACT)
+    assert caught.value.code == "check.shape"
+    assert "[1, 10]" in str(caught.value)
+
+
+def test_a_check_reports_its_worst_output() -> None:
+    result: CheckResult = compare.NOTHING
+    big = compare.compare("a", np.array([1000.5]), np.array([1000.0]), Tolerance(1.0, 0.0))
+    small = compare.compare("b", np.array([0.2]), np.array([0.1]), Tolerance(0.01, 0.0))
+    result = compare.merge(result, big, 0.0)
+    assert result.passed
+    result = compare.merge(result, small, big.excess)
+    assert not result.passed
+    assert (result.max_abs_error, result.max_reference) == (pytest.approx(0.1), pytest.approx(0.1))
+
+
+def test_samples_are_fed_with_the_batch_that_the_model_has() -> None:
+    array = np.arange(10, dtype=np.float32).reshape(5, 2)
+    one, width = evaluate.batch([array], [entry(("float32", (1, 2)), ("float32", (1, 2)))], 3)
+    assert (one[0].tolist(), width) == ([[6.0, 7.0]], 1)
+    last, width = evaluate.batch([array], [entry(("float32", (4, 2)), ("float32", (4, 2)))], 4)
+    assert width == 4
+    assert last[0].tolist() == [[8.0, 9.0]] * 4
+    whole, width = evaluate.batch([array], [entry(("float32", (2,)), ("float32", (2,)))], 1)
+    assert (whole[0].tolist(), width) == ([2.0, 3.0], 1)
+    with pytest.raises(JobError) as caught:
+        evaluate.batch([array], [entry(("float32", (1, 3)), ("float32", (1, 3)))], 0)
+    assert caught.value.code == "data.shape"
+
+
+def test_class_scores_are_the_first_output_with_one_row_per_sample() -> None:
+    scores = np.zeros((1, 1000, 1, 1))
+    assert evaluate.class_scores([np.zeros((1, 4, 4, 2)), scores], 1).shape == (1, 1000)
+    assert evaluate.class_scores([np.zeros(10)], 1).shape == (1, 10)
+    with pytest.raises(JobError) as caught:
+        evaluate.class_scores([np.zeros((1, 4, 4, 2)), np.zeros((1, 1))], 1)
+    assert caught.value.code == "data.no-classes"
