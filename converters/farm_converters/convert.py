@@ -67,7 +67,7 @@ def cache_key(model: Model, recipe: Recipe, edge: registry.Edge | None = None) -
     recipe = replace(recipe, shapes=resolve_shapes(model, recipe.shapes, None))
     edge = edge or registry.load(model.format, recipe.format)
     asked = (recipe.format, recipe.precision, golden.key_of(model, recipe))
-    made_by = (registry.short_name(edge), environment.fingerprint(edge.ENVIRONMENT), registry.code_hash())
+    made_by = (registry.short_name(edge), environment.fingerprint(edge.ENVIRONMENT), registry.code_hash(edge))
     return hashlib.sha256(codec.dumps([*asked, *made_by]).encode()).hexdigest()
 
 

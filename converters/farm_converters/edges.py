@@ -73,9 +73,10 @@ def folder_of(edge: Edge) -> Path:
     return Path(cast("ModuleType", edge).__file__ or "").parent
 
 
-def code_hash() -> str:
-    """sha256 over every file of this package: another code may give another artifact."""
+def code_hash(edge: Edge) -> str:
+    """sha256 over every file of this package and the edge's own: another code may give another artifact."""
     sha = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    own = Path(cast("ModuleType", edge).__file__ or "")
+    for path in sorted({*Path(__file__).parent.glob("*.py"), own}):
         sha.update(path.name.encode() + b"\0" + path.read_bytes())
     return sha.hexdigest()

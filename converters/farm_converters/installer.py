@@ -5,10 +5,8 @@ FARM_OFFLINE=1 forbids the network; FARM_WHEELS=FOLDER installs from a folder of
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from farm_agent.errors import InfrastructureError
+from farm_converters import children
 
 TIMEOUT_S = 1800.0
 TAIL_LINES = 12
@@ -82,25 +81,18 @@ class Installer:
             start_new_session=True,
         )
         lines: deque[str] = deque(maxlen=TAIL_LINES)
-        timer = threading.Timer(TIMEOUT_S, _kill, [process])
+        timer = threading.Timer(TIMEOUT_S, process.kill)
+        timer.daemon = True
         timer.start()
-        try:
+        with children.owned(process):
             for line in process.stdout or ():
                 if line.strip():
                     lines.append(line.strip())
                     self._report(line.strip())
             status = process.wait()
-        finally:
             timer.cancel()
-            _kill(process)
-            process.wait()
         if status != 0:
             raise _failed(argv, lines)
-
-
-def _kill(process: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _failed(argv: Sequence[str], lines: deque[str]) -> InfrastructureError:

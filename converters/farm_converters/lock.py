@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from farm_converters import children
+
 POLL_S = 0.2
 
 
@@ -16,7 +18,7 @@ def held(path: Path, *, report: Callable[[str], None], what: str) -> Iterator[No
     """Hold an exclusive lock on ``path`` (made when absent); says once that it waits for ``what``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        told = False
+        told, before = False, children.stops()
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -26,4 +28,5 @@ def held(path: Path, *, report: Callable[[str], None], what: str) -> Iterator[No
                     report(f"waiting for another process: {what}")
                     told = True
                 time.sleep(POLL_S)
+                children.check(before)
         yield

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from farm_agent.errors import FarmError, InfrastructureError, JobError, from_blame
+from farm_converters import children
 
 GIB = 1 << 30
 TAIL_BYTES = 64 * 1024
@@ -93,14 +94,8 @@ def execute(argv: Sequence[str], *, workdir: Path, limits: Limits, python: str) 
         env=_environment(workdir),
         start_new_session=True,
     )
-    try:
+    with children.owned(process):
         output, timed_out = _drain(process, time.monotonic() + limits.timeout_s)
-    finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
     return Ended(process.returncode, timed_out, output)
 
 
