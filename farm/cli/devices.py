@@ -174,23 +174,6 @@ def remove(state: State, name: str) -> None:
     say(f"removed {name}")
 
 
-@command.command(epilog=examples("farm devices clean pi-lab", "farm devices clean pi-lab --keep-mb 500"))
-@click.argument("name")
-@click.option("--keep-mb", type=click.IntRange(min=0), default=0, help="Leave the newest up to this size.")
-@pass_state
-def clean(state: State, name: str, keep_mb: int) -> None:
-    """Remove from a device what farm keeps there: models and jobs that nobody needs any more."""
-    from farm.devices.checkup import open_agent
-    from farm_agent import pack
-    from farm_profiles.load import load_profile
-
-    device = _known(state, name)
-    packed = pack.build(state.config.cache_dir / "agents")
-    with open_agent(device, load_profile(device.profile).reach.pythons, packed) as client:
-        gone = client.gc(keep_mb * 1024 * 1024)
-    print_table(("what", "removed"), [(str(key), str(value)) for key, value in sorted(gone.items())])
-
-
 def _add(state: State, device: Device, *, probe: bool) -> int:
     """Write the device, after asking it for its profile where that is wanted, and report the trial."""
     from farm.devices import checkup, detect, inventory

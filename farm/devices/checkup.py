@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from farm.devices import hostkeys
@@ -15,7 +14,6 @@ from farm.devices.finding import FAIL, OK, WARN, Finding, Report, failed
 from farm.errors import FarmError
 
 if TYPE_CHECKING:
-    from farm.agent_client import AgentClient
     from farm.transports import Transport
     from farm_agent.pack import Packed
     from farm_agent.wire import Facts, Hello
@@ -100,21 +98,6 @@ def _examine_inside(
     return facts
 
 
-@contextmanager
-def open_agent(device: Device, pythons: Sequence[str], packed: Packed) -> Iterator[AgentClient]:
-    """The device's agent, installed if need be. Raises what connecting and installing raise."""
-    from farm import agent_client
-    from farm.devices.root import make_root
-    from farm.transports import connect
-
-    transport = connect(device, CONNECT_TIMEOUT_S)
-    try:
-        python = agent_client.find_python(transport, pythons_to_try(device, pythons))
-        yield agent_client.install(transport, python, packed, make_root(transport, device))
-    finally:
-        transport.close()
-
-
 def has_nvidia_driver(device: Device) -> bool:
     """Whether the kernel there drives an NVIDIA GPU. Raises what connecting raises."""
     from farm.transports import connect
@@ -129,7 +112,7 @@ def has_nvidia_driver(device: Device) -> bool:
 
 def _disk(name: str, hello: Hello) -> Finding:
     text = f"{hello.free_bytes / 1e9:.1f} GB free at {hello.root}"
-    fix = f"free space there (df -h), or remove what farm keeps: farm devices clean {name}"
+    fix = f"free space there (df -h), or remove what farm keeps: farm agent gc {name}"
     if hello.free_bytes < LITTLE_BYTES:
         return Finding(name, "disk", FAIL, text, fix)
     if hello.free_bytes < FEW_BYTES:

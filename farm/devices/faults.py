@@ -51,7 +51,7 @@ def disk_full(device: str, path: str) -> InfrastructureError:
     return InfrastructureError(
         f"device {device}: no space left on the device for {path}",
         code="device.disk-full",
-        fix=f"free space there (df -h), or remove what farm keeps: farm devices clean {device}",
+        fix=f"free space there (df -h), or remove what farm keeps: farm agent gc {device}",
     )
 
 

@@ -7,7 +7,6 @@ import pty
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -152,12 +151,3 @@ def test_a_person_confirms_with_a_whole_word(board: ZooDevice, answer: str, code
     os.close(controller)
     assert process.returncode == code, said
     assert _fingerprint(board) in said
-
-
-def test_cleaning_removes_what_nobody_needs(farm: Farm, board: ZooDevice) -> None:
-    assert farm(*_words(board, "pi", "--host-key", board.host_key)).code == 0
-    old = Path(board.home / ".farm" / "cas" / ("0" * 64))
-    old.write_bytes(b"x" * 1000)
-    said = farm("devices", "clean", "pi")
-    assert said.code == 0, said.err
-    assert not old.exists()
