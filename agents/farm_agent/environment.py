@@ -27,6 +27,7 @@ def conditions(spec: JobSpec, versions: Mapping[str, str]) -> Dict[str, Any]:
         "versions": dict(versions),
         "agent_sha256": pack.agent_sha256(),
         "kernel": os.uname().release,
+        "machine": os.uname().machine,
         "protocol": spec.protocol,
         "threads": spec.threads,
         "options": dict(spec.options),
