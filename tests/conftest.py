@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 @pytest.fixture(autouse=True)
 def private_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point XDG folders into a temporary one and clear ``FARM_*``, so that no test sees another's traces."""
+    """Point XDG folders into a temporary one and clear what changes the output,
+    so that no test sees another's traces or the caller's taste."""
     folder = tmp_path_factory.mktemp("home")
     # Converter environments are built anew per test; their packages need not be fetched anew.
     monkeypatch.setenv("UV_CACHE_DIR", UV_CACHE)
@@ -22,6 +23,8 @@ def private_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
         monkeypatch.setenv(f"XDG_{name}_HOME", str(folder / name.lower()))
     for name in [name for name in os.environ if name.startswith("FARM_") and name not in KEPT]:
         monkeypatch.delenv(name)
+    for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
     return folder
 
 
