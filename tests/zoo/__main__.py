@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from farm.devices import inventory
+from tests.zoo import loopback
 from tests.zoo.device import Shape
 from tests.zoo.zoo import Zoo, missing
 
@@ -27,6 +28,7 @@ def main() -> int:
     up.add_argument("--python", default=sys.executable, help="the devices' interpreter; '' for none")
     up.add_argument("--home-mb", type=int, default=512)
     up.add_argument("--prefix", default="zoo")
+    up.add_argument("--rootless", action="store_true", help="sshd on loopback ports for your own user only")
     up.add_argument("--no-sftp", action="store_true")
     up.add_argument("--noise", default="", help="what the devices' shell prints in every session")
     down = commands.add_parser("down", help="end the devices of an inventory")
@@ -37,8 +39,8 @@ def main() -> int:
 
 
 def _up(options: argparse.Namespace) -> int:
-    if why := missing():
-        print(f"no zoo here: {why}", file=sys.stderr)
+    if why := loopback.missing() if options.rootless else missing():
+        print(f"no zoo here: {why}; without root: --rootless", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     shape = replace(
@@ -53,7 +55,11 @@ def _up(options: argparse.Namespace) -> int:
     with Zoo() as zoo:
         try:
             started = time.monotonic()
-            zoo.add_all(options.count, shape, options.prefix)
+            if options.rootless:
+                names = [f"{options.prefix}-{number}" for number in range(1, options.count + 1)]
+                zoo.devices.update((name, loopback.LoopbackDevice(name)) for name in names)
+            else:
+                zoo.add_all(options.count, shape, options.prefix)
             zoo.write_inventory(options.inventory)
             pid_file.write_text(f"{os.getpid()}\n")
             for device in zoo.devices.values():

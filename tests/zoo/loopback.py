@@ -17,11 +17,16 @@ from farm.devices.device import Device
 from tests.zoo import sshd
 
 
+def missing() -> str:
+    """Why no loopback device can run here; empty when it can."""
+    absent = [name for name in (_sshd(), "ssh-keygen") if shutil.which(name) is None]
+    return f"needs {', '.join(absent)} (apt-get install openssh-server)" if absent else ""
+
+
 class LoopbackDevice:
     """Same keys and checks as a ZooDevice; no namespaces, so no cutting, no full disk and no other user."""
 
     def __init__(self, name: str) -> None:
-        program = shutil.which("sshd") or "/usr/sbin/sshd"
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix="farm-zoo-loopback-"))
         private, public = sshd.make_key()
@@ -41,7 +46,7 @@ class LoopbackDevice:
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # sshd of root separates privileges there
         self._process = subprocess.Popen(
-            [program, "-D", "-e", "-f", str(self.folder / "config")],
+            [_sshd(), "-D", "-E", str(self.folder / "log"), "-f", str(self.folder / "config")],
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -69,6 +74,11 @@ class LoopbackDevice:
             os.killpg(self._process.pid, signal.SIGTERM)
         self._process.wait(10)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _sshd() -> str:
+    """By absolute path: sshd starts itself anew for each connection."""
+    return shutil.which("sshd") or "/usr/sbin/sshd"
 
 
 def _free_port() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,7 +25,21 @@ def missing() -> str:
     absent = [name for name in PROGRAMS if shutil.which(name) is None]
     if not Path("/usr/sbin/sshd").exists():
         absent.append("sshd")
-    return f"needs {', '.join(absent)} (apt-get install openssh-server nftables iproute2)" if absent else ""
+    if absent:
+        return f"needs {', '.join(absent)} (apt-get install openssh-server nftables iproute2)"
+    with tempfile.TemporaryDirectory() as folder:
+        # A container's root may not be allowed to: only doing it tells.
+        script = 'mount -t tmpfs zoo "$1" && cd "$1" && mkdir u w m && '
+        script += "mount -t overlay -o lowerdir=/,upperdir=u,workdir=w zoo m && "
+        script += "ip link set lo up && nft list tables"
+        done = subprocess.run(
+            ["unshare", "--mount", "--net", "--pid", "--fork", "--", "sh", "-c", script, "sh", folder],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    return f"namespaces do not work here: {done.stderr.strip()}" if done.returncode else ""
 
 
 class Zoo:

@@ -12,6 +12,7 @@ from farm.transports import Transport, connect
 from tests.support import need
 from tests.zoo.device import Shape, ZooDevice
 from tests.zoo.loopback import LoopbackDevice
+from tests.zoo.loopback import missing as loopback_missing
 from tests.zoo.zoo import Zoo, missing
 
 # Each is one way to reach a device; all must behave the same.
@@ -30,6 +31,8 @@ def zoo() -> Iterator[Zoo]:
 @pytest.fixture(scope="session")
 def loopback() -> Iterator[LoopbackDevice]:
     """An sshd on a loopback port."""
+    why = loopback_missing()
+    need(not why, f"no loopback device here: {why}")
     device = LoopbackDevice("loopback")
     yield device
     device.close()

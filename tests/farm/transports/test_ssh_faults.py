@@ -18,6 +18,7 @@ from farm.devices.root import make_root
 from farm.errors import FarmError, InfrastructureError
 from farm.ship import ship
 from farm.transports import connect, ssh
+from farm.transports.ssh import opening
 from farm.transports.ssh.opening import open_connection
 from farm_agent import pack
 from farm_agent.wire import Blob
@@ -233,3 +234,14 @@ def test_only_the_pinned_keys_algorithm_is_offered(device: ZooDevice) -> None:
         listener.join(10)
     # paramiko adds the certified form of the same key by itself; it is held to the same pinned key.
     assert seen[1].split(b",") == [b"ssh-ed25519", b"ssh-ed25519-cert-v01@openssh.com"]
+
+
+def test_a_dead_link_is_noticed_under_a_command_that_waits(
+    device: ZooDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By keepalives that nobody acknowledges: link.lost, where the command's own deadline is link.timeout."""
+    monkeypatch.setattr(opening, "USER_TIMEOUT_MS", 1500)
+    link = ssh.Ssh(device.name, open_connection(device.entry(), 20), keepalive_s=1)
+    threading.Timer(0.3, device.cut).start()
+    assert _code(lambda: link.run(["sleep", "120"], timeout_s=120)) == "link.lost"
+    link.close()
