@@ -5,7 +5,17 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
-from farm.errors import InfrastructureError
+from farm.errors import InfrastructureError, UsageError
+
+
+def check_arguments(argv: Sequence[str]) -> None:
+    """No system passes a NUL byte to a program. Raises UsageError inventory.invalid."""
+    if any("\0" in argument for argument in argv):
+        raise UsageError(
+            "a command for a device holds a NUL byte",
+            code="inventory.invalid",
+            fix="look for it in the device's entry of the inventory (python, root)",
+        )
 
 
 def late(device: str, argv: Sequence[str], timeout_s: float) -> InfrastructureError:

@@ -43,6 +43,7 @@ class Local:
 
         A program that is not there ends with 127, one that may not be run with 126, as in a shell.
         """
+        faults.check_arguments(argv)
         try:
             process = subprocess.Popen(
                 list(argv),

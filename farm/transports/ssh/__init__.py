@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from farm.devices import faults
 from farm.devices.device import Device
-from farm.errors import FarmBug, FarmError
+from farm.errors import FarmError
 from farm.transports import OUTPUT_LIMIT_BYTES, Completed
 from farm.transports.ssh.command import Exchange
 from farm.transports.ssh.opening import close_quietly, open_connection
@@ -69,8 +69,7 @@ class Ssh:
         sent: Callable[[int], None] | None = None,
     ) -> Completed:
         """``run`` with an input that need not fit into memory."""
-        if any("\0" in argument for argument in argv):
-            raise FarmBug("an argument of a command holds a NUL byte", code="farm.bug")
+        faults.check_arguments(argv)
         with self.guard(argv, timeout_s, timeout_s + _GRACE_S):
             channel = self._transport.open_session(timeout=timeout_s)
             channel.settimeout(timeout_s)

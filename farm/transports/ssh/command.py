@@ -61,6 +61,9 @@ class Exchange:
                     # After the end of output the event stays set: what is left is the exit status.
                     signal = channel.status_event if channel.eof_received else arrived
                     signal.wait(min(left, 1.0 if feeding is None else _FEED_POLL_S))
+        except KeyboardInterrupt:
+            kill(channel)
+            raise
         finally:
             channel.close()
 

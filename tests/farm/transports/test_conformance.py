@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.errors import InfrastructureError
+from farm.errors import InfrastructureError, UsageError
 from farm.transports import Transport, names
 
 pytestmark = pytest.mark.zoo
@@ -50,6 +50,12 @@ def test_output_status_and_errors_come_back_apart(transport: Transport) -> None:
 def test_arguments_arrive_exactly(transport: Transport) -> None:
     done = transport.run(["printf", "%s\\0", *ODD], timeout_s=30)
     assert _without_noise(done.stdout).split(b"\0")[:-1] == [text.encode() for text in ODD]
+
+
+def test_an_argument_that_no_program_can_get_is_refused(transport: Transport) -> None:
+    with pytest.raises(UsageError) as caught:
+        transport.run(["echo", "a\0b"], timeout_s=30)
+    assert caught.value.code == "inventory.invalid"
 
 
 def test_input_arrives_whole_and_ends(transport: Transport) -> None:
