@@ -24,6 +24,7 @@ CALL_TIMEOUT_S = 30.0
 LITTLE_BYTES = 64 * 1024 * 1024
 FEW_BYTES = 1024 * 1024 * 1024
 SKEW_S = 5.0
+USUAL_PYTHONS = ("/opt/farm/venv/bin/python", "python3")
 BUSY_PCT = 20.0
 
 _CHECKS = {"device.auth": "login", "device.identity": "login"}
@@ -37,12 +38,10 @@ def pythons_to_try(device: Device, pythons: Sequence[str]) -> Sequence[str]:
     return (sys.executable,) if device.transport == "local" else pythons
 
 
-def examine(
-    device: Device, profile: Profile | None, packed: Packed, report: Report, *, pythons: Sequence[str] = ()
-) -> Facts | None:
+def examine(device: Device, profile: Profile | None, packed: Packed, report: Report) -> Facts | None:
     """Report one finding per step; later steps need the earlier ones. Returns the facts if it came so far.
 
-    Without a profile every runtime counts as wanted, and ``pythons`` are tried. Raises nothing of its own:
+    Without a profile every runtime counts as wanted, and usual Pythons are tried. Raises nothing of its own:
     what goes wrong is a finding.
     """
     from farm.transports import connect
@@ -58,7 +57,7 @@ def examine(
         if device.host_key:
             key = hostkeys.parse(device.host_key)
             report(Finding(device.name, "host key", OK, f"{key.type} {key.fingerprint()}"))
-        pythons = profile.reach.pythons if profile else pythons or ("python3",)
+        pythons = profile.reach.pythons if profile else USUAL_PYTHONS
         wanted = {target.runtime for target in profile.targets} if profile else None
         return _examine_inside(device, pythons, wanted, packed, transport, report)
     finally:
