@@ -193,6 +193,7 @@ def test_class_scores_are_the_first_output_with_one_row_per_sample() -> None:
     scores = np.zeros((1, 1000, 1, 1))
     assert evaluate.class_scores([np.zeros((1, 4, 4, 2)), scores], 1).shape == (1, 1000)
     assert evaluate.class_scores([np.zeros(10)], 1).shape == (1, 10)
+    assert evaluate.class_scores([np.zeros((5, 3)), np.zeros((1, 7))], 1).shape == (1, 7)
     with pytest.raises(JobError) as caught:
         evaluate.class_scores([np.zeros((1, 4, 4, 2)), np.zeros((1, 1))], 1)
     assert caught.value.code == "data.no-classes"
