@@ -47,7 +47,9 @@ class Installer:
 
     def install(self, folder: Path, listed: Path) -> None:
         """Install a whole, hash-locked list."""
-        self._run([*self._installer(folder), "--no-deps", "--require-hashes", "-r", str(listed)])
+        # The versions are pinned: pip would refuse what declares an upper bound on Python, uv does not
+        declared = [] if self._uv else ["--ignore-requires-python"]
+        self._run([*self._installer(folder), *declared, "--no-deps", "--require-hashes", "-r", str(listed)])
 
     def install_loosely(self, folder: Path, listed: Path) -> None:
         """Install pure-Python packages without what they declare, Requires-Python included."""
@@ -62,7 +64,9 @@ class Installer:
             os.environ.get("FARM_OFFLINE", "") not in ("", "0"),
         )
         argv = (
-            [self._uv, "pip", "install", "--python", python] if self._uv else [python, "-m", "pip", "install"]
+            [self._uv, "pip", "install", "--python", python]
+            if self._uv
+            else [python, "-m", "pip", "install", "--progress-bar", "off"]
         )
         if wheels:
             argv += ["--no-index", "--find-links", wheels]

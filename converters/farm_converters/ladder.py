@@ -20,6 +20,10 @@ from farm_converters.golden import Source
 from farm_converters.recipe import CheckReport, Recipe
 
 
+# no other way can do better after these
+FINAL = ("convert.timeout", "convert.unsupported-precision", "convert.too-large")
+
+
 @dataclass(frozen=True)
 class Built:
     """What one way gave: files in ``directory``, the description, the check."""
@@ -58,14 +62,14 @@ def climb(
         except JobError as error:
             failures.append(error)
             shutil.rmtree(folder, ignore_errors=True)
-            if error.code == "convert.timeout":
+            if error.code in FINAL:
                 break
     raise worst(failures)
 
 
 def worst(failures: list[JobError]) -> JobError:
     """The failure that tells most: a mismatch came furthest, then a named operator, then the first."""
-    for code in ("convert.timeout", "convert.mismatch", "convert.unsupported-op", "runtime.", "check."):
+    for code in (*FINAL, "convert.mismatch", "convert.unsupported-op", "runtime.", "check."):
         for failure in failures:
             if failure.code.startswith(code):
                 return failure

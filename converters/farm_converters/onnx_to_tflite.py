@@ -8,6 +8,7 @@ and the model as it is.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import subprocess
 import sys
@@ -25,6 +26,7 @@ _WAYS = ("slim", "folded", "slim-free", "folded-free", "plain", "plain-free")
 RUNGS = {"fp32": _WAYS, "fp16": _WAYS}
 _CUSTOM = re.compile(r"unresolved custom op: (\w+)|custom op (ONNX_\w+)")
 MAX_PERMUTED_RANK = 5
+HALF, MOST = 0.5, 0.9
 
 
 def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
@@ -33,6 +35,8 @@ def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     try:
         return _convert(path, request, workdir)
     except JobError as error:
+        if error.code == "convert.unsupported-precision":
+            raise
         branches = tflite_graph.control_flow(path)
         if not branches:
             raise
@@ -53,6 +57,7 @@ def _convert(path: Path, request: dict[str, Any], workdir: Path) -> dict[str, An
     else:
         made.rename(target)
     interpreter = _load(target)
+    caveats = _share_of_float16(interpreter) if request["precision"] == "fp16" else []
     inputs = _inputs(request, interpreter)
     outputs = _by_name(interpreter.get_output_details(), tflite_graph.OUTPUT, len(request["outputs"]))
     permutations = _permutations(request, interpreter, inputs, outputs)
@@ -63,7 +68,7 @@ def _convert(path: Path, request: dict[str, Any], workdir: Path) -> dict[str, An
             {"name": detail["name"], "permutation": axes}
             for detail, axes in zip(outputs, permutations, strict=True)
         ],
-        "caveats": [],
+        "caveats": caveats,
     }
 
 
@@ -226,6 +231,27 @@ def _to_float16(source: Path, target: Path) -> None:
         ),
     )
     work.quantize(None).export_model(str(target))
+
+
+def _share_of_float16(interpreter: Any) -> list[str]:  # noqa: ANN401 - Interpreter
+    """A caveat on how much stayed float32. Raises JobError convert.unsupported-precision when most did."""
+    sizes = {"float16": 0, "float32": 0}
+    written = {int(index) for op in interpreter._get_ops_details() for index in op["outputs"]}  # noqa: SLF001
+    given = {int(detail["index"]) for detail in interpreter.get_input_details()}
+    for detail in interpreter.get_tensor_details():
+        dtype = _dtype(detail["dtype"])
+        if dtype in sizes and int(detail["index"]) not in written | given:
+            sizes[dtype] += math.prod(int(size) for size in detail["shape"])
+    total = sum(sizes.values())
+    share = sizes["float16"] / total if total else 0.0
+    if share < HALF:
+        raise JobError(
+            f"only {share:.0%} of this network's weights can become float16 in TFLite; its operators take "
+            "float32 weights",
+            code="convert.unsupported-precision",
+            fix="ask for fp32, or for another format",
+        )
+    return [] if share > MOST else [f"{share:.0%} of the weights are float16, the rest float32"]
 
 
 def _dtype(kind: Any) -> str:  # noqa: ANN401 - numpy type

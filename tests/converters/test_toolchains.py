@@ -58,18 +58,30 @@ def test_a_model_comes_out_checked_under_its_own_names(
     assert [path.name for path in artifact.paths] == names[target]
 
 
-@pytest.mark.parametrize("target", ["openvino", "tflite"])
-def test_fp16_is_about_half_the_size(tmp_path: Path, store: Path, target: str) -> None:
+def dense(path: Path, operator: str) -> Path:
     from onnx import helper
 
-    path = made.save(
-        tmp_path / "net.onnx",
-        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+    return made.save(
+        path,
+        [helper.make_node(operator, ["x", "w"], ["y"])],
         [made.value("x", [1, 256])],
         [made.value("y", [1, 256])],
         [made.weights("w", 256, 256)],
     )
+
+
+@pytest.mark.parametrize("target", ["openvino", "tflite"])
+def test_fp16_is_about_half_the_size(tmp_path: Path, store: Path, target: str) -> None:
+    path = dense(tmp_path / "net.onnx", "Gemm")
     assert run(path, store, target, "fp16").size_bytes < 0.65 * run(path, store, target).size_bytes
+
+
+def test_a_network_that_stays_float32_is_not_called_fp16(tmp_path: Path, store: Path) -> None:
+    """BATCH_MATMUL keeps its float32 weights."""
+    with pytest.raises(JobError) as caught:
+        run(dense(tmp_path / "net.onnx", "MatMul"), store, "tflite", "fp16")
+    assert caught.value.code == "convert.unsupported-precision"
+    assert "float16" in caught.value.message
 
 
 def test_openvino_files_tell_nothing_of_where_they_were_made(tmp_path: Path, store: Path) -> None:
