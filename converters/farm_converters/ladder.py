@@ -19,7 +19,6 @@ from farm_converters.environment import Environment
 from farm_converters.golden import Source
 from farm_converters.recipe import CheckReport, Recipe
 
-
 # no other way can do better after these
 FINAL = ("convert.timeout", "convert.unsupported-precision", "convert.too-large")
 
