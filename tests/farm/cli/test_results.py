@@ -114,6 +114,8 @@ def test_show_last_tells_the_reasons(capsys: Streams) -> None:
     assert "FAILED convert.unsupported-op" in out
     assert "load 4.7 on 2 cores" in err
     assert "stop other work" in err
+    farm.cli.main(["results", "show"])
+    assert capsys.readouterr() == (out, err)
 
 
 def test_show_takes_the_beginning_of_an_id(capsys: Streams) -> None:
