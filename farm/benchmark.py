@@ -10,12 +10,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farm.config import Config
-from farm.errors import FarmError
+from farm.errors import EXIT_INTERRUPTED
 from farm.plan import Cell, Plan, Request, make_plan
 from farm.progress import Reporter
 from farm.version import __version__
@@ -116,36 +117,26 @@ def _run_devices(work: Work, plan: Plan, packed: Packed, reporter: Reporter) -> 
     from farm.devices.session import Session
     from farm.worker import run_cells
 
-    failures: list[FarmError] = []
-
     def run(cells: Sequence[Cell]) -> None:
-        session = Session(cells[0].device, cells[0].profile, packed, stop=work.stop)
-        try:
-            run_cells(work, session, cells)
-        except FarmError as error:
-            failures.append(error)
+        run_cells(work, Session(cells[0].device, cells[0].profile, packed, stop=work.stop), cells)
 
-    threads = [
-        threading.Thread(target=run, args=(plan.cells_of(device),), name=device.name, daemon=True)
-        for device in plan.devices
-    ]
-    for thread in threads:
-        thread.start()
-    interrupted = _join(threads, work.stop, reporter)
-    if failures:
-        raise failures[0]
+    with ThreadPoolExecutor(len(plan.devices), thread_name_prefix="device") as pool:
+        futures = [pool.submit(run, plan.cells_of(device)) for device in plan.devices]
+        interrupted = _wait(futures, work.stop, reporter)
+    for future in futures:
+        future.result()
     return interrupted
 
 
-def _join(threads: Sequence[threading.Thread], stop: threading.Event, reporter: Reporter) -> bool:
+def _wait(futures: Sequence[Future[None]], stop: threading.Event, reporter: Reporter) -> bool:
+    """True when a person interrupted. Not by Thread.join: an interrupt in it marks the thread as ended."""
     interrupted = False
-    while any(thread.is_alive() for thread in threads):
+    while not all(future.done() for future in futures):
         try:
-            for thread in threads:
-                thread.join(JOIN_S)
+            wait(futures, timeout=JOIN_S)
         except KeyboardInterrupt:
             if interrupted:
-                os._exit(130)
+                os._exit(EXIT_INTERRUPTED)
             interrupted = True
             stop.set()
             reporter.note("stopping: the current measurements end and are kept (Ctrl-C again: leave now)")

@@ -8,11 +8,16 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from farm_results.text import duration, printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from farm.plan import Cell, Plan
     from farm_results.model import Result
+
+
+WORTH_A_LINE = ("connect", "measure", "stopping", "waiting:")
 
 
 class Reporter(Protocol):
@@ -64,6 +69,8 @@ class Lines:
         self.note(f"convert  {cell.model_name} {cell.target.format} {cell.target.precision}: {text}")
 
     def stage(self, cell: Cell, text: str, done: float) -> None:  # noqa: ARG002 - lines have no bar
+        if not text.startswith(WORTH_A_LINE):
+            return
         with self._lock:
             if self._said.get(cell.job_id) == text:
                 return
@@ -181,16 +188,12 @@ def header(plan: Plan) -> list[str]:
 def ending(result: Result) -> str:
     """How a cell ended, in one line."""
     if result.status == "ok" and result.latency is not None:
-        return f"p50 {result.latency.p50_ns / 1e6:.3f} ms, {result.verdict.word}"
+        word = result.verdict.word
+        return f"p50 {duration(result.latency.p50_ns)}, {word if word == 'valid' else word.upper()}"
     if result.status == "skipped":
         return f"skipped: {result.error_message}"
     fix = f" (fix: {result.error_fix})" if result.error_fix else ""
     return f"FAILED {result.error_code}: {result.error_message}{fix}"
-
-
-def printable(text: str) -> str:
-    """The text without control characters: names and messages come from files and devices."""
-    return "".join(char if char.isprintable() else "�" for char in text)
 
 
 def _what(cell: Cell) -> str:

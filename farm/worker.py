@@ -167,7 +167,8 @@ def _measured(work: Work, cell: Cell, artifact: Artifact, facts: Facts, fetched:
 
     samples = [read_samples(path) for path in fetched.samples]
     latency = summarise(samples) if samples else None
-    verdict = judge(fetched.spec, fetched.result, latency)
+    native = cell.model.native_precision if cell.model else ""
+    verdict = judge(fetched.spec, fetched.result, latency, native=native)
     hashes = tuple(work.store.objects.put_file(path) for path in fetched.samples)
     result = result_of(
         **_identity(work, cell),

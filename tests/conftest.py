@@ -19,6 +19,7 @@ def private_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     folder = tmp_path_factory.mktemp("home")
     # Converter environments are built anew per test; their packages need not be fetched anew.
     monkeypatch.setenv("UV_CACHE_DIR", UV_CACHE)
+    monkeypatch.setenv("HOME", str(folder))  # the agent of this machine keeps its files below it
     for name in ("CONFIG", "DATA", "CACHE", "STATE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(folder / name.lower()))
     for name in [name for name in os.environ if name.startswith("FARM_") and name not in KEPT]:

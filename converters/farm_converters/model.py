@@ -50,3 +50,11 @@ class Model:
     def name(self) -> str:
         """The file's stem: what tables and selectors call it."""
         return self.path.stem
+
+    @property
+    def native_precision(self) -> str:
+        """The reduced precision that the model itself holds: "int8", "fp16" or "" for none."""
+        if any(name.endswith("QuantizeLinear") or name.startswith("QLinear") for name in self.operators):
+            return "int8"
+        dtypes = {spec.dtype for spec in self.inputs} | {spec.dtype for spec in self.outputs}
+        return "fp16" if "float16" in dtypes else ""

@@ -148,7 +148,7 @@ def test_interrupt_keeps_what_was_measured_and_leaves_nothing_running(tmp_path: 
 
     assert process.returncode == 130, stderr
     found = {row["model"]: row for row in json.loads(stdout)["results"]}
-    assert found["good"]["status"] == "ok"
+    assert found["good"]["status"] == "ok", found["good"]["error_message"]
     assert found["heavy"]["error_code"] == "run.interrupted"
     assert not Path(f"/proc/{measuring}").exists()
 
@@ -162,7 +162,7 @@ def _measuring_process(farm_process: subprocess.Popen[str], job: str) -> int:
                 line = (entry / "cmdline").read_bytes().decode(errors="replace")
             except OSError:
                 continue
-            if "_block" in line and job in line:
+            if "_block" in line and f"{job}/" in line + "/" and os.environ["HOME"] in line:
                 return int(entry.name)
         time.sleep(0.05)
     pytest.fail(f"no process measured {job}: {farm_process.communicate()}")
