@@ -76,20 +76,16 @@ def convert(
 
     Raises the FarmError of the first format that fails.
     """
-    from farm_converters.convert import convert as convert_one
-    from farm_converters.inspect import inspect_model
-    from farm_converters.shapes import resolve_shapes
+    from farm.conversions import Wish, convert_all
+    from farm.shapes import ShapeWish
 
-    from farm_converters.recipe import Recipe
-
-    source = inspect_model(Path(model))
-    wanted = {name: tuple(shape) for name, shape in (shapes or {}).items()}
-    fixed = resolve_shapes(source, wanted, batch)
-    cache_dir = load_config().cache_dir
-    return [
-        convert_one(source, Recipe(target, precision, fixed, seed), cache_dir, report=lambda _: None)
-        for target in to
-    ]
+    wishes = tuple(ShapeWish(name, tuple(shape)) for name, shape in (shapes or {}).items())
+    wish = Wish(Path(model), tuple(to), (precision,), wishes, batch, seed=seed)
+    done = convert_all(wish, load_config(), lambda _: None)
+    for conversion in done:
+        if conversion.error is not None:
+            raise conversion.error
+    return [conversion.artifact for conversion in done if conversion.artifact is not None]
 
 
 def load_results(store: str | Path | None = None, **filters: Any) -> pd.DataFrame:  # noqa: ANN401

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from farm.config import Config
+from farm.config import Config, masked
 from farm.errors import EXIT_INTERRUPTED
 from farm.plan import Cell, Plan, Request, make_plan
 from farm.progress import Reporter
@@ -149,7 +149,7 @@ def _run(plan: Plan, command: Sequence[str]) -> Run:
     return Run(
         run_id=plan.run_id,
         created_unix_s=time.time(),
-        command=tuple(command),
+        command=tuple(masked(word) for word in command),
         farm_version=__version__,
         host=socket.gethostname(),
         labels=dict(plan.request.labels),

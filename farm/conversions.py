@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from farm.config import Config
-from farm.errors import FarmError, InfrastructureError, UsageError
+from farm.errors import FarmError, InfrastructureError
+from farm.hashing import inputs_sha256
 from farm.shapes import ShapeWish, refuse_unused, shapes_for
 from farm_converters.model import Model
 from farm_converters.recipe import Artifact, Recipe
@@ -112,7 +113,7 @@ def convert_all(wish: Wish, config: Config, say: Callable[[str], None]) -> list[
     names = [spec.name for spec in model.inputs]
     refuse_unused(wish.shapes, {model.name: names})
     shapes = resolve_shapes(model, shapes_for(wish.shapes, model.name, names), wish.batch)
-    sha256 = _sha256(wish.inputs) if wish.inputs is not None else ""
+    sha256 = inputs_sha256(wish.inputs)
     done: list[Conversion] = []
     for precision in wish.precisions:
         for name in wish.formats:
@@ -157,17 +158,3 @@ def _copy(artifact: Artifact, folder: Path) -> tuple[Path, ...]:
             fix="choose another --out",
         ) from error
     return tuple(copies)
-
-
-def _sha256(path: Path) -> str:
-    import hashlib
-
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UsageError(
-            f"cannot read the inputs file {path}: {error.strerror}",
-            code="inputs.unreadable",
-            fix="name a readable .npz file with one array per input",
-        ) from error

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from farm.devices.device import Device
-from farm.errors import FarmError, JobError, UsageError
+from farm.errors import FarmError, JobError
+from farm.hashing import inputs_sha256
 from farm.shapes import ShapeWish, refuse_unused, shapes_for
 from farm_agent.wire import BlockPlan
 from farm_converters.model import Model
@@ -141,7 +142,7 @@ def _cell(
         shapes=shapes,
         seed=request.seed,
         inputs_path=request.inputs,
-        inputs_sha256=_sha256(request.inputs) if request.inputs else "",
+        inputs_sha256=inputs_sha256(request.inputs),
     )
     return Cell(job_id, model.name, model, device, profile, target, recipe)
 
@@ -175,18 +176,6 @@ def unique(items: Sequence[V]) -> list[V]:
         if item not in kept:
             kept.append(item)
     return kept
-
-
-def _sha256(path: Path) -> str:
-    import hashlib
-
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UsageError(
-            f"cannot read the inputs file {path}: {error.strerror}", code="inputs.unreadable"
-        ) from error
 
 
 def device_build_error(cell: Cell) -> JobError:

@@ -62,6 +62,8 @@ def run_cells(work: Work, session: Session, cells: Sequence[Cell]) -> None:
                 if error.code.startswith(BLIND_CODES):
                     blind = error
     finally:
+        if blind is None:
+            session.tidy()
         session.close()
 
 
@@ -69,7 +71,7 @@ def _run(work: Work, session: Session, cell: Cell) -> None:
     try:
         work.reporter.stage(cell, "connect", 0.0)
         facts = session.facts(patience_s=FIRST_CONTACT_PATIENCE_S)
-        skip = _runtime_problem(work.request, cell, facts)
+        skip = runtime_problem(work.request, cell, facts)
         if skip:
             _keep(work, cell, _skipped(work, cell, skip))
             return
@@ -89,7 +91,7 @@ def _run(work: Work, session: Session, cell: Cell) -> None:
         raise FarmBug(f"{type(error).__name__}: {error}", code="farm.bug") from error
 
 
-def _runtime_problem(request: Request, cell: Cell, facts: Facts) -> str:
+def runtime_problem(request: Request, cell: Cell, facts: Facts) -> str:
     """Why this device cannot run the cell's runtime: a skip by default, an error when it was asked for."""
     fact = next((f for f in facts.runtimes if f.name == cell.target.runtime), None)
     if fact is not None and not fact.unavailable:

@@ -6,6 +6,7 @@ Nothing that a living job needs ever goes.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from farm_agent.root import Root
 from farm_agent.wire import blobs_of
 
 STALE_PART_S = 24 * 3600.0
+UNUSED_AGENT_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -81,15 +83,17 @@ def _least_used(root: Root, max_bytes: int, needed: Set[str]) -> int:
 
 
 def _agents(root: Root) -> List[str]:
-    """All agents but this one and the newest other; none while a job runs, which may be using it."""
+    """Agents that said no hello for a day: the coordinator that brought one touches it whenever it asks."""
     own = pack.file_name(pack.agent_sha256())
-    others = [path for path in root.agents.glob("agent-*.pyz") if path.name != own]
     removed = []
-    for path in sorted(others, key=_age, reverse=True)[1:]:
-        path.unlink()
-        removed.append(path.name)
+    for path in sorted(root.agents.glob("agent-*.pyz")):
+        if path.name != own and time.time() - path.stat().st_mtime > UNUSED_AGENT_S:
+            path.unlink()
+            removed.append(path.name)
     return removed
 
 
-def _age(path: Path) -> float:
-    return path.stat().st_mtime
+def touch_own(root: Root) -> None:
+    """Say that this version is in use."""
+    with contextlib.suppress(OSError):
+        os.utime(str(root.agents / pack.file_name(pack.agent_sha256())))

@@ -25,6 +25,7 @@ MOST_HASHES = 4096
 def hello(options: argparse.Namespace) -> None:
     """Who this agent is and what the device runs."""
     root = open_root(options.root)
+    sweep.touch_own(root)
     message = Hello(
         wire=WIRE,
         agent_sha256=pack.agent_sha256(),

@@ -65,7 +65,10 @@ FORMATS = ("table", "json", "csv", "md")
 )
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Kept with the run.")
 @click.option(
-    "-n", "--dry-run", is_flag=True, help="Show the whole plan and what would be skipped; run nothing."
+    "-n",
+    "--dry-run",
+    is_flag=True,
+    help="Show the plan and what would be skipped; measure nothing.",
 )
 @click.option("--format", "layout", type=click.Choice(FORMATS), default="table", help="Of the final results.")
 @json_option
@@ -99,6 +102,7 @@ def command(
     from farm import progress
     from farm.benchmark import execute, plan_for, with_sample
     from farm.plan import Request
+    from farm.survey import surveyed
     from farm_agent.wire import BlockPlan
 
     request = with_sample(
@@ -126,7 +130,7 @@ def command(
     )
     plan = plan_for(request, state.config)
     if dry_run:
-        return _show_plan(plan, state)
+        return _show_plan(surveyed(plan, state.config.cache_dir), state)
     signal.signal(signal.SIGTERM, _terminate)
     outcome = execute(plan, state.config, progress.choose(quiet=state.quiet), command=sys.argv)
     _show(outcome, "json" if state.json else layout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sys
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from farm.devices.device import Device
-from farm.errors import InfrastructureError
+from farm.errors import FarmError, InfrastructureError
 
 if TYPE_CHECKING:
     from farm.agent_client import AgentClient
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 CONNECT_TIMEOUT_S = 20.0
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
+STORE_QUOTA_BYTES = 4 * 1024**3  # converted models and data that may stay on a device
 LINK_CODES = ("link.lost", "link.timeout", "device.unreachable")
 
 
@@ -67,6 +69,13 @@ class Session:
         if self._facts is None:
             self._facts = self.call(lambda client, _: client.facts(), patience_s=patience_s)
         return self._facts
+
+    def tidy(self) -> None:
+        """Let the device drop what nobody needs any more, within its quota; a failure is no matter."""
+        if self._client is None or self._stop.is_set():
+            return
+        with contextlib.suppress(FarmError):
+            self._client.gc(STORE_QUOTA_BYTES)
 
     def close(self) -> None:
         """Drop the connection; a later call opens a new one."""

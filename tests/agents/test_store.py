@@ -63,16 +63,18 @@ def test_least_used_files_go_first(agent: Agent, tmp_path: Path) -> None:
     assert (swept["files"], left) == (1, {b"mid", b"new"})
 
 
-def test_old_agents_go_but_for_the_newest_and_this_one(agent: Agent) -> None:
+def test_agents_that_said_no_hello_for_a_day_go_and_those_in_use_stay(agent: Agent) -> None:
     folder = agent.root / "agents"
-    own = folder / agent.zipapp.name
+    own, fresh, old = folder / agent.zipapp.name, folder / "agent-00.pyz", folder / "agent-01.pyz"
     own.write_bytes(agent.zipapp.read_bytes())
-    for age in range(3):
-        path = folder / f"agent-{age:012d}.pyz"
+    for path in (fresh, old):
         path.write_bytes(b"")
-        os.utime(path, (1000 + age, 1000 + age))
-    assert len(agent.ask("gc", "--max-bytes", "0")["agents"]) == 2
-    assert sorted(path.name for path in folder.iterdir()) == sorted([own.name, "agent-000000000002.pyz"])
+    for path in (own, old):
+        os.utime(path, (1000, 1000))
+    agent.ask("hello")
+    assert own.stat().st_mtime > 1000
+    assert agent.ask("gc", "--max-bytes", "0")["agents"] == [old.name]
+    assert sorted(path.name for path in folder.iterdir()) == sorted([own.name, fresh.name])
 
 
 def test_a_root_that_cannot_be_made_is_a_readable_failure(agent: Agent, tmp_path: Path) -> None:
