@@ -63,7 +63,9 @@ class ArtifactDesk:
             key = f"{cell.model.sha256}:{sorted(cell.recipe.shapes.items())}"
             if key not in self._datasets:
                 try:
-                    self._datasets[key] = pack_dataset(self._data, cell.model, cell.recipe.shapes)
+                    self._datasets[key] = pack_dataset(
+                        self._data, cell.model, cell.recipe.shapes, folder=self._cache_dir / "datasets"
+                    )
                 except FarmError as error:
                     self._datasets[key] = error
             found = self._datasets[key]

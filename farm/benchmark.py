@@ -130,6 +130,8 @@ def _run_devices(work: Work, plan: Plan, packed: Packed, reporter: Reporter) -> 
 
 def _wait(futures: Sequence[Future[None]], stop: threading.Event, reporter: Reporter) -> bool:
     """True when a person interrupted. Not by Thread.join: an interrupt in it marks the thread as ended."""
+    from farm_converters import children
+
     interrupted = False
     while not all(future.done() for future in futures):
         try:
@@ -139,6 +141,7 @@ def _wait(futures: Sequence[Future[None]], stop: threading.Event, reporter: Repo
                 os._exit(EXIT_INTERRUPTED)
             interrupted = True
             stop.set()
+            children.stop_all()
             reporter.note("stopping: the current measurements end and are kept (Ctrl-C again: leave now)")
     return interrupted
 

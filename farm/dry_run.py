@@ -58,14 +58,14 @@ def plan_document(plan: Plan, config: Config) -> dict[str, Any]:
 
 
 def _fate(cell: Cell, config: Config) -> tuple[str, str]:
-    from farm_converters.convert import is_cached
+    from farm_converters.convert import is_cached, where
 
     if cell.error is not None:
         return "fails", f"fails: {cell.error.code}: {cell.error.message}"
     if cell.skip or cell.model is None or cell.recipe is None:
         return "skipped", f"skipped: {cell.skip}"
-    if cell.target.format == "tensorrt":
-        return "runs", "built on the device, if it has TensorRT; then measured"
+    if where(cell.model.format, cell.target.format) == "device":
+        return "runs", "built on the device, then measured"
     if is_cached(cell.model, cell.recipe, config.cache_dir):
         return "runs", "cached artifact, then measured"
     return "runs", "converted and checked, then measured"

@@ -93,12 +93,14 @@ def _run(work: Work, session: Session, cell: Cell) -> None:
 
 def runtime_problem(request: Request, cell: Cell, facts: Facts) -> str:
     """Why this device cannot run the cell's runtime: a skip by default, an error when it was asked for."""
+    from farm_converters.convert import where
+
     fact = next((f for f in facts.runtimes if f.name == cell.target.runtime), None)
     if fact is not None and not fact.unavailable:
         return ""
     why = fact.unavailable if fact else f"its agent knows no runtime {cell.target.runtime}"
     if cell.target.runtime in request.runtimes:
-        if cell.target.format == "tensorrt":
+        if cell.model and where(cell.model.format, cell.target.format) == "device":
             raise device_build_error(cell)
         raise JobError(
             f"{cell.device.name} cannot run {cell.target.runtime}: {why}",

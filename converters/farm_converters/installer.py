@@ -19,6 +19,8 @@ from farm_converters import children
 
 TIMEOUT_S = 1800.0
 TAIL_LINES = 12
+# Of all that uv and pip print, what tells somebody who waits that it goes on
+WORTH_TELLING = ("Downloading", "Prepared", "Installed", "Installing", "Collecting")
 
 
 def find_uv() -> str | None:
@@ -83,6 +85,8 @@ class Installer:
             text=True,
             errors="replace",
             start_new_session=True,
+            # The system's own certificates, as pip and the browser use them (a company's proxy, say)
+            env={"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1", "NO_COLOR": "1", **os.environ},
         )
         lines: deque[str] = deque(maxlen=TAIL_LINES)
         timer = threading.Timer(TIMEOUT_S, process.kill)
@@ -92,7 +96,8 @@ class Installer:
             for line in process.stdout or ():
                 if line.strip():
                     lines.append(line.strip())
-                    self._report(line.strip())
+                    if line.startswith(WORTH_TELLING):
+                        self._report(line.strip())
             status = process.wait()
             timer.cancel()
         if status != 0:

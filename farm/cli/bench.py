@@ -14,19 +14,18 @@ import click
 
 from farm.cli.duration import Duration
 from farm.cli.output import print_json, print_table, say
+from farm.cli.results_output import LAYOUTS, show_results
 from farm.cli.shapes_option import shape_option
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import CommaInts, CommaList, list_option
 from farm.errors import EXIT_INTERRUPTED, EXIT_NOTHING, EXIT_OK, EXIT_PARTIAL, EXIT_USAGE
 from farm.shapes import ShapeWish
+from farm_agent import runtimes as known_runtimes
 
 if TYPE_CHECKING:
     from farm.benchmark import Outcome
     from farm.plan import Plan
     from farm_results.model import Result
-
-RUNTIMES = ("onnxruntime", "litert", "openvino", "tensorrt")
-FORMATS = ("table", "json", "csv", "md")
 
 
 @click.command(
@@ -44,7 +43,9 @@ FORMATS = ("table", "json", "csv", "md")
 @list_option(
     "-d", "--devices", metavar="SELECTORS", text="Names, globs, tags, profiles, families, !name, all."
 )
-@list_option("-r", "--runtimes", kind=CommaList(RUNTIMES), metavar="A,B", text="Only these runtimes.")
+@list_option(
+    "-r", "--runtimes", kind=CommaList(known_runtimes.names()), metavar="A,B", text="Only these runtimes."
+)
 @list_option(
     "-p", "--precisions", kind=CommaList(("fp32", "fp16")), metavar="A,B", text="Precisions; default fp32."
 )
@@ -70,7 +71,7 @@ FORMATS = ("table", "json", "csv", "md")
     is_flag=True,
     help="Show the plan and what would be skipped; measure nothing.",
 )
-@click.option("--format", "layout", type=click.Choice(FORMATS), default="table", help="Of the final results.")
+@click.option("--format", "layout", type=click.Choice(LAYOUTS), default="table", help="Of the final results.")
 @json_option
 @pass_state
 def command(
@@ -168,8 +169,6 @@ def _show_plan(plan: Plan, state: State) -> int:
 
 
 def _show(outcome: Outcome, layout: str) -> None:
-    from farm.cli.results_output import show_results
-
     show_results(outcome.results, layout)
     kinds = {status: _count(outcome.results, status) for status in ("ok", "failed", "skipped")}
     say(" · ".join(f"{count} {status}" for status, count in kinds.items() if count) or "nothing ran")
