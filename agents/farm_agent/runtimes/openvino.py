@@ -23,7 +23,10 @@ DTYPES = {
 }
 # Names of older releases.
 DTYPES.update({"fp16": "float16", "fp32": "float32", "bool": "bool", "char": "bool"})
-IDLE_LAYERS = frozenset(["Input", "Output", "Parameter", "Result", "Const", "Constant"])
+IDLE_LAYERS = frozenset(
+    # Control flow is listed by the type of its condition; what runs inside is not told.
+    ["Input", "Output", "Parameter", "Result", "Const", "Constant", "If", "Loop", "TensorIterator"]
+)
 MOVERS = frozenset(
     [
         "Reorder",
