@@ -10,7 +10,6 @@ import os
 import shutil
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import List, Set, Tuple
 
 from farm_agent import files, job, pack
