@@ -5,13 +5,14 @@ Whatever a device sends is untrusted: bounded by the transport, decoded strictly
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import uuid
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from farm.errors import InfrastructureError
+from farm.errors import FarmError, InfrastructureError
 from farm.transports import Completed, Transport
 from farm_agent import codec
 from farm_agent.pack import Packed, file_name
@@ -189,12 +190,14 @@ def find_python(transport: Transport, candidates: Sequence[str]) -> str:
         raise InfrastructureError(
             f"the device's Python is too old: {', '.join(old)}; 3.8 is needed",
             code="device.python-too-old",
-            fix="install python3.8 or newer there; name it with: farm devices add --python PATH",
+            fix="install python3.8 or newer there, and name it: `python` in the device's entry of the "
+            "inventory, --python of farm devices add",
         )
     raise InfrastructureError(
         f"the device has no Python: tried {', '.join(candidates) or 'nothing'}",
         code="device.no-python",
-        fix="install python3 (3.8 or newer) on the device, or name one: farm devices add --python PATH",
+        fix="install python3 (3.8 or newer) there, or name one: `python` in the device's entry of the "
+        "inventory, --python of farm devices add",
     )
 
 
@@ -208,7 +211,13 @@ def install(transport: Transport, python: str, packed: Packed, root: str) -> Age
         for _ in range(2):
             # A name of its own: two coordinators may install at once.
             part = f"{name}.{uuid.uuid4().hex[:8]}.part"
-            transport.put(packed.path, f"{folder}/{part}", timeout_s=2 * CALL_TIMEOUT_S)
+            try:
+                transport.put(packed.path, f"{folder}/{part}", timeout_s=2 * CALL_TIMEOUT_S)
+            except InfrastructureError as error:
+                if not error.code.startswith("link."):
+                    with contextlib.suppress(FarmError):
+                        transport.run(("rm", "-f", "--", f"{folder}/{part}"), timeout_s=CALL_TIMEOUT_S)
+                raise
             if _program(transport, python, FINISH_PROGRAM, folder, name, packed.sha256, part):
                 break
         else:

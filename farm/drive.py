@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farm.errors import FarmError, InfrastructureError
-from farm_agent.wire import Blob, Event, JobResult, JobSpec, JobState
+from farm_agent.wire import Blob, Event, JobResult, JobSpec
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -90,25 +90,41 @@ class Driver:
             stop=self.stop,
             waiting=lambda who: watcher.stage(f"waiting: held by {who}"),
         ) as held:
-            fenced = replace(spec, fence=self._settle(held, spec.job_id, watcher))
+            give_up = time.monotonic() + self.wait_s
+            fence = self._settle(held, spec.job_id, give_up, watcher)
             watcher.stage("ship")
             sent = self._ship(shipment, watcher)
-            watcher.stage("start")
-            self.session.call(lambda client, _: client.start(fenced), patience_s=LINK_PATIENCE_S)
-            self._follow(fenced, held, watcher)
+            fenced = self._start(replace(spec, fence=fence), held, give_up, watcher)
+            ended = self._follow(fenced, held, watcher)
             watcher.stage("fetch")
-            fetched, result_sha = self._fetch(fenced, sent)
+            fetched, result_sha = self._fetch(fenced, sent, ended)
             keep(fetched)
             self._acknowledge(spec.job_id, result_sha)
 
-    def _settle(self, held: Hold, job_id: str, watcher: Watcher) -> int:
-        """Ask the agent what it runs before touching anything, and agree on a fence it has not seen.
+    def _start(self, spec: JobSpec, held: Hold, give_up: float, watcher: Watcher) -> JobSpec:
+        """Start the job; what was started, with its fence.
+
+        Drivers of two stores may find the device free at once: its agent lets one begin, the other waits.
+        """
+        while True:
+            watcher.stage("start")
+            try:
+                self.session.call(lambda client, _: client.start(spec), patience_s=LINK_PATIENCE_S)  # noqa: B023
+            except InfrastructureError as error:
+                beaten = error.code in ("device.busy", "lease.fenced")
+                if not beaten or time.monotonic() > give_up or self.stop.is_set():
+                    raise
+                spec = replace(spec, fence=self._settle(held, spec.job_id, give_up, watcher))
+            else:
+                return spec
+
+    def _settle(self, held: Hold, job_id: str, give_up: float, watcher: Watcher) -> int:
+        """Ask the agent what it runs before starting anything, and agree on a fence it has not seen.
 
         A job left by a dead driver of this store is stopped; one of another coordinator is waited for.
         """
         from farm.devices import leases
 
-        give_up = time.monotonic() + self.wait_s
         while True:
             hello = self.session.hello(patience_s=LINK_PATIENCE_S)
             fence = held.lease.fence
@@ -133,29 +149,41 @@ class Driver:
     def _ship(self, shipment: Shipment, watcher: Watcher) -> tuple[int, int]:
         from farm.ship import ship
 
+        deadline = time.monotonic() + SHIP_TIMEOUT_S  # of all attempts together
+
         def send(client: AgentClient, transport: Transport) -> tuple[int, int]:
-            done = ship(client, transport, shipment.blobs, timeout_s=SHIP_TIMEOUT_S, progress=watcher.sent)
+            left_s = deadline - time.monotonic()
+            done = ship(client, transport, shipment.blobs, timeout_s=left_s, progress=watcher.sent)
             return done.sent_bytes, done.sent_files
 
         return self.session.call(send, patience_s=LINK_PATIENCE_S)
 
-    def _follow(self, spec: JobSpec, held: Hold, watcher: Watcher) -> JobState:
-        """Attach until the job ended; pass its events on in order, each once."""
+    def _follow(self, spec: JobSpec, held: Hold, watcher: Watcher) -> FarmError | None:
+        """Attach until the job ended; pass its events on in order, each once.
+
+        Returns why its end could not be seen: another coordinator has begun a job of its own, which an agent
+        allows only when ours is over.
+        """
         processes = spec.plan.blocks + 2
         give_up = time.monotonic() + spec.process_timeout_s * processes + 60.0
         next_seq = 0
         asked_to_stop = False
         watcher.stage("measure")
         while True:
-            events, state = self.session.call(
-                lambda client, _: client.attach(spec.job_id, next_seq, ATTACH_WAIT_S, spec.fence),  # noqa: B023
-                patience_s=LINK_PATIENCE_S,
-            )
+            try:
+                events, state = self.session.call(
+                    lambda client, _: client.attach(spec.job_id, next_seq, ATTACH_WAIT_S, spec.fence),  # noqa: B023
+                    patience_s=LINK_PATIENCE_S,
+                )
+            except InfrastructureError as error:
+                if error.code == "lease.fenced":
+                    return error
+                raise
             for event in events:
                 watcher.event(event)
                 next_seq = max(next_seq, event.seq + 1)
             if state.ended:
-                return state
+                return None
             if held.lost.is_set():
                 raise InfrastructureError(
                     f"another driver took {self.session.device.name} over",
@@ -174,7 +202,7 @@ class Driver:
             # The agent's own time limits end the job; the lease's expiry lets the next driver stop it.
             return
 
-    def _fetch(self, spec: JobSpec, sent: tuple[int, int]) -> tuple[Fetched, str]:
+    def _fetch(self, spec: JobSpec, sent: tuple[int, int], fenced: FarmError | None) -> tuple[Fetched, str]:
         def fetch(client: AgentClient, transport: Transport) -> tuple[Fetched, str]:
             result, result_sha = client.result(spec.job_id)
             folder = self.scratch / spec.job_id
@@ -187,7 +215,12 @@ class Driver:
             ]
             return Fetched(spec, result, tuple(samples), sent[0], sent[1]), result_sha
 
-        return self.session.call(fetch, patience_s=LINK_PATIENCE_S)
+        try:
+            return self.session.call(fetch, patience_s=LINK_PATIENCE_S)
+        except InfrastructureError as error:
+            if fenced is not None and error.code == "job.no-result":
+                raise fenced from error
+            raise
 
     def _acknowledge(self, job_id: str, result_sha: str) -> None:
         try:

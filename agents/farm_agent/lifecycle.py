@@ -29,7 +29,7 @@ def start(root: Root, spec: JobSpec) -> JobState:
     """
     validate(spec)
     with root.locked():
-        root.raise_fence(spec.fence)
+        root.check_fence(spec.fence)
         found = Job(root.job_path(spec.job_id))
         record = found.record()
         if record is not None:
@@ -39,6 +39,7 @@ def start(root: Root, spec: JobSpec) -> JobState:
                     code="job.other-spec",
                     fix="give the new job an id of its own",
                 )
+            root.raise_fence(spec.fence)
             found.write_fence(spec.fence)
             return found.state(bury(found, record))
         busy = job.living(root)
@@ -48,6 +49,8 @@ def start(root: Root, spec: JobSpec) -> JobState:
                 code="device.busy",
                 fix=f"attach to {busy[0]}, or stop it",
             )
+        # Only now: a start that is refused must not fence off the driver of the job that runs.
+        root.raise_fence(spec.fence)
         _lay_out(root, found, spec)
         return found.state(_launch(found, spec))
 

@@ -58,11 +58,8 @@ class Root:
                 f"{path} holds no number", code="device.bad-fence", fix=f"remove {path} when no job runs"
             ) from error
 
-    def raise_fence(self, fence: int) -> None:
-        """Refuse a fence below the highest seen, remember a higher one. Only under ``locked``.
-
-        Raises InfrastructureError ``lease.fenced``.
-        """
+    def check_fence(self, fence: int) -> None:
+        """Refuse a fence below the highest seen. Raises InfrastructureError ``lease.fenced``."""
         highest = self.fence()
         if fence < highest:
             raise InfrastructureError(
@@ -70,7 +67,14 @@ class Root:
                 code="lease.fenced",
                 fix="another farm drives this device now; wait for it or choose another device",
             )
-        if fence > highest:
+
+    def raise_fence(self, fence: int) -> None:
+        """Refuse a fence below the highest seen, remember a higher one. Only under ``locked``.
+
+        Raises InfrastructureError ``lease.fenced``.
+        """
+        self.check_fence(fence)
+        if fence > self.fence():
             files.write_atomic(self.path / "fence", str(fence).encode(), durable=True)
 
     @contextlib.contextmanager

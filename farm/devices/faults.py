@@ -34,7 +34,8 @@ def lost(device: str, why: object) -> InfrastructureError:
     return InfrastructureError(
         f"device {device}: the link is lost ({why})",
         code="link.lost",
-        fix=f"jobs on the device go on; run the command again to attach, or check with: farm doctor {device}",
+        fix=f"check the link: farm doctor {device}; then run the command again: a job that still runs there "
+        "is stopped first",
     )
 
 

@@ -47,7 +47,10 @@ def make_root(transport: Transport, device: Device, *, timeout_s: float = 30.0) 
     folders = [f"{root}/{name}" for name in ("agents", "cas", "jobs")]
     done = transport.run(["mkdir", "-p", "--", *folders], timeout_s=timeout_s)
     if done.returncode:
-        why = done.stderr.decode("utf-8", "replace").strip()[-300:] or f"mkdir ended with {done.returncode}"
+        said = done.stderr.decode("utf-8", "replace").splitlines()
+        # One line for each folder, behind what the shell may have to say.
+        lines = [line.removeprefix("mkdir: ") for line in said if line.startswith("mkdir: ")] or said[-1:]
+        why = lines[0].strip()[:300] if lines else f"mkdir ended with {done.returncode}"
         if "No space left" in why or "quota" in why.lower():
             raise faults.disk_full(device.name, root)
         raise faults.not_writable(device.name, root, why)

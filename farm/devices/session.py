@@ -43,22 +43,35 @@ class Session:
     def call(self, action: Callable[[AgentClient, Transport], T], *, patience_s: float = 60.0) -> T:
         """Do ``action``; on a lost link reconnect with jittered back-off and do it again.
 
-        The action must be safe to repeat: every verb of the agent is. Raises InfrastructureError when the
-        link does not come back within ``patience_s``.
+        The action must be safe to repeat: every verb of the agent is. ``patience_s`` counts from the
+        beginning of the first attempt that failed; an attempt that itself lasted longer before the link broke
+        (a long upload) starts it anew. Raises InfrastructureError when the link does not come back in time;
+        every error names the device.
         """
-        give_up = time.monotonic() + patience_s
+        give_up = 0.0
         attempt = 0
         while True:
+            began = time.monotonic()
             try:
                 client, transport = self._open()
                 return action(client, transport)
             except InfrastructureError as error:
-                if error.code not in LINK_CODES or self._stop.is_set() or time.monotonic() > give_up:
-                    raise
+                now = time.monotonic()
+                outlived = error.code == "link.lost" and now - began > patience_s > 0.0
+                if attempt == 0 or outlived:
+                    give_up = (now if outlived else began) + patience_s
+                if error.code not in LINK_CODES or self._stop.is_set() or now > give_up:
+                    raise self._named(error) from error
                 self.close()
                 pause_s = BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)]
                 self._stop.wait(pause_s * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, not a secret
                 attempt += 1
+            except FarmError as error:
+                raise self._named(error) from error
+
+    def reach(self, *, patience_s: float) -> None:
+        """Have a connection, so that a device that went away is found out without the patience of a job."""
+        self.call(lambda _client, _transport: None, patience_s=patience_s)
 
     def hello(self, *, patience_s: float = 60.0) -> Hello:
         """What the agent says now: running jobs, free space, highest fence."""
@@ -91,11 +104,19 @@ class Session:
         from farm.devices.root import make_root
         from farm.transports import connect
 
+        self.close()  # an earlier attempt may have failed behind the login
         self._transport = connect(self.device, CONNECT_TIMEOUT_S)
         python = agent_client.find_python(self._transport, self._pythons())
         root = make_root(self._transport, self.device)
         self._client = agent_client.install(self._transport, python, self._packed, root)
         return self._client, self._transport
+
+    def _named(self, error: FarmError) -> FarmError:
+        """The error with the device's name in it: an agent does not know what it is called here."""
+        name = self.device.name
+        if f"device {name}" in error.message or error.message.startswith(f"{name} "):
+            return error
+        return type(error)(f"device {name}: {error.message}", code=error.code, fix=error.fix)
 
     def _pythons(self) -> tuple[str, ...]:
         if self.device.python:

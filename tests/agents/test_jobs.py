@@ -135,6 +135,15 @@ def test_of_many_simultaneous_starts_one_wins(agent: Agent, tmp_path: Path) -> N
     agent.ask("stop", winners[0], "--fence", "1")
 
 
+def test_a_start_that_is_refused_does_not_fence_off_the_running_job(agent: Agent, tmp_path: Path) -> None:
+    spec = small_spec(agent, tmp_path, fence=1, plan=ENDLESS)
+    agent.start(spec)
+    rival = codec.dumps(replace(spec, job_id="job-2", fence=9)).encode()
+    assert agent.fail("start", stdin=rival)["code"] == "device.busy"
+    assert agent.ask("attach", "job-1", "--fence", "1")["state"]["state"] in ("starting", "running")
+    agent.ask("stop", "job-1", "--fence", "1")
+
+
 def test_a_lower_fence_is_refused_everywhere(agent: Agent, tmp_path: Path) -> None:
     spec = small_spec(agent, tmp_path, fence=5, plan=ENDLESS)
     agent.start(spec)

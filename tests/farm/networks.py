@@ -56,3 +56,16 @@ def heavy_net(path: Path, size: int = 1024, layers: int = 8) -> Path:
         [weight],
     )
     return save(path, graph)
+
+
+def wide_net(path: Path, size: int = 1024) -> Path:
+    """One matrix of random weights: many bytes (4 MiB) that do not compress, little work."""
+    weight = np.random.default_rng(0).normal(size=(size, size)).astype("float32")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "wide_net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, size])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, size])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    return save(path, graph)
