@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import pytest
 
 from farm.devices import hostkeys
 from farm.errors import UsageError
+from tests.support import need
 from tests.zoo import sshd
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
 def test_the_fingerprint_is_what_openssh_prints(kind: str, tmp_path: Path) -> None:
+    need(shutil.which("ssh-keygen"), "ssh-keygen is not installed")
     _, public = sshd.make_key(kind)
     (tmp_path / "key.pub").write_text(public + "\n")
     done = subprocess.run(
