@@ -46,6 +46,19 @@ def fix_inputs(model: Any, shapes: Mapping[str, Sequence[int]]) -> None:  # noqa
         value.type.tensor_type.ClearField("shape")
 
 
+def free_inputs(model: Any) -> None:  # noqa: ANN401
+    """Leave every size of every input open again, and forget what was derived from fixed ones.
+
+    Some networks hold a branch for another size (If), which runtimes refuse at load once sizes are fixed.
+    """
+    for value in model.graph.input:
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+            dim.dim_param = f"{value.name}_{axis}"
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+
+
 def infer(model: Any) -> Any:  # noqa: ANN401
     """With inferred shapes; as it was where inference refuses."""
     import onnx

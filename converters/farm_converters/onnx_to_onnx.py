@@ -13,8 +13,9 @@ WHERE = "host"
 ENVIRONMENT = "onnx"
 RUNTIME = "onnxruntime"
 # "slim" folds constants and drops dead nodes; "plain" only fixes shapes, for models that slim breaks;
+# "free" leaves sizes open, for models with a branch that does not fit them;
 # "mixed" keeps in float32 what float16 cannot hold: normalisation, (de)quantisation, control flow
-RUNGS = {"fp32": ("slim", "plain"), "fp16": ("slim", "plain", "mixed")}
+RUNGS = {"fp32": ("slim", "plain", "free"), "fp16": ("slim", "plain", "mixed")}
 MIXED = [
     "BatchNormalization", "InstanceNormalization", "LayerNormalization", "ReduceMean", "ReduceSum", "Pow",
     "Sqrt", "Exp", "Log", "Softmax", "LogSoftmax", "QuantizeLinear", "DequantizeLinear", "If", "Loop", "Scan",
@@ -30,6 +31,9 @@ def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     if request["rung"] == "slim":
         model = slim(model)
     caveats = []
+    if request["rung"] == "free":
+        graph.free_inputs(model)
+        caveats.append("sizes are left open in the file: with fixed ones ONNX Runtime does not load it")
     if request["precision"] == "fp16":
         model = to_float16(model, mixed=request["rung"] == "mixed")
     elif graph.uses_float16(model):
