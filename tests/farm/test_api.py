@@ -1,0 +1,35 @@
+"""The Python API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import farm
+from farm.errors import UsageError
+from tests.farm.networks import conv_net
+
+
+def test_convert_returns_checked_artifacts(tmp_path: Path) -> None:
+    (artifact,) = farm.convert(conv_net(tmp_path / "n.onnx", batch="n"), to=["onnx"], batch=2)
+
+    assert artifact.paths[0].is_file()
+    assert artifact.check is not None
+    assert artifact.check.passed
+    assert artifact.spec.inputs[0].source.shape == (2, 1, 8, 8)
+
+
+def test_convert_raises_the_typed_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        farm.convert(tmp_path / "none.onnx", to=["onnx"])
+
+    assert caught.value.code == "model.missing"
+
+
+def test_module_names_do_not_shadow_the_functions() -> None:
+    import farm.benchmark
+
+    assert callable(farm.bench)
+    assert callable(farm.convert)
+    assert callable(farm.load_results)

@@ -1,0 +1,84 @@
+"""Holding a device's lease: waiting, giving up, being taken over."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, update
+
+from farm.devices import hold as holding
+from farm.devices import leases
+from farm.devices.hold import hold
+from farm.errors import InfrastructureError
+from farm_results.schema import LEASE
+from farm_results.store import open_store
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    store = open_store(tmp_path)
+    yield store.engine
+    store.close()
+
+
+def held(engine: Engine, job: str, wait_s: float = 0.0, stop: threading.Event | None = None):  # noqa: ANN201
+    told: list[str] = []
+    manager = hold(
+        engine, "d", job, f"me for {job}", wait_s=wait_s, stop=stop or threading.Event(), waiting=told.append
+    )
+    return manager, told
+
+
+def test_a_device_in_use_is_waited_for_and_named(engine: Engine) -> None:
+    first, _ = held(engine, "one")
+    with first:
+        second, told = held(engine, "two")
+        with pytest.raises(InfrastructureError, match=r"d is held by me for one \(one\)") as caught, second:
+            pytest.fail("two holders at once")
+
+    assert caught.value.code == "lease.timeout"
+    assert told == ["me for one (one)"]
+
+
+def test_the_next_one_gets_it_when_it_is_given_back(engine: Engine) -> None:
+    with held(engine, "one")[0] as before:
+        pass
+    with held(engine, "two")[0] as after:
+        assert after.lease.fence > before.lease.fence
+    assert leases.holder_of(engine, "d") is None
+
+
+def test_it_is_given_back_after_an_error_too(engine: Engine) -> None:
+    with pytest.raises(ZeroDivisionError), held(engine, "one")[0]:
+        _ = 1 / 0
+
+    assert leases.holder_of(engine, "d") is None
+
+
+def test_stopping_ends_the_wait(engine: Engine) -> None:
+    stop = threading.Event()
+    with held(engine, "one")[0]:
+        stop.set()
+        second, _ = held(engine, "two", wait_s=600.0, stop=stop)
+        with pytest.raises(InfrastructureError) as caught, second:
+            pytest.fail("two holders at once")
+
+    assert caught.value.code == "lease.stopped"
+
+
+def test_a_holder_learns_that_another_took_over(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a laptop slept through its lease: the row has aged and somebody else took it."""
+    monkeypatch.setattr(holding, "BEAT_S", 0.02)
+    with held(engine, "one")[0] as mine:
+        with engine.begin() as connection:
+            connection.execute(
+                update(LEASE).values(serial=LEASE.c.serial + 1, fence=LEASE.c.fence + 1, job_id="two")
+            )
+        assert mine.lost.wait(20)
+
+    holder = leases.holder_of(engine, "d")
+    assert holder is not None
+    assert holder.job_id == "two"
