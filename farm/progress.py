@@ -177,7 +177,7 @@ def header(plan: Plan) -> list[str]:
         f"device{'s' * (len(plan.devices) != 1)} = {running} job{'s' * (running != 1)}"
         + (f" ({len(plan.cells) - running} not run: see below)" if running < len(plan.cells) else "")
     ]
-    lines += [f"  {token} → {', '.join(names)}" for token, names in plan.matched]
+    lines += [f"  {token} → {', '.join(names)}" for token, names in plan.matched if names != (token,)]
     lines.append(
         f"  latency, {blocks.blocks} fresh processes per job, each warmed up until steady, then at least "
         f"{blocks.min_time_ns / 1e9:g} s and {blocks.min_runs} inferences"
