@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farm.devices.address import parse_address
+from farm.devices.detect import local_profile
 from farm.devices.device import Device
 from farm.errors import UsageError
 from farm_agent import codec
@@ -24,7 +25,7 @@ from farm_agent import codec
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
-LOCAL = Device(name="local", profile="x86-cpu", address="local")
+LOCAL = Device(name="local", profile=local_profile(), address="local")
 SIZE_LIMIT_BYTES = 4 * 1024 * 1024
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

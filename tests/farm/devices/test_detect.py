@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from farm.devices.detect import detect_profile
+from farm.devices.detect import GENERIC_ARM, detect_profile, local_profile
 from farm.errors import UsageError
 from farm_agent.wire import Facts
 from farm_profiles.load import profile_names
@@ -43,3 +43,8 @@ def test_an_unknown_board_is_asked_about(model: str) -> None:
     with pytest.raises(UsageError) as caught:
         detect_profile(_facts(model), nvidia_driver=False)
     assert caught.value.code == "device.profile-unclear"
+
+
+def test_this_machine_always_has_a_profile() -> None:
+    assert local_profile() in profile_names()
+    assert GENERIC_ARM in profile_names()
