@@ -59,6 +59,12 @@ def heal(pid: int) -> None:
     _run(*_enter(pid), "nft", "delete", "table", "inet", "zoo")
 
 
+def slow(link: Link, rate: str) -> None:
+    """Let no more than ``rate`` (tc's words: 16mbit) through towards the device."""
+    shape = f"root tbf rate {rate} burst 32kbit latency 400ms".split()
+    _run("tc", "qdisc", "replace", "dev", link.interface, *shape)
+
+
 def _host(slot: int) -> str:
     return f"{slot // 64}.{slot % 64 * 4 + 1}"
 
