@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+import sysconfig
+from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
 from farm_agent.errors import FarmError, JobError
@@ -95,5 +97,15 @@ def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:
 
 
 def pip_command(package: str) -> str:
-    """How to install ``package`` for the Python that runs this."""
-    return f"{sys.executable} -m pip install {package}"
+    """How to install ``package`` for the Python that runs this.
+
+    Where the system forbids pip to (PEP 668), the way is a virtual environment, which farm must be told of.
+    """
+    managed = Path(sysconfig.get_path("stdlib")) / "EXTERNALLY-MANAGED"
+    if sys.prefix != sys.base_prefix or not managed.exists():
+        return f"{sys.executable} -m pip install {package}"
+    venv = Path("~/farm-python").expanduser()
+    return (
+        f"{sys.executable} -m venv {venv} && {venv}/bin/python -m pip install {package}; "
+        f"then set `python` of this device in the inventory to {venv}/bin/python"
+    )

@@ -222,8 +222,10 @@ def _confirm(device: Device, key: HostKey) -> bool:
     """A whole word, so that nobody confirms by leaning on Enter."""
     click.echo(f"{device.address} offers the {key.type} host key\n  {key.fingerprint()}", err=True)
     click.echo("Compare it with `ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub` on the device itself.", err=True)
-    answer: str = click.prompt("Is it the same? Type yes or no", err=True)
-    return answer.strip().lower() == "yes"
+    answer = ""
+    while answer not in ("yes", "no"):
+        answer = click.prompt("Is it the same? Type yes or no", err=True).strip().lower()
+    return answer == "yes"
 
 
 def _known(state: State, name: str) -> Device:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from farm.errors import InfrastructureError
+from farm.errors import FarmError, InfrastructureError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -94,6 +94,9 @@ def _beat(engine: Engine, held: Hold, done: threading.Event) -> None:
     from farm.devices import leases
 
     while not done.wait(BEAT_S):
-        if not leases.beat(engine, held.lease):
-            held.lost.set()
-            return
+        try:
+            if not leases.beat(engine, held.lease):
+                held.lost.set()
+                return
+        except FarmError:
+            continue  # the store may be busy or away for a while; the lease outlives several beats

@@ -132,6 +132,20 @@ def test_runtime_that_a_device_lacks_is_skipped_unless_it_was_asked_for(user: Fa
     assert f"fix: {BARE_PYTHON} -m pip install onnxruntime" in skipped["onnxruntime"]["error_message"]
 
 
+def test_fix_for_a_python_that_pip_may_not_change_is_a_virtual_environment(
+    zoo: Zoo, user: Farm, model: str
+) -> None:
+    need(list(Path("/usr/lib").glob("python3*/EXTERNALLY-MANAGED")), "needs a distribution that has PEP 668")
+    entry = replace(zoo.devices["healthy"].entry(), name="system", python="/usr/bin/python3", root="system")
+    inventory.add(user.inventory, entry)
+    done = user.run("--json", "bench", model, "-d", "system", *QUICK)
+
+    assert done.row("system")["error_code"] == "runtime.missing"
+    fix = done.row("system")["error_fix"]
+    assert fix.startswith("/usr/bin/python3 -m venv /home/farmer/farm-python && ")
+    assert "`python` of this device" in fix
+
+
 def test_unknown_device_is_refused_with_the_nearest_name(user: Farm, model: str) -> None:
     done = user.run("bench", model, "-d", "healty", *QUICK)
 
