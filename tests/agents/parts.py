@@ -53,7 +53,7 @@ def write_model(path: Path, *, ir_version: int = 9, opset: int = 17) -> Path:
 def write_golden(path: Path, *, wrong: bool = False) -> Path:
     """Two samples of the model above and its true outputs (or wrong ones)."""
     weights = np.arange(12, dtype=np.float32).reshape(4, 3)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for k in range(2):
         x = np.full((1, 4), k + 1, np.float32)
         arrays[f"in.{k}.0"] = x

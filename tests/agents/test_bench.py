@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain, repeat
 
 import numpy as np
+import pytest
 
 from farm_agent import bench
 from farm_agent.wire import BlockPlan
@@ -72,7 +73,7 @@ def test_more_samples_than_one_chunk_stay_in_order() -> None:
     assert (np.diff(pairs(block).ravel()) >= 0).all()
 
 
-def test_the_number_of_samples_is_bounded(monkeypatch) -> None:  # noqa: ANN001
+def test_the_number_of_samples_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "MOST_RUNS", 50)
     clock = Clock(repeat(10))
     _, count, ended = bench.timed(clock.infer, BlockPlan(min_time_ns=S, min_runs=10**9), clock)

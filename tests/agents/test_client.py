@@ -13,6 +13,7 @@ from farm.errors import FarmError, InfrastructureError
 from farm.transports import Completed
 from farm.transports.local import Local
 from farm_agent import pack
+from farm_agent.wire import Event
 
 from .parts import QUICK, local_agent, small_spec
 
@@ -66,7 +67,7 @@ def test_a_whole_job_by_the_client(client: AgentClient, tmp_path: Path) -> None:
     ]
     assert client.commit(spec.artifact.files[0]).complete
     assert client.start(spec).state == "starting"
-    seen = []
+    seen: list[Event] = []
     while True:
         events, state = client.attach("job-1", len(seen), 20.0, 1)
         seen += events

@@ -279,7 +279,8 @@ def test_accuracy_is_counted_over_the_labelled_samples(agent: Agent, tmp_path: P
     x = np.zeros((5, 4), np.float32)
     x[:, 3] = 1.0  # every class score is positive, the last one largest
     labels = np.array([2, 2, 0, 2, 1], np.int64)
-    np.savez(tmp_path / "data.npz", **{"in.0": x, "labels": labels})
+    arrays: dict[str, Any] = {"in.0": x, "labels": labels}
+    np.savez(tmp_path / "data.npz", **arrays)
     blob = agent.put(tmp_path / "data.npz")
     agent.start(small_spec(agent, tmp_path, dataset=Dataset(blob, "five")))
     agent.wait_for("job-1")
