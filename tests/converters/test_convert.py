@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from farm_agent.errors import FarmError, JobError, UsageError
 from farm_converters import cache, edges, golden
@@ -85,7 +86,8 @@ def outputs_of(artifact: Artifact) -> list[Any]:
     session = ort.InferenceSession(str(artifact.paths[0]), providers=["CPUExecutionProvider"])
     with np.load(artifact.golden_path, allow_pickle=False) as data:
         feed = {node.name: data[f"in.0.{i}"] for i, node in enumerate(session.get_inputs())}
-        return session.run(None, feed)
+        outputs: list[Any] = session.run(None, feed)
+        return outputs
 
 
 def test_a_conversion_is_run_and_compared(tmp_path: Path, store: Path) -> None:
@@ -140,8 +142,6 @@ def test_unsorted_nodes_old_files_and_control_flow(tmp_path: Path, store: Path) 
 
 
 def test_fp16_weighs_half_and_keeps_the_interface(tmp_path: Path, store: Path) -> None:
-    from onnx import helper
-
     path = made.save(
         tmp_path / "net.onnx",
         [helper.make_node("MatMul", ["x", "w"], ["y"])],
@@ -285,7 +285,7 @@ def test_wrong_numbers_are_a_mismatch_and_are_not_cached(
 ) -> None:
     wrong = made.save(
         tmp_path / "wrong.onnx",
-        [made.helper.make_node(op, ["a", "b"], [out]) for op, out in (("Mul", "sum"), ("Sub", "difference"))],
+        [helper.make_node(op, ["a", "b"], [out]) for op, out in (("Mul", "sum"), ("Sub", "difference"))],
         [made.value("a", [1, 4]), made.value("b", [1, 4])],
         [made.value("sum", [1, 4]), made.value("difference", [1, 4])],
     )
@@ -309,15 +309,15 @@ def test_a_model_that_changed_meanwhile_is_noticed(tmp_path: Path, store: Path) 
 
 
 def test_a_random_model_has_no_reference(tmp_path: Path, store: Path) -> None:
-    node = made.helper.make_node("RandomNormalLike", ["x"], ["y"])
+    node = helper.make_node("RandomNormalLike", ["x"], ["y"])
     path = made.save(tmp_path / "net.onnx", [node], [made.value("x", [3])], [made.value("y", [3])])
     assert failure(made.inspected(path), store).code == "convert.random"
 
 
 def test_infinite_and_undefined_outputs_are_compared_too(tmp_path: Path, store: Path) -> None:
     nodes = [
-        made.helper.make_node("Sub", ["x", "x"], ["zero"]),
-        made.helper.make_node("Div", ["x", "zero"], ["y"]),
+        helper.make_node("Sub", ["x", "x"], ["zero"]),
+        helper.make_node("Div", ["x", "zero"], ["y"]),
     ]
     path = made.save(tmp_path / "net.onnx", nodes, [made.value("x", [3])], [made.value("y", [3])])
     artifact = run(made.inspected(path), store)
@@ -325,7 +325,7 @@ def test_infinite_and_undefined_outputs_are_compared_too(tmp_path: Path, store: 
 
 
 def test_a_model_without_inputs(tmp_path: Path, store: Path) -> None:
-    node = made.helper.make_node("Relu", ["w"], ["y"])
+    node = helper.make_node("Relu", ["w"], ["y"])
     path = made.save(tmp_path / "net.onnx", [node], [], [made.value("y", [2, 2])], [made.weights("w", 2, 2)])
     artifact = run(made.inspected(path), store)
     assert artifact.golden is not None
@@ -336,7 +336,7 @@ def test_a_large_output_keeps_one_sample(tmp_path: Path, store: Path) -> None:
     size = golden_bytes() // 4
     path = made.save(
         tmp_path / "net.onnx",
-        [made.helper.make_node("Neg", ["x"], ["y"])],
+        [helper.make_node("Neg", ["x"], ["y"])],
         [made.value("x", [size])],
         [made.value("y", [size])],
     )

@@ -17,7 +17,7 @@ from tests.support import models_folder
 pytestmark = [pytest.mark.models, pytest.mark.toolchain, pytest.mark.timeout(1800)]
 
 FORMATS = ("onnx", "openvino", "tflite")
-SHAPES = {
+SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     "ppocr_cls_v2": {"x": (1, 3, 48, 192)},
     "bert_toy_optimized": {"input_ids": (1, 16)},
     "silero_vad": {"input": (1, 256), "state": (2, 1, 128)},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("toolchains")
 
 
-def run(path: Path, store: Path, target: str, precision: str = "fp32", **shapes: tuple[int, ...]) -> Artifact:
-    return convert(made.inspected(path), Recipe(target, precision, shapes), store, report=made.quiet)
+def run(
+    path: Path,
+    store: Path,
+    target: str,
+    precision: str = "fp32",
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Artifact:
+    return convert(made.inspected(path), Recipe(target, precision, shapes or {}), store, report=made.quiet)
 
 
 def odd_names(path: Path) -> Path:
@@ -47,7 +53,7 @@ def test_a_model_comes_out_checked_under_its_own_names(
 ) -> None:
     maker, shapes = MODELS[name]
     path = maker(tmp_path / "net.onnx")
-    artifact = run(path, store, target, **shapes)
+    artifact = run(path, store, target, shapes=shapes)
     model = made.inspected(path)
     assert artifact.check is not None
     assert artifact.check.passed
