@@ -27,7 +27,7 @@ IDENTITY: Identity = {
 
 
 def built(**changes: Any) -> Any:
-    parts = {"spec": spec(), "job": job(), "latency": latency(), "verdict": Verdict("valid")}
+    parts: dict[str, Any] = {"spec": spec(), "job": job(), "latency": latency(), "verdict": Verdict("valid")}
     return result_of(**(parts | changes), **IDENTITY)
 
 
@@ -83,7 +83,7 @@ def test_cells_that_never_ran_say_why(tmp_path: Any) -> None:
     broken = failed(error=error, document={"log": "..."}, **IDENTITY)
     assert (broken.status, broken.error_blame, broken.error_code) == ("failed", "job", "convert.unsupported")
     assert (broken.error_message, broken.error_fix) == ("no such operator", "farm inspect")
-    untried = skipped(reason="not installed", **(IDENTITY | {"job_id": "job-2"}))  # type: ignore[typeddict-item]
+    untried = skipped(reason="not installed", **(IDENTITY | {"job_id": "job-2"}))
     assert (untried.status, untried.error_message, untried.precision) == ("skipped", "not installed", "fp32")
     store = open_store(tmp_path)
     store.add_run(run())

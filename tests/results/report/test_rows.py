@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from farm_results.model import Caveat, Verdict
 from farm_results.report.rows import facts_of, lines_of_caveats, table_of
 from tests.results.made import HOSTILE, latency, result
 
 
-def row_of(**changes: object) -> dict[str, str]:
+def row_of(**changes: Any) -> dict[str, str]:
     table = table_of([result(**changes)])
     return dict(zip(table.columns, table.rows[0], strict=True))
 
