@@ -37,6 +37,8 @@ def test_bench_measures_stores_and_returns_a_result(tmp_path: Path) -> None:
     assert (result.status, result.error_message) == ("ok", "")
     assert result.latency is not None
     assert result.latency.blocks == 2
+    assert result.latency.p50_low_ns is not None
+    assert result.latency.p50_high_ns is not None
     assert result.latency.p50_low_ns <= result.latency.p50_ns <= result.latency.p50_high_ns
     assert result.executed_precision == "fp32"
     assert result.verdict.word in ("valid", "noisy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import Engine, update
 
 from farm.devices import hold as holding
 from farm.devices import leases
-from farm.devices.hold import hold
+from farm.devices.hold import Hold, hold
 from farm.errors import InfrastructureError
 from farm_results.schema import LEASE
 from farm_results.store import open_store
@@ -24,7 +25,9 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     store.close()
 
 
-def held(engine: Engine, job: str, wait_s: float = 0.0, stop: threading.Event | None = None):  # noqa: ANN201
+def held(
+    engine: Engine, job: str, wait_s: float = 0.0, stop: threading.Event | None = None
+) -> tuple[AbstractContextManager[Hold], list[str]]:
     told: list[str] = []
     manager = hold(
         engine, "d", job, f"me for {job}", wait_s=wait_s, stop=stop or threading.Event(), waiting=told.append

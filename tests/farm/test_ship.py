@@ -66,7 +66,8 @@ def files(tmp_path: Path) -> list[tuple[Blob, Path]]:
 
 
 def test_files_arrive_and_are_sent_once(tmp_path: Path, files: list[tuple[Blob, Path]]) -> None:
-    transport, steps = Counting(), []
+    transport = Counting()
+    steps: list[int] = []
     client = _client(transport, tmp_path)
     total = sum(blob.size_bytes for blob, _ in files)
     # The same file asked for twice is one file.

@@ -107,7 +107,8 @@ def test_output_to_the_errors_is_bounded_too(transport: Transport) -> None:
 def test_a_file_goes_there_and_back(
     transport: Transport, folder: tuple[str, Path], tmp_path: Path, size: int
 ) -> None:
-    data, steps = os.urandom(size), []
+    data = os.urandom(size)
+    steps: list[int] = []
     (tmp_path / "source").write_bytes(data)
     target = f"{folder[0]}/it's a file"
     transport.put(tmp_path / "source", target, timeout_s=60, progress=steps.append)
@@ -118,7 +119,8 @@ def test_a_file_goes_there_and_back(
 
 
 def test_a_put_goes_on_at_an_offset(transport: Transport, folder: tuple[str, Path], tmp_path: Path) -> None:
-    data, steps = os.urandom(300_000), []
+    data = os.urandom(300_000)
+    steps: list[int] = []
     (tmp_path / "source").write_bytes(data)
     there = folder[1] / "part"
     there.write_bytes(data[:100_000] + b"a longer, older end" * 20_000)

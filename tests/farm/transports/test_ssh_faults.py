@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -87,9 +88,9 @@ def test_a_full_disk_is_called_so_with_and_without_sftp(zoo: Zoo, tmp_path: Path
     for sftp in (True, False):
         made = zoo.add(f"full-{sftp}", Shape(home_bytes=4 * 1024 * 1024, sftp=sftp))
         link = ssh.connect(made.entry(), 20)
-        assert _code(lambda link=link: link.put(source, "/home/farmer/x", timeout_s=60)) == "device.disk-full"
+        assert _code(partial(link.put, source, "/home/farmer/x", timeout_s=60)) == "device.disk-full"
         made.fill_disk()
-        assert _code(lambda link=link: link.put(source, "/home/farmer/y", timeout_s=60)) == "device.disk-full"
+        assert _code(partial(link.put, source, "/home/farmer/y", timeout_s=60)) == "device.disk-full"
         assert link.alive(20)
         link.close()
 
