@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from farm.devices import inventory
 from tests.zoo import loopback
-from tests.zoo.device import Shape
+from tests.zoo.device import Shape, ZooDevice
 from tests.zoo.zoo import Zoo, missing
 
 
@@ -52,29 +53,32 @@ def _up(options: argparse.Namespace) -> int:
         tags=("zoo",),
     )
     pid_file = _pid_file(options.inventory)
-    with Zoo() as zoo:
+    devices: Sequence[ZooDevice | loopback.LoopbackDevice] = ()
+    with Zoo() as zoo, contextlib.ExitStack() as ending:
         try:
             started = time.monotonic()
             if options.rootless:
                 names = [f"{options.prefix}-{number}" for number in range(1, options.count + 1)]
-                zoo.devices.update((name, loopback.LoopbackDevice(name)) for name in names)
+                closing = (contextlib.closing(loopback.LoopbackDevice(name)) for name in names)
+                devices = [ending.enter_context(device) for device in closing]
             else:
-                zoo.add_all(options.count, shape, options.prefix)
-            zoo.write_inventory(options.inventory)
+                devices = zoo.add_all(options.count, shape, options.prefix)
+            for device in devices:
+                inventory.add(options.inventory, device.entry(), overwrite=True)
             pid_file.write_text(f"{os.getpid()}\n")
-            for device in zoo.devices.values():
+            for device in devices:
                 print(f"{device.name}\t{device.entry().address}")
             took = time.monotonic() - started
-            print(f"{len(zoo.devices)} devices up in {took:.1f} s, in {options.inventory}; Ctrl-C ends them")
+            print(f"{len(devices)} devices up in {took:.1f} s, in {options.inventory}; Ctrl-C ends them")
             sys.stdout.flush()
             while True:
                 signal.pause()
         except KeyboardInterrupt:
             return 0
         finally:
-            for name in zoo.devices:
+            for device in devices:
                 with contextlib.suppress(Exception):
-                    inventory.remove(options.inventory, name)
+                    inventory.remove(options.inventory, device.name)
             pid_file.unlink(missing_ok=True)
 
 
