@@ -178,7 +178,7 @@ class Driver:
             except InfrastructureError as error:
                 if error.code == "lease.fenced":
                     return error
-                raise
+                raise _while_measuring(error, spec.job_id) from error
             for event in events:
                 watcher.event(event)
                 next_seq = max(next_seq, event.seq + 1)
@@ -228,6 +228,19 @@ class Driver:
         except InfrastructureError:
             # The result is stored; the device keeps its copy until a later gc, which loses nothing.
             return
+
+
+def _while_measuring(error: InfrastructureError, job_id: str) -> InfrastructureError:
+    """A link that went for good says what that means for the job."""
+    from farm.devices.session import LINK_CODES
+
+    if error.code not in LINK_CODES:
+        return error
+    return InfrastructureError(
+        f"{error.message}; this was in the middle of job {job_id}",
+        code=error.code,
+        fix=f"{error.fix}; then run the command again: what is left of the job there is stopped first",
+    )
 
 
 def _fetch_blob(transport: Transport, source: str, blob: Blob, folder: Path) -> Path:

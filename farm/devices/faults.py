@@ -34,8 +34,7 @@ def lost(device: str, why: object) -> InfrastructureError:
     return InfrastructureError(
         f"device {device}: the link is lost ({why})",
         code="link.lost",
-        fix=f"check the link: farm doctor {device}; then run the command again: a job that still runs there "
-        "is stopped first",
+        fix=f"check the link: farm doctor {device}",
     )
 
 

@@ -210,6 +210,19 @@ def test_process_that_crashes_on_a_device_is_one_failed_job(place: Place) -> Non
     assert done.row("healthy")["status"] == "ok"
 
 
+def test_device_that_reboots_fails_its_job_and_takes_the_next(place: Place) -> None:
+    process = place.begin(*place.command(block_s=3))
+    place.sick.reboot()
+    done = finish(process)
+    again = place.user.run(*place.command("sick"))
+
+    assert done.code == 3, done.err
+    assert done.row("sick")["error_code"] == "job.interrupted"
+    assert "the device rebooted" in done.row("sick")["error_message"]
+    assert done.row("healthy")["status"] == "ok"
+    assert (again.code, again.row("sick")["status"]) == (0, "ok"), again.err
+
+
 def test_interrupt_leaves_nothing_on_the_device_and_keeps_results(place: Place) -> None:
     before = place.user.run(*place.command("sick"))
     process = place.begin(*place.command("sick", block_s=600), "--max-time", "10m")
@@ -235,7 +248,8 @@ def test_link_that_stays_cut_fails_its_job_and_the_next_run_stops_the_orphan(aba
     row = done.row("sick")
     assert (row["status"], row["error_code"]) == ("failed", "device.unreachable")
     assert row["error_message"].startswith("device sick: ")
-    assert row["error_fix"]
+    assert f"in the middle of job {abandoned.job.name}" in row["error_message"]
+    assert "check power" in row["error_fix"]
     assert done.row("healthy")["status"] == "ok"
     assert (again.code, again.row("sick")["status"]) == (0, "ok"), again.err
     assert f"stopping {abandoned.job.name}" in again.err
