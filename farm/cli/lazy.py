@@ -14,7 +14,7 @@ import click
 import farm.cli
 
 HELPERS = frozenset(
-    {"crash", "duration", "lazy", "output", "results_output", "shapes_option", "state", "types"}
+    {"crash", "duration", "lazy", "output", "results_output", "shapes_option", "state", "table", "types"}
 )
 
 

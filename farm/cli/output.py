@@ -38,7 +38,11 @@ def print_table(
     ``align`` maps a column to "left", "right" or "center".
     """
     if sys.stdout.isatty():
-        _print_rich(columns, rows, title, align or {})
+        from farm.cli.table import print_fitting
+
+        print_fitting(
+            columns, [[printable(cell) for cell in row] for row in rows], printable(title), align or {}
+        )
         return
     for row in (columns, *rows):
         sys.stdout.write("\t".join(printable(cell) for cell in row) + "\n")
@@ -87,24 +91,3 @@ def _colours(stream: TextIO) -> bool:
 
 def _paint(text: str, colour: str, stream: TextIO) -> str:
     return click.style(text, fg=colour, bold=True) if _colours(stream) else text
-
-
-def _print_rich(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], title: str, align: Mapping[str, str]
-) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=Text(printable(title)) if title else None,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for column in columns:
-        table.add_column(Text(column), justify=align.get(column, "left"), overflow="fold")  # type: ignore[arg-type]
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    Console(file=sys.stdout).print(table)
