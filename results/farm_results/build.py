@@ -112,6 +112,7 @@ def _blank(identity: Identity, status: str) -> Result:
         precision=target.precision,
         executed_precision="",
         threads=target.threads,
+        options=dict(target.options),
         scenario="latency",
         protocol="",
         status=status,

@@ -61,7 +61,7 @@ class Result:
 
     ``status``: ok, failed or skipped; ``error_*`` say why for the last two. ``document`` is the whole
     record (job spec, job result, device facts, conversion) as JSON values; the fields beside it are
-    what tables show and queries ask for.
+    what tables show and queries ask for. ``options`` are what the target hands to its runtime.
     """
 
     job_id: str
@@ -96,6 +96,7 @@ class Result:
     artifact_bytes: int | None = None
     max_abs_error: float | None = None
     verdict: Verdict = Verdict("")
+    options: Mapping[str, str] = field(default_factory=dict)
     sample_hashes: tuple[str, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict)
 

@@ -32,6 +32,7 @@ _READ: dict[str, tuple[str, Callable[[Result], Any]]] = {
     "created_unix_s": ("float", _own("created_unix_s")),
     **{name: ("text", _own(name)) for name in (*_WHAT, *_HOW)},
     "threads": ("int", _own("threads")),
+    "options": ("text", lambda result: " ".join(f"{k}={v}" for k, v in sorted(result.options.items()))),
     "verdict": ("text", lambda result: result.verdict.word),
     "caveats": ("text", lambda result: " ".join(caveat.code for caveat in result.verdict.caveats)),
     **{_column(name): ("int" if name in _COUNTS else "float", _latency(name)) for name in _LATENCY},

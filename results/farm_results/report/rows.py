@@ -55,7 +55,7 @@ def _cells(result: Result) -> list[str]:
     latency = result.latency
     return [
         printable(result.device),
-        printable(result.runtime) or NOTHING,
+        runtime_text(result) or NOTHING,
         precision_text(result),
         NOTHING if latency is None else text.duration(latency.p50_ns),
         interval_text(latency),
@@ -64,6 +64,12 @@ def _cells(result: Result) -> list[str]:
         accuracy_text(result),
         verdict_text(result),
     ]
+
+
+def runtime_text(result: Result) -> str:
+    """``onnxruntime``, or ``onnxruntime (CUDA)`` where the target names an execution provider."""
+    provider = result.options.get("provider", "").removesuffix("ExecutionProvider")
+    return printable(f"{result.runtime} ({provider})" if provider else result.runtime)
 
 
 def precision_text(result: Result) -> str:
@@ -126,7 +132,7 @@ def lines_of_caveats(results: Sequence[Result]) -> list[str]:
 
 
 def _name(result: Result, results: Sequence[Result]) -> str:
-    parts = [result.device, result.runtime, result.precision]
+    parts = [result.device, runtime_text(result), result.precision]
     if len({one.model for one in results}) > 1:
         parts.insert(0, result.model)
     return " ".join(printable(part) for part in parts if part)
