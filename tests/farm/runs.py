@@ -24,6 +24,7 @@ class Done:
 
     def rows(self) -> list[dict[str, Any]]:
         """The results that ``farm --json bench`` printed."""
+        assert self.out, self.err
         found: list[dict[str, Any]] = json.loads(self.out)["results"]
         return found
 
