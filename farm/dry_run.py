@@ -61,7 +61,8 @@ def _fate(cell: Cell, config: Config) -> tuple[str, str]:
     from farm_converters.convert import is_cached, where
 
     if cell.error is not None:
-        return "fails", f"fails: {cell.error.code}: {cell.error.message}"
+        fix = f" → {cell.error.fix}" if cell.error.fix else ""
+        return "fails", f"fails: {cell.error.code}: {cell.error.message}{fix}"
     if cell.skip or cell.model is None or cell.recipe is None:
         return "skipped", f"skipped: {cell.skip}"
     if where(cell.model.format, cell.target.format) == "device":
