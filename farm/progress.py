@@ -21,7 +21,10 @@ WORTH_A_LINE = ("connect", "measure", "stopping", "waiting:")
 
 
 class Reporter(Protocol):
-    """Told about everything; must be safe to call from several threads and must not raise."""
+    """Told about everything; shows no end of cells that never ran: the final table does.
+
+    Must be safe to call from several threads and must not raise.
+    """
 
     def begin(self, plan: Plan) -> None:
         """The plan is made; nothing runs yet."""
@@ -78,7 +81,8 @@ class Lines:
         self.note(f"{cell.device.name}  {_what(cell)}: {text}")
 
     def end(self, cell: Cell, result: Result) -> None:
-        self.note(f"{cell.device.name}  {_what(cell)}: {ending(result)}")
+        if cell.runs:
+            self.note(f"{cell.device.name}  {_what(cell)}: {ending(result)}")
 
     def note(self, text: str) -> None:
         with self._lock:
@@ -130,9 +134,10 @@ class Bars:
         self._show(cell, f"{_what(cell)}: {text}", done)
 
     def end(self, cell: Cell, result: Result) -> None:
+        if not cell.runs:
+            return
         with self._lock:
-            if cell.runs:
-                self._ended[cell.device.name] = self._ended.get(cell.device.name, 0.0) + 1.0
+            self._ended[cell.device.name] = self._ended.get(cell.device.name, 0.0) + 1.0
         self.note(f"{cell.device.name}  {_what(cell)}: {ending(result)}")
         self._show(cell, "next", 0.0)
 
@@ -178,15 +183,18 @@ def header(plan: Plan) -> list[str]:
         + (f" ({len(plan.cells) - running} not run: see below)" if running < len(plan.cells) else "")
     ]
     lines += [f"  {token} → {', '.join(names)}" for token, names in plan.matched if names != (token,)]
+    if not running:
+        return lines
+    processes = f"{blocks.blocks} fresh process{'es' * (blocks.blocks != 1)}"
     lines.append(
-        f"  latency, {blocks.blocks} fresh processes per job, each warmed up until steady, then at least "
+        f"  latency, {processes} per job, each warmed up until steady, then at least "
         f"{blocks.min_time_ns / 1e9:g} s and {blocks.min_runs} inferences"
     )
     return lines
 
 
 def ending(result: Result) -> str:
-    """How a cell ended, in one line."""
+    """How a cell that ran ended, in one line."""
     if result.status == "ok" and result.latency is not None:
         word = result.verdict.word
         return f"p50 {duration(result.latency.p50_ns)}, {word if word == 'valid' else word.upper()}"

@@ -34,6 +34,7 @@ def resolve_shapes(
         raise UsageError(
             f"the batch must be at least 1, not {batch}", code="model.shape-mismatch", fix="--batch 1"
         )
+    _refuse_idle_batch(model, wanted, batch)
     symbols: dict[str, tuple[int, str]] = {}
     for item in model.inputs:
         if item.name in wanted:
@@ -44,6 +45,19 @@ def resolve_shapes(
     for item in model.inputs:
         _refuse_absurd(item, fixed[item.name])
     return fixed
+
+
+def _refuse_idle_batch(model: Model, wanted: Mapping[str, tuple[int, ...]], batch: int | None) -> None:
+    """A batch that changes nothing would put its name on another batch's numbers."""
+    firsts = [item.shape[0] for item in model.inputs if item.shape and item.name not in wanted]
+    if batch in (None, 1) or not firsts or any(size == batch or not isinstance(size, int) for size in firsts):
+        return
+    what = ", ".join(f"{item.name} is {text(item.shape)}" for item in model.inputs)
+    raise UsageError(
+        f"the batch {batch} fits no input of {model.path.name}, whose first dimensions are fixed: {what}",
+        code="model.shape-mismatch",
+        fix="leave --batch out, or export the model with a free first dimension",
+    )
 
 
 def text(shape: tuple[int | str | None, ...]) -> str:

@@ -32,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, FarmBug):
             say(f"  the trace is in {write_crash_log()}")
         return exit_code(error)
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())
+        return EXIT_USAGE
     except click.ClickException as error:
         print_problem("cli.usage", error.format_message(), _help_of(error))
         return EXIT_USAGE

@@ -11,14 +11,23 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from farm.cli.duration import Duration
-from farm.cli.output import print_json, print_table, say
+from farm.cli.output import print_error, print_json, print_table, say
 from farm.cli.results_output import LAYOUTS, show_results
 from farm.cli.shapes_option import shape_option
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import CommaInts, CommaList, list_option
-from farm.errors import EXIT_INTERRUPTED, EXIT_NOTHING, EXIT_OK, EXIT_PARTIAL, EXIT_USAGE
+from farm.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_NOTHING,
+    EXIT_OK,
+    EXIT_PARTIAL,
+    EXIT_USAGE,
+    FarmError,
+    UsageError,
+)
 from farm.shapes import ShapeWish
 from farm_agent import runtimes as known_runtimes
 
@@ -73,9 +82,11 @@ if TYPE_CHECKING:
 )
 @click.option("--format", "layout", type=click.Choice(LAYOUTS), default="table", help="Of the final results.")
 @json_option
+@click.pass_context
 @pass_state
 def command(
     state: State,
+    context: click.Context,
     models: tuple[Path, ...],
     devices: tuple[str, ...],
     runtimes: tuple[str, ...],
@@ -106,6 +117,10 @@ def command(
     from farm.survey import surveyed
     from farm_agent.wire import BlockPlan
 
+    if max_time < min_time and context.get_parameter_source("max_time") is ParameterSource.COMMANDLINE:
+        raise click.BadParameter("it is less than --min-time", param_hint="--max-time")
+    _present("--inputs", inputs)
+    _present("--data", data)
     request = with_sample(
         Request(
             models=models,
@@ -132,10 +147,30 @@ def command(
     plan = plan_for(request, state.config)
     if dry_run:
         return _show_plan(surveyed(plan, state.config.cache_dir), state)
+    if errors := _all_wrong(plan):
+        for error in errors:
+            print_error(error)
+        return EXIT_USAGE
     signal.signal(signal.SIGTERM, _terminate)
     outcome = execute(plan, state.config, progress.choose(quiet=state.quiet), command=sys.argv)
     _show(outcome, "json" if state.json else layout)
     return _exit_code(plan, outcome)
+
+
+def _all_wrong(plan: Plan) -> list[FarmError]:
+    """What was asked for wrongly, each once, where nothing is left that could run; else nothing."""
+    errors = [cell.error for cell in plan.cells if isinstance(cell.error, UsageError)]
+    if not errors or len(errors) < len(plan.cells):
+        return []
+    return list({(error.code, error.message): error for error in errors}.values())
+
+
+def _present(option: str, path: Path | None) -> None:
+    if path is not None and not path.is_file():
+        kind = option.removeprefix("--")
+        raise UsageError(
+            f"{path}: there is no such file", code=f"{kind}.missing", fix=f"check the path given to {option}"
+        )
 
 
 def _devices_from_environment() -> tuple[str, ...]:

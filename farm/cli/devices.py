@@ -70,7 +70,9 @@ def list_devices(state: State) -> None:
 )
 @click.argument("name")
 @click.argument("address")
-@click.option("--profile", required=True, help="What kind of device it is; auto asks the device.")
+@click.option(
+    "--profile", default=AUTO, show_default=True, help="What kind of device it is; auto asks the device."
+)
 @click.option("--tag", "tags", multiple=True, help="A word to select it by; may be repeated.")
 @click.option("--identity", default="", metavar="FILE", help="The private key to log in with.")
 @click.option("--python", default="", metavar="PROGRAM", help="The device's Python, if not its profile's.")

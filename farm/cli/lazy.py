@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib
+import itertools
 import pkgutil
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,10 @@ HELPERS = frozenset(
 )
 
 
+GLOBAL_FLAGS = frozenset({"-q", "--quiet", "-v", "-vv", "--verbose", "--offline"})
+"""Options of ``farm`` that no command has itself."""
+
+
 class ReaderGoneError(Exception):
     """Whoever read our output has gone. Not an OSError, because click would end the process with 1."""
 
@@ -29,6 +34,10 @@ class LazyGroup(click.Group):
         """As click does; prints help on the way."""
         with _noticing_the_reader():
             return super().make_context(*args, **extra)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, but the global options may also stand behind the command."""
+        return super().parse_args(ctx, _globals_first(args))
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """As click does."""
@@ -58,6 +67,22 @@ class LazyGroup(click.Group):
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"There is no command {name!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
+
+
+def _globals_first(arguments: list[str]) -> list[str]:
+    """``bench m.onnx -q --store here`` as ``-q --store here bench m.onnx``; nothing behind ``--`` moves."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(arguments[:end])
+    for word in words:
+        if word in GLOBAL_FLAGS or word.startswith("--store="):
+            front.append(word)
+        elif word == "--store":
+            front += [word, *itertools.islice(words, 1)]
+        else:
+            rest.append(word)
+    return [*front, *rest, *arguments[end:]]
 
 
 @contextlib.contextmanager

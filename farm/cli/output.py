@@ -60,10 +60,15 @@ def print_text(text: str) -> None:
 
 def say(text: str) -> None:
     """Tell the user something on standard error, unless ``--quiet`` was given."""
+    if not is_quiet():
+        sys.stderr.write(_clean(text) + "\n")
+
+
+def is_quiet() -> bool:
+    """Whether ``--quiet`` was given."""
     context = click.get_current_context(silent=True)
     state = context.find_object(State) if context is not None else None
-    if state is None or not state.quiet:
-        sys.stderr.write(_clean(text) + "\n")
+    return state is not None and state.quiet
 
 
 def print_error(error: FarmError) -> None:

@@ -42,14 +42,20 @@ def filters(function: F) -> F:
 
 @click.group(
     "results",
+    invoke_without_command=True,
     epilog=examples(
         "farm results list --device rpi4-a --status ok",
         "farm results show last",
         "farm results export last --out results.csv",
     ),
 )
-def command() -> None:
-    """List, show and export stored results."""
+@click.pass_context
+def command(context: click.Context) -> int | None:
+    """List, show and export stored results; without a command, list them."""
+    if context.invoked_subcommand is None:
+        code: int = context.invoke(list_results)
+        return code
+    return None
 
 
 @command.command(
@@ -154,7 +160,7 @@ def export(state: State, /, run: str | None, layout: str | None, out: Path | Non
         print_text(report.render(name, results))
     else:
         report.write(name, results, out)
-        say(f"{len(results)} results written to {out}")
+        say(f"{len(results)} result{'s' * (len(results) != 1)} written to {out}")
     return EXIT_OK
 
 

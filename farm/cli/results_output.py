@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from farm.cli.output import print_table, print_text, say
+from farm.cli.output import is_quiet, print_table, print_text, say
 
 if TYPE_CHECKING:
     from farm_results.model import Result
@@ -21,7 +22,10 @@ def show_results(results: Sequence[Result], layout: str, *, title: str = "Result
     if layout != "table":
         print_text(report.render(layout, results))
         return
-    table = table_of(results)
+    table = table_of(results, brief=sys.stdout.isatty() and not is_quiet())
+    models = {result.model for result in results}
+    if len(models) == 1:
+        title = f"{title} · {models.pop()}"
     print_table(
         table.columns, table.rows, title=title, align=dict(zip(table.columns, table.align, strict=True))
     )

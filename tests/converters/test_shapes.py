@@ -75,3 +75,14 @@ def test_an_unknown_input_names_the_known_ones() -> None:
 def test_a_batch_below_one_is_refused(batch: int) -> None:
     with pytest.raises(UsageError, match="at least 1"):
         resolve_shapes(model_of(("x", ("N",))), {}, batch)
+
+
+def test_a_batch_that_would_change_nothing_is_refused() -> None:
+    """Else its name would stand on the numbers of another batch."""
+    fixed = model_of(("x", (1, 3)), ("s", ()))
+    with pytest.raises(UsageError, match="batch 8 fits no input") as caught:
+        resolve_shapes(fixed, {}, 8)
+    assert caught.value.code == "model.shape-mismatch"
+    assert resolve_shapes(fixed, {}, 1) == {"x": (1, 3), "s": ()}
+    assert resolve_shapes(model_of(("x", (8, 3))), {}, 8) == {"x": (8, 3)}
+    assert resolve_shapes(model_of(("x", ("N", 3))), {"x": (2, 3)}, 8) == {"x": (2, 3)}

@@ -24,8 +24,11 @@ class Table:
     align: tuple[str, ...]
 
 
-def table_of(results: Sequence[Result]) -> Table:
-    """One row per result. Columns for the model and the threads only where they differ between rows."""
+def table_of(results: Sequence[Result], *, brief: bool = False) -> Table:
+    """One row per result. Columns for the model and the threads only where they differ between rows.
+
+    ``brief`` leaves the messages of failures to ``lines_of_caveats``.
+    """
     columns = [
         "device",
         "runtime",
@@ -38,6 +41,9 @@ def table_of(results: Sequence[Result]) -> Table:
         "verdict",
     ]
     rows = [_cells(result) for result in results]
+    if brief:
+        for row, result in zip(rows, results, strict=True):
+            row[-1] = row[-1].partition(":")[0] if result.status == "failed" else row[-1]
     if len({result.threads for result in results}) > 1:
         columns.insert(2, "threads")
         for row, result in zip(rows, results, strict=True):
@@ -120,8 +126,9 @@ def lines_of_caveats(results: Sequence[Result]) -> list[str]:
         for caveat in result.verdict.caveats:
             key = (caveat.severity, caveat.evidence, caveat.next_step)
             found.setdefault(key, []).append(_name(result, results))
-        if result.status == "failed" and result.error_fix:
-            key = ("failed", result.error_message, result.error_fix)
+        if result.status == "failed":
+            code = f"{result.error_code}: " if result.error_code else ""
+            key = ("failed", f"{code}{result.error_message}", result.error_fix)
             found.setdefault(key, []).append(_name(result, results))
     return [
         f"{printable(severity).upper() if severity != 'note' else 'note'}  "

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import farm.cli
 from farm.cli.duration import Duration
 from farm.cli.shapes_option import ShapeType, shape_option
 from farm.cli.types import CommaInts, CommaList, list_option
@@ -111,3 +112,42 @@ def test_a_choice_suggests_the_nearest() -> None:
 def test_durations(text: str, seconds: float) -> None:
     """Units as people write them."""
     assert Duration().convert(text, None, None) == pytest.approx(seconds)
+
+
+def test_global_options_may_stand_behind_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """``farm config show --store here`` as ``farm --store here config show``."""
+    assert farm.cli.main(["config", "show", "--origin", "--store", "elsewhere", "--offline"]) == 0
+
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    settings = {name: (value, origin) for name, value, origin in lines}
+    assert settings["store"][0].endswith("elsewhere")
+    assert settings["offline"] == ("true", "flag")
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--data", "missing.npz"], "data.missing"),
+        (["--inputs", "missing.npz"], "inputs.missing"),
+        (["--min-time", "10s", "--max-time", "1s"], "cli.usage"),
+    ],
+)
+def test_a_wrong_option_of_bench_is_said_before_anything_runs(
+    capsys: pytest.CaptureFixture[str], options: list[str], code: str
+) -> None:
+    """One error with its fix; no run, no table."""
+    assert farm.cli.main(["bench", "model.onnx", *options]) == 2
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"error[{code}]: ")
+    assert "fix: " in err
+
+
+def test_a_model_that_is_not_there_is_one_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """However many runtimes it was wanted in."""
+    assert farm.cli.main(["bench", "missing.onnx"]) == 2
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("missing.onnx") == err.count("error[model.missing]") == 1

@@ -146,7 +146,7 @@ def test_a_person_confirms_with_a_whole_word(board: ZooDevice, answer: str, code
         text=True,
     )
     os.close(terminal)
-    os.write(controller, f"{answer}\n".encode())
+    os.write(controller, f"{answer}\nno\n".encode())
     _, said = process.communicate(timeout=60)
     os.close(controller)
     assert process.returncode == code, said

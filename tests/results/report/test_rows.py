@@ -104,6 +104,16 @@ def test_equal_caveats_are_said_once() -> None:
     assert lines_of_caveats(rows[1:2] * 2)[0].startswith("note  all 2 rows: ")
 
 
+def test_a_brief_table_leaves_a_failure_s_message_to_the_lines_below() -> None:
+    """Which name its code, also where there is no fix."""
+    gone = result(
+        status="failed", latency=None, error_code="link.lost", error_message="gone: away", verdict=Verdict("")
+    )
+    assert table_of([gone], brief=True).rows[0][-1] == "FAILED link.lost"
+    assert table_of([gone]).rows[0][-1] == "FAILED link.lost: gone: away"
+    assert lines_of_caveats([gone]) == ["FAILED  pi onnxruntime fp32: link.lost: gone: away"]
+
+
 def test_the_vertical_view_has_what_the_table_leaves_out() -> None:
     facts = dict(facts_of(result(first_inference_ns=9e6, artifact_bytes=14_000_000, max_abs_error=2e-6)))
     assert facts["load"] == "30.0 ms"
