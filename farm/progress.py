@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from farm_results.model import Result
 
 
+WIDE = 100
+"""Characters per line from which on a terminal has room for long bars."""
+
 WORTH_A_LINE = ("connect", "measure", "stopping", "waiting:")
 
 
@@ -60,7 +63,7 @@ class Lines:
     """One line per event on stderr; no control codes."""
 
     def __init__(self, write: Callable[[str], object] | None = None) -> None:
-        self._write = write or (lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201
+        self._write = write or (lambda text: sys.stderr.write(f"{text}\n"))
         self._lock = threading.Lock()
         self._said: dict[str, str] = {}
 
@@ -98,14 +101,21 @@ class Bars:
     def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.table import Column
 
         self._console = Console(stderr=True, highlight=False)
         self._bars: Progress = Progress(
-            TextColumn("{task.fields[device]}", markup=False),
-            BarColumn(bar_width=20),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}", markup=False),
+            TextColumn("{task.fields[device]}", markup=False, table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=20 if self._console.width >= WIDE else 8),
+            # Only the stage gives way on a narrow terminal.
+            TextColumn(
+                "{task.description}",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[left]}", markup=False, table_column=Column(no_wrap=True)),
+            expand=True,
             console=self._console,
             transient=True,
         )
@@ -142,7 +152,7 @@ class Bars:
         self._show(cell, "next", 0.0)
 
     def note(self, text: str) -> None:
-        self._console.print(printable(text), markup=False, soft_wrap=True)
+        self._console.print(printable(text, 1000), markup=False)
 
     def close(self) -> None:
         self._bars.stop()

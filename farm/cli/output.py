@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
@@ -62,6 +64,17 @@ def say(text: str) -> None:
     """Tell the user something on standard error, unless ``--quiet`` was given."""
     if not is_quiet():
         sys.stderr.write(_clean(text) + "\n")
+
+
+def say_sentence(text: str) -> None:
+    """``say``, wrapped between words and indented where standard error is a terminal."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        lines = textwrap.wrap(
+            text, width, subsequent_indent="       ", break_long_words=False, break_on_hyphens=False
+        )
+        text = "\n".join(lines)
+    say(text)
 
 
 def is_quiet() -> bool:

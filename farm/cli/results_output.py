@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from farm.cli.output import is_quiet, print_table, print_text, say
+from farm.cli.output import is_quiet, print_table, print_text, say_sentence
 
 if TYPE_CHECKING:
     from farm_results.model import Result
@@ -30,4 +30,4 @@ def show_results(results: Sequence[Result], layout: str, *, title: str = "Result
         table.columns, table.rows, title=title, align=dict(zip(table.columns, table.align, strict=True))
     )
     for line in lines_of_caveats(results):
-        say(line)
+        say_sentence(line)

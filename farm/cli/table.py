@@ -15,6 +15,9 @@ GAPS = (3, 2, 1)
 MAX_WORD = 24
 """Longer words (hashes, paths) are broken rather than push the other columns out."""
 
+EMPTY = ("", "–", "-")
+"""Cells that say nothing; a block leaves them out."""
+
 _HELD = re.compile(r" (?!\()")
 _NO_BREAK = "\u00a0"
 
@@ -72,6 +75,8 @@ def blocks(
         lines.append("  ".join(cell for cell in row[:first] if cell))
         line = ""
         for name, cell in zip(columns[first:], row[first:], strict=True):
+            if cell in EMPTY:
+                continue
             pair = f"{name} {cell}"
             if line and len(line) + 3 + len(pair) > width:
                 lines.append(line)

@@ -67,3 +67,13 @@ def test_a_word_wider_than_the_terminal_is_broken(monkeypatch: pytest.MonkeyPatc
 
     assert max(map(len, text.splitlines())) <= 40
     assert "".join(text.split("sha256")[1].split()) == "0123456789abcdef" * 4
+
+
+def test_a_block_leaves_out_what_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed row is its names and the failure."""
+    failed = ("local", "onnxruntime", "fp32", "–", "–", "–", "–", "–", "FAILED model.missing")
+
+    assert (
+        printed(monkeypatch, 40, COLUMNS, failed)
+        == "local  onnxruntime  fp32\n  verdict FAILED model.missing\n"
+    )

@@ -1,0 +1,76 @@
+"""What people see while a run goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from farm import progress
+from farm.benchmark import plan_for
+from farm.config import load_config
+from farm.errors import UsageError
+from farm.plan import Plan, Request
+from farm_agent.wire import BlockPlan
+from farm_results.build import failed
+from tests.farm.networks import conv_net
+
+
+def plan_of(folder: Path, *models: Path, blocks: int = 3) -> Plan:
+    config = load_config({"store": str(folder / "store")})
+    request = Request(
+        models=models, devices=("local",), runtimes=("onnxruntime",), blocks=BlockPlan(blocks=blocks)
+    )
+    return plan_for(request, config)
+
+
+def test_the_head_tells_the_protocol_only_where_something_runs(tmp_path: Path) -> None:
+    """And counts what will not run."""
+    missing = tmp_path / "missing.onnx"
+
+    lines = progress.header(plan_of(tmp_path, conv_net(tmp_path / "net.onnx"), missing, blocks=1))
+    assert lines[0].endswith("2 models × 1 device = 1 job (1 not run: see below)")
+    assert "1 fresh process per job" in lines[-1]
+    assert len(progress.header(plan_of(tmp_path, missing))) == 1
+
+
+def test_only_the_end_of_what_ran_is_a_line(tmp_path: Path) -> None:
+    """What could not run is in the final table; it is not said twice."""
+    plan = plan_of(tmp_path, conv_net(tmp_path / "net.onnx"), tmp_path / "missing.onnx")
+    said: list[str] = []
+    lines = progress.Lines(said.append)
+
+    for cell in plan.cells:
+        error = UsageError("gone", code="x.y", fix="look")
+        result = failed(
+            run_id="r",
+            job_id=cell.job_id,
+            created_unix_s=0.0,
+            model=cell.model_name,
+            model_sha256="",
+            device="local",
+            profile="",
+            target=cell.target,
+            error=error,
+        )
+        lines.end(cell, result)
+
+    assert said == ["local  net onnxruntime fp32: FAILED x.y: gone (fix: look)"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_bars_keep_the_device_and_the_time_on_any_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
+) -> None:
+    """Only the stage is cut short on a narrow one."""
+    for name, value in {"COLUMNS": str(width), "FORCE_COLOR": "1", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    plan = plan_of(tmp_path, conv_net(tmp_path / "net.onnx"))
+    bars = progress.Bars()
+    bars.begin(plan)
+    bars.stage(plan.cells[0], "a stage with a long story " * 4, 0.5)
+    bars.close()
+
+    shown = capsys.readouterr().err
+    assert "local" in shown
+    assert "0:00:00" in shown
