@@ -34,11 +34,18 @@ echo "$user:x:$uid:" >>etc/group
 echo "$user:*:19000::::::" >>etc/shadow
 mkdir -p etc/zoo
 
-# Directories on the way to the given files, which the device's user may have to pass: the copy's, not ours.
+# The given files, where one of our own mounts hides them (an environment below /tmp): with their folder.
+# Then the directories on the way, which the device's user may have to pass: the copy's, not ours.
 while read -r path && [ -n "$path" ]; do
+  if [ -e "$path" ] && [ ! -e ".$path" ] && [ ! -L ".$path" ]; then
+    folder=$(dirname "$(dirname "$path")")
+    mkdir -p ".$folder"
+    mount --bind "$folder" ".$folder"
+    mount -o remount,bind,ro ".$folder"
+  fi
   while [ "$path" != / ]; do
     path=$(dirname "$path")
-    chmod a+x ".$path"
+    [ -n "$(find ".$path" -maxdepth 0 -perm -o=x)" ] || chmod a+x ".$path"
   done
 done
 if [ "$hide_python" = yes ]; then
