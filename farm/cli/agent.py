@@ -94,7 +94,9 @@ def facts(state: State, python: str | None) -> None:
 @json_option
 @pass_state
 def selftest(state: State, python: str | None) -> int:
-    """Run the packed agent on this machine and check that it is the one that was packed.
+    """Check the packed agent on this machine.
+
+    It is run, and must be the one that was packed.
 
     Exit code 3 when a check fails.
     """
@@ -127,7 +129,9 @@ def selftest(state: State, python: str | None) -> int:
 @json_option
 @pass_state
 def gc(state: State, devices: tuple[str, ...], keep_mb: int) -> int:
-    """Free space in the agent's folder on devices; default: this machine.
+    """Free space in the agent's folder on devices.
+
+    Default: this machine.
 
     What running jobs need stays. Exit code 3 when a device could not be reached.
     """

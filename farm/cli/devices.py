@@ -140,7 +140,10 @@ def add(
 @fingerprint_option
 @pass_state
 def pin(state: State, name: str, host_key: str, fingerprint: str) -> None:
-    """Pin a device's host key anew, for instance after it was reinstalled."""
+    """Pin a device's host key anew.
+
+    For instance after it was reinstalled.
+    """
     from farm.devices import inventory
 
     device = _known(state, name)

@@ -23,7 +23,9 @@ from farm.errors import EXIT_OK, EXIT_PARTIAL, FarmError
 @json_option
 @pass_state
 def command(state: State, devices: tuple[str, ...]) -> int:
-    """Check this machine and devices (names, tags, profiles; default: local).
+    """Check this machine and devices.
+
+    DEVICES are names, tags or profiles; default: local.
 
     Each finding is ok, warn or fail; warn and fail come with a fix. Exit code 3 when something fails.
     """

@@ -51,7 +51,10 @@ def filters(function: F) -> F:
 )
 @click.pass_context
 def command(context: click.Context) -> int | None:
-    """List, show and export stored results; without a command, list them."""
+    """List, show and export stored results.
+
+    Without a command: list them.
+    """
     if context.invoked_subcommand is None:
         code: int = context.invoke(list_results)
         return code
@@ -146,7 +149,9 @@ def show(state: State, /, run: str, layout: str, **wanted: Any) -> int:  # noqa:
 @json_option
 @pass_state
 def export(state: State, /, run: str | None, layout: str | None, out: Path | None, **wanted: Any) -> int:  # noqa: ANN401
-    """Write results as CSV, JSON, Markdown or Parquet; without RUN, those of all runs.
+    """Write results to a file or to standard output.
+
+    As CSV, JSON, Markdown or Parquet; without RUN, those of all runs.
 
     Exit code 4 when nothing matches; then nothing is written.
     """
