@@ -77,7 +77,7 @@ def execute(
     """Do what the plan says; devices in parallel, jobs on one device one after another.
 
     Ctrl-C (KeyboardInterrupt in the calling thread) ends the current measurements cleanly and keeps what
-    was measured; a second one ends the process at once. Raises FarmError only when the store cannot be
+    was finished; a second one ends the process at once. Raises FarmError only when the store cannot be
     used at all.
     """
     from farm.artifacts import ArtifactDesk
@@ -142,7 +142,7 @@ def _wait(futures: Sequence[Future[None]], stop: threading.Event, reporter: Repo
             interrupted = True
             stop.set()
             children.stop_all()
-            reporter.note("stopping: the current measurements end and are kept (Ctrl-C again: leave now)")
+            reporter.note("stopping: finished jobs are kept, the current ones end (Ctrl-C again: leave now)")
     return interrupted
 
 

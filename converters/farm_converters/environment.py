@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 
 from farm_agent.errors import FarmBug, InfrastructureError
-from farm_converters.installer import Installer
+from farm_converters.installer import Installer, is_offline
 from farm_converters.lock import held
 
 LISTS = Path(__file__).with_name("environments")
@@ -99,8 +99,14 @@ def _build(name: str, folder: Path, report: Callable[[str], None]) -> None:
         installer.install(folder, whole)
         for path in rest:
             installer.install_loosely(folder, path)
-    except InfrastructureError:
+    except InfrastructureError as error:
         shutil.rmtree(folder, ignore_errors=True)
+        if is_offline() and error.code == "env.build-failed":
+            raise InfrastructureError(
+                f"the {name} environment is not made yet, and farm is offline",
+                code="env.offline",
+                fix="run once without --offline, or name a folder of wheels: FARM_WHEELS=FOLDER",
+            ) from error
         raise
     except OSError as error:
         raise InfrastructureError(

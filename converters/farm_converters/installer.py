@@ -33,6 +33,11 @@ def find_uv() -> str | None:
         return shutil.which("uv")
 
 
+def is_offline() -> bool:
+    """Whether FARM_OFFLINE forbids the network."""
+    return os.environ.get("FARM_OFFLINE", "") not in ("", "0")
+
+
 class Installer:
     """Runs the installer program, telling ``report`` its lines. Not to be shared between threads."""
 
@@ -61,10 +66,7 @@ class Installer:
 
     def _installer(self, folder: Path) -> list[str]:
         python = str(folder / "bin" / "python")
-        wheels, offline = (
-            os.environ.get("FARM_WHEELS", ""),
-            os.environ.get("FARM_OFFLINE", "") not in ("", "0"),
-        )
+        wheels = os.environ.get("FARM_WHEELS", "")
         argv = (
             [self._uv, "pip", "install", "--python", python]
             if self._uv
@@ -72,7 +74,7 @@ class Installer:
         )
         if wheels:
             argv += ["--no-index", "--find-links", wheels]
-        elif offline:
+        elif is_offline():
             argv += ["--offline"] if self._uv else ["--no-index"]
         return argv
 

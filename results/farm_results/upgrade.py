@@ -59,7 +59,7 @@ def _upgrade(connection: Connection, where: str) -> None:
         raise UsageError(
             f"the store {where} was written by a newer farm (schema {revision}; this farm knows {HEAD})",
             code="store.newer",
-            fix="upgrade farm (pip install --upgrade edgefarm), or set FARM_STORE to another folder",
+            fix="update farm to the version that wrote it, or set FARM_STORE to another folder",
         )
     if revision is None and inspect(connection).get_table_names():
         raise UsageError(

@@ -113,3 +113,16 @@ def test_the_tflite_environment_is_built_once_and_imports(
     assert len([text for text in said if text.startswith("building")]) == 1
     code = "import onnx, onnxruntime, onnxslim, onnx2tf, ai_edge_quantizer, ai_edge_litert.interpreter"
     subprocess.run([found[0].python, "-I", "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_offline_without_the_environment_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the environment nor a cached package is there, and nothing may be downloaded."""
+    monkeypatch.setenv("FARM_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    monkeypatch.delenv("FARM_WHEELS", raising=False)
+
+    with pytest.raises(InfrastructureError) as caught:
+        environment.prepare("tflite", tmp_path / "cache", lambda _: None)
+
+    assert caught.value.code == "env.offline"
+    assert "FARM_WHEELS" in caught.value.fix

@@ -132,7 +132,7 @@ def _identities(hop: Any, identity: str, device: Device) -> list[str]:  # noqa: 
             raise UsageError(
                 f"device {device.name}: the private key {path} cannot be read",
                 code="device.identity",
-                fix=f"correct `identity` in the inventory (table devices.{device.name})",
+                fix=f"name another key with --identity, or in the inventory (table devices.{device.name})",
             )
         own = [str(path)]
     configured = [Path(name).expanduser() for name in hop.connect_kwargs.get("key_filename", [])]

@@ -116,7 +116,8 @@ def refused(device: Device, connection: Any, error: Exception) -> Infrastructure
     return InfrastructureError(
         f"device {device.name}: {connection.host} refused the login as {connection.user} ({why})",
         code="device.auth",
-        fix=f"{fix}; or correct user and identity in the inventory (table devices.{device.name})",
+        fix=f"{fix}; or give another user or --identity, or correct both in the inventory "
+        f"(table devices.{device.name})",
     )
 
 
