@@ -71,10 +71,14 @@ except OSError as error:
 class AgentClient:
     """One agent on one device. Every call raises FarmError: the link's, or what the agent answered."""
 
-    def __init__(self, transport: Transport, python: str, agent_path: str, root: str) -> None:
+    def __init__(
+        self, transport: Transport, python: str, agent_path: str, root: str, *, sender: str = ""
+    ) -> None:
+        """``sender``: hex digits that tell this coordinator's unfinished uploads from those of others."""
         self._transport = transport
         self._command = (python, agent_path)
         self._root = root
+        self._sender = sender
 
     @property
     def root(self) -> str:
@@ -84,6 +88,14 @@ class AgentClient:
     def job_path(self, job_id: str, name: str) -> str:
         """Where a file of a job lies on the device."""
         return f"{self._root}/jobs/{job_id}/{name}"
+
+    def part_path(self, sha256: str) -> str:
+        """Where an upload of that hash goes until it is committed."""
+        return (
+            f"{self._root}/cas/{sha256}.{self._sender}.part"
+            if self._sender
+            else (f"{self._root}/cas/{sha256}.part")
+        )
 
     def hello(self) -> Hello:
         """Who answers, what it runs, the highest fence it saw, its free space."""
@@ -98,7 +110,7 @@ class AgentClient:
         found: list[Stock] = []
         for begin in range(0, len(shas), HASHES_AT_ONCE):
             part = shas[begin : begin + HASHES_AT_ONCE]
-            answer = _decode(list[Stock], self._ask("stock", *part), "stock")
+            answer = _decode(list[Stock], self._ask("stock", *part, *self._by()), "stock")
             if [stock.sha256 for stock in answer] != list(part):
                 raise _garbled("the agent answered for other files than it was asked about")
             found += answer
@@ -107,7 +119,7 @@ class AgentClient:
     def commit(self, blob: Blob) -> Stock:
         """Hash an upload on the device. Raises link.corrupt, link.incomplete, device.disk-full."""
         timeout_s = CALL_TIMEOUT_S + blob.size_bytes / HASH_BYTES_PER_S
-        body = self._ask("commit", blob.sha256, str(blob.size_bytes), timeout_s=timeout_s)
+        body = self._ask("commit", blob.sha256, str(blob.size_bytes), *self._by(), timeout_s=timeout_s)
         return _decode(Stock, body, "stock")
 
     def start(self, spec: JobSpec) -> JobState:
@@ -142,6 +154,9 @@ class AgentClient:
     def gc(self, max_bytes: int) -> dict[str, Any]:
         """Make room; returns what went (jobs, files, agents, freed_bytes)."""
         return self._ask("gc", "--max-bytes", str(max_bytes), timeout_s=2 * CALL_TIMEOUT_S)
+
+    def _by(self) -> tuple[str, ...]:
+        return ("--by", self._sender) if self._sender else ()
 
     def _ask(
         self, verb: str, *words: str, stdin: bytes = b"", timeout_s: float = CALL_TIMEOUT_S
@@ -201,7 +216,7 @@ def find_python(transport: Transport, candidates: Sequence[str]) -> str:
     )
 
 
-def install(transport: Transport, python: str, packed: Packed, root: str) -> AgentClient:
+def install(transport: Transport, python: str, packed: Packed, root: str, *, sender: str = "") -> AgentClient:
     """Put the zipapp under ROOT/agents unless it is there already, proved by its hash on the device.
 
     Raises InfrastructureError device.not-writable, device.disk-full, link.corrupt, and the link's errors.
@@ -226,7 +241,7 @@ def install(transport: Transport, python: str, packed: Packed, root: str) -> Age
                 code="link.corrupt",
                 fix="check the link and the device's disk",
             )
-    return AgentClient(transport, python, f"{folder}/{name}", root)
+    return AgentClient(transport, python, f"{folder}/{name}", root, sender=sender)
 
 
 def _program(transport: Transport, python: str, program: str, *words: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import secrets
 import socket
@@ -118,7 +119,10 @@ def _run_devices(work: Work, plan: Plan, packed: Packed, reporter: Reporter) -> 
     from farm.worker import run_cells
 
     def run(cells: Sequence[Cell]) -> None:
-        run_cells(work, Session(cells[0].device, cells[0].profile, packed, stop=work.stop), cells)
+        device = cells[0].device
+        sender = _sender(work.store.name, device.name)
+        session = Session(device, cells[0].profile, packed, stop=work.stop, sender=sender)
+        run_cells(work, session, cells)
 
     with ThreadPoolExecutor(len(plan.devices), thread_name_prefix="device") as pool:
         futures = [pool.submit(run, plan.cells_of(device)) for device in plan.devices]
@@ -162,6 +166,11 @@ def _run(plan: Plan, command: Sequence[str]) -> Run:
 def _run_id() -> str:
     """UTC time to the second, for people, and four characters against clashes."""
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(2)
+
+
+def _sender(store: str, device: str) -> str:
+    """The same for every run that one lease keeps apart, so that a later one resumes an upload."""
+    return hashlib.sha256(f"{socket.gethostname()} {os.getuid()} {store} {device}".encode()).hexdigest()[:12]
 
 
 def _holder(run_id: str) -> str:

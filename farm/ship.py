@@ -28,15 +28,14 @@ class Shipped:
 class Store(Protocol):
     """The part of an AgentClient that shipping needs."""
 
-    @property
-    def root(self) -> str:
-        """The agent's folder on the device."""
+    def part_path(self, sha256: str) -> str:
+        """Where an upload of that hash goes until it is committed."""
 
     def stock(self, shas: Sequence[str]) -> Sequence[Stock]:
         """What the device holds of each hash."""
 
     def commit(self, blob: Blob) -> object:
-        """Hash ``.part`` on the device and give it its name. Raises link.corrupt when it differs."""
+        """Hash the part on the device and give it its name. Raises link.corrupt when it differs."""
 
 
 def ship(
@@ -78,7 +77,7 @@ def _send(
 ) -> int:
     """Resume once; a file that then proves wrong is sent once more from its beginning."""
     offset = partial_bytes if 0 < partial_bytes <= blob.size_bytes else 0
-    target = f"{client.root}/cas/{blob.sha256}.part"
+    target = client.part_path(blob.sha256)
     sent = 0
     for start in (offset, 0):
         # A complete .part needs only its commit; an empty file still has to be created.

@@ -1,4 +1,8 @@
-"""Files by content: complete under their hash, incomplete as HASH.part that a later put goes on with."""
+"""Files by content: complete under their hash, incomplete as HASH[.SENDER].part that a put goes on with.
+
+Each coordinator has a part of its own, so that two that send the same file at once do not write into
+each other's.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,16 @@ from farm_agent.root import Root
 from farm_agent.wire import Blob, Stock
 
 
-def stock(root: Root, sha256: str) -> Stock:
+def part_path(root: Root, sha256: str, sender: str = "") -> Path:
+    """Where ``sender`` (a word of hex digits, or nobody in particular) uploads a file to."""
+    files.safe_name(f"{sha256}{sender}")
+    return root.cas / (f"{sha256}.{sender}.part" if sender else f"{sha256}.part")
+
+
+def stock(root: Root, sha256: str, sender: str = "") -> Stock:
     """What is here of one hash. A complete file counts as used now."""
     sha256 = files.safe_sha256(sha256)
-    complete, partial = root.cas / sha256, root.cas / f"{sha256}.part"
+    complete, partial = root.cas / sha256, part_path(root, sha256, sender)
     if complete.is_file():
         with contextlib.suppress(OSError):
             complete.touch()
@@ -27,17 +37,19 @@ def stock(root: Root, sha256: str) -> Stock:
     return Stock(sha256, complete=False, partial_bytes=size)
 
 
-def commit(root: Root, sha256: str, size_bytes: int) -> Stock:
-    """Make HASH.part complete if its bytes are right. Committing twice changes nothing.
+def commit(root: Root, sha256: str, size_bytes: int, sender: str = "") -> Stock:
+    """Make the sender's part complete if its bytes are right. Committing twice changes nothing.
 
     Raises InfrastructureError ``link.incomplete`` (nothing was lost: send the rest) and ``link.corrupt``
     (the part is dropped: send it again).
     """
     sha256 = files.safe_sha256(sha256)
-    complete, partial = root.cas / sha256, root.cas / f"{sha256}.part"
+    complete, partial = root.cas / sha256, part_path(root, sha256, sender)
     if complete.is_file():
+        with contextlib.suppress(OSError):
+            partial.unlink()
         return stock(root, sha256)
-    size = stock(root, sha256).partial_bytes
+    size = stock(root, sha256, sender).partial_bytes
     if size < size_bytes or not partial.exists():
         raise InfrastructureError(
             f"{sha256[:12]}: {size} of {size_bytes} bytes have arrived",

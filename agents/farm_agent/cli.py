@@ -56,6 +56,7 @@ def _parser() -> Parser:
     parser.add_argument("--from", dest="from_seq", type=int, default=0)
     parser.add_argument("--wait", dest="wait_s", type=float, default=0.0)
     parser.add_argument("--fence", type=int, default=0)
+    parser.add_argument("--by", dest="sender", default="")
     parser.add_argument("--max-bytes", type=int, default=0)
     return parser
 

@@ -50,7 +50,7 @@ def stock(options: argparse.Namespace) -> None:
     root = open_root(options.root)
     if len(options.words) > MOST_HASHES:
         raise UsageError(f"at most {MOST_HASHES} hashes at once", code="agent.usage", fix="ask in parts")
-    reply.send({"stock": [cas.stock(root, word) for word in options.words]})
+    reply.send({"stock": [cas.stock(root, word, options.sender) for word in options.words]})
 
 
 def commit(options: argparse.Namespace) -> None:
@@ -58,7 +58,7 @@ def commit(options: argparse.Namespace) -> None:
     sha256, size = words(options, 2)
     if not size.isdigit():
         raise UsageError(f"{size[:40]!r} is no size", code="agent.usage", fix="give the size in bytes")
-    reply.send({"stock": cas.commit(open_root(options.root), sha256, int(size))})
+    reply.send({"stock": cas.commit(open_root(options.root), sha256, int(size), options.sender)})
 
 
 def start(options: argparse.Namespace) -> None:

@@ -31,11 +31,14 @@ LINK_CODES = ("link.lost", "link.timeout", "device.unreachable")
 class Session:
     """One device, reached when first needed. Not shared between threads."""
 
-    def __init__(self, device: Device, profile: Profile, packed: Packed, *, stop: threading.Event) -> None:
+    def __init__(
+        self, device: Device, profile: Profile, packed: Packed, *, stop: threading.Event, sender: str = ""
+    ) -> None:
         self.device = device
         self.profile = profile
         self._packed = packed
         self._stop = stop
+        self._sender = sender
         self._transport: Transport | None = None
         self._client: AgentClient | None = None
         self._facts: Facts | None = None
@@ -108,7 +111,7 @@ class Session:
         self._transport = connect(self.device, CONNECT_TIMEOUT_S)
         python = agent_client.find_python(self._transport, self._pythons())
         root = make_root(self._transport, self.device)
-        self._client = agent_client.install(self._transport, python, self._packed, root)
+        self._client = agent_client.install(self._transport, python, self._packed, root, sender=self._sender)
         return self._client, self._transport
 
     def _named(self, error: FarmError) -> FarmError:

@@ -31,7 +31,7 @@ EXPECTED = {
     "no-host-key": ("device.host-key-unknown", "no host key is pinned", "farm devices pin no-host-key"),
     "other-user": ("device.auth", "refused the login as nobody-here", "ssh-copy-id"),
     "other-key": ("device.auth", "refused the login as farmer", "ssh-copy-id"),
-    "no-key": ("device.identity", "cannot be read", "correct `identity`"),
+    "no-key": ("device.identity", "cannot be read", "--identity"),
     "no-python": ("device.no-python", "no Python", "install python3"),
     "wrong-python": ("device.no-python", "/opt/none/python3", "`python`"),
     "no-runtime": ("runtime.missing", "onnxruntime", "pip install"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -47,8 +48,6 @@ def _blob(path: Path) -> Blob:
 
 
 def _client(transport: Local, tmp_path: Path) -> AgentClient:
-    import sys
-
     packed = pack.build(tmp_path / "packed")
     root = str(tmp_path / "root")
     return install(transport, find_python(transport, [sys.executable]), packed, root)
@@ -136,3 +135,27 @@ def test_a_file_that_changed_here_is_never_sent(tmp_path: Path, files: list[tupl
 def test_nothing_asks_nothing(tmp_path: Path) -> None:
     transport = Counting()
     assert ship(_client(transport, tmp_path), transport, [], timeout_s=1) == Shipped()
+
+
+def test_two_coordinators_that_send_the_same_file_do_not_meet(
+    tmp_path: Path, files: list[tuple[Blob, Path]]
+) -> None:
+    """One is in the middle of its upload when the other sends and commits; then the first goes on."""
+    transport = Counting()
+    packed = pack.build(tmp_path / "agents")
+    root = str(tmp_path / "root")
+    python = find_python(transport, [sys.executable])
+    one = install(transport, python, packed, root, sender="aaaa")
+    two = install(transport, python, packed, root, sender="bbbb")
+    blob, path = files[0]
+    half = blob.size_bytes // 2
+    assert not one.stock([blob.sha256])[0].complete
+    Path(one.part_path(blob.sha256)).write_bytes(path.read_bytes()[:half])
+
+    assert two.part_path(blob.sha256) != one.part_path(blob.sha256)
+    assert ship(two, transport, [(blob, path)], timeout_s=60).sent_bytes == blob.size_bytes
+    transport.put(path, one.part_path(blob.sha256), timeout_s=60, offset_bytes=half)
+    one.commit(blob)
+
+    assert (tmp_path / "root" / "cas" / blob.sha256).read_bytes() == path.read_bytes()
+    assert not list((tmp_path / "root" / "cas").glob("*.part"))
