@@ -32,7 +32,7 @@ def private_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
 UV_CACHE = os.environ.get("UV_CACHE_DIR") or str(
     Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "uv"
 )
-KEPT = ("FARM_REQUIRE_ALL", "FARM_MODELS", "FARM_TEST_TOOLCHAINS")
+KEPT = ("FARM_REQUIRE_ALL", "FARM_MODELS")
 
 
 @pytest.fixture(autouse=True)

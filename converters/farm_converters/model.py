@@ -14,11 +14,6 @@ class InputSpec:
     dtype: str
     shape: tuple[int | str | None, ...]
 
-    @property
-    def free_axes(self) -> tuple[int, ...]:
-        """Axes whose size the file leaves open."""
-        return tuple(i for i, size in enumerate(self.shape) if not isinstance(size, int))
-
 
 @dataclass(frozen=True)
 class OutputSpec:
