@@ -14,17 +14,28 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from farm_agent import codec
 from farm_agent.errors import FarmError, from_blame
+from farm_agent.messages.blob import Blob
+from farm_agent.messages.block import BlockPlan, BlockResult, MemoryPhase
+from farm_agent.messages.energy import EnergyPlan, EnergyRun
+from farm_agent.messages.gate import GatePlan, Pin, PinPlan
+from farm_agent.messages.layers import LayerProfile
+from farm_agent.messages.tool import ToolReport
+
+__all__ = ["Blob", "BlockPlan", "BlockResult", "GatePlan", "MemoryPhase", "Pin", "PinPlan"]
 
 WIRE = 1
-
-
-@dataclass(frozen=True)
-class Blob:
-    """A file by content. ``name`` is what a runtime expects it to be called (model.xml beside model.bin)."""
-
-    sha256: str
-    size_bytes: int
-    name: str
+# Fields that were added after the first release: see ``spec_hash``.
+LATER_IN_SPEC = (
+    "scenario_options",
+    "harness",
+    "gate",
+    "pins",
+    "sensors",
+    "energy",
+    "profile_ops",
+    "tool",
+)
+LATER_IN_PLAN = ("ci_half_width",)
 
 
 @dataclass(frozen=True)
@@ -90,21 +101,12 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class BlockPlan:
-    """How one configuration is measured: ``blocks`` fresh processes, each warmed up until steady."""
-
-    blocks: int = 3
-    min_time_ns: int = 1_000_000_000
-    min_runs: int = 100
-    max_time_ns: int = 60_000_000_000
-    warmup_min_ns: int = 500_000_000
-    warmup_min_runs: int = 20
-    warmup_max_ns: int = 30_000_000_000
-
-
-@dataclass(frozen=True)
 class JobSpec:
-    """One artifact on one device in one scenario. The id stays the same over retries."""
+    """One artifact on one device in one scenario. The id stays the same over retries.
+
+    ``harness``: auto, native or python. ``sensors``: those of the device's profile, by name. ``tool``: the
+    native tool that measures instead of our loop, "" for ours.
+    """
 
     job_id: str
     fence: int
@@ -119,6 +121,17 @@ class JobSpec:
     dataset: Optional[Dataset] = None
     process_timeout_s: float = 600.0
     memory_limit_bytes: int = 0
+    scenario_options: Dict[str, str] = field(default_factory=dict)
+    harness: str = "auto"
+    gate: Optional[GatePlan] = None
+    pins: PinPlan = field(default_factory=PinPlan)
+    sensors: Tuple[str, ...] = ()
+    energy: Optional[EnergyPlan] = None
+    profile_ops: bool = False
+    tool: str = ""
+
+
+_BLANK_SPEC = JobSpec("", 0, ArtifactSpec("", "", (), (), ()), "", BlockPlan())
 
 
 @dataclass(frozen=True)
@@ -132,42 +145,6 @@ class Failure:
 
     def to_error(self) -> FarmError:
         return from_blame(self.blame, self.message, code=self.code, fix=self.fix)
-
-
-@dataclass(frozen=True)
-class MemoryPhase:
-    """Memory of the measured process, read from outside at the end of a phase. None: the kernel does not say.
-
-    Phases in order: started, imported, loaded, first-inference, measured.
-    """
-
-    phase: str
-    rss_bytes: Optional[int]
-    peak_rss_bytes: Optional[int]
-    pss_bytes: Optional[int] = None
-    uss_bytes: Optional[int] = None
-    swap_bytes: Optional[int] = None
-
-
-@dataclass(frozen=True)
-class BlockResult:
-    """One fresh process: its samples (gzip of little-endian int64 start,end pairs in ns) and its phases."""
-
-    index: int
-    samples: Blob
-    count: int
-    import_ns: int
-    load_ns: int
-    first_inference_ns: int
-    warmup_runs: int
-    warmup_ns: int
-    steady: bool
-    ended: str
-    harness: str
-    timer_step_ns: int
-    timer_cost_ns: int
-    memory: Tuple[MemoryPhase, ...]
-    cpu_pressure_pct: Optional[float] = None
 
 
 @dataclass(frozen=True)
@@ -221,6 +198,10 @@ class JobResult:
     agent_sha256: str
     started_unix_s: float
     ended_unix_s: float
+    pins: Tuple[Pin, ...] = ()
+    energy: Optional[EnergyRun] = None
+    layers: Optional[LayerProfile] = None
+    tool: Optional[ToolReport] = None
 
 
 @dataclass(frozen=True)
@@ -307,10 +288,21 @@ class Reply:
 
 
 def spec_hash(spec: JobSpec) -> str:
-    """Identity of what is to be measured: sha256 over the canonical JSON without the fence."""
+    """Identity of what is to be measured: sha256 over the canonical JSON without the fence.
+
+    A field that came later counts only when it is set, so that an updated driver finds its older jobs.
+    """
     data = codec.encode(spec)
     del data["fence"]
+    _drop_unset(data, LATER_IN_SPEC, codec.encode(_BLANK_SPEC))
+    _drop_unset(data["plan"], LATER_IN_PLAN, codec.encode(BlockPlan()))
     return hashlib.sha256(codec.dumps(data).encode()).hexdigest()
+
+
+def _drop_unset(data: Dict[str, Any], names: Tuple[str, ...], defaults: Dict[str, Any]) -> None:
+    for name in names:
+        if data[name] == defaults[name]:
+            del data[name]
 
 
 def blobs_of(spec: JobSpec) -> List[Blob]:

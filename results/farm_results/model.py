@@ -56,12 +56,41 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class Energy:
+    """Energy per inference by one sensor or meter, in joules; u_... are standard uncertainties (k=1).
+
+    ``scope`` says what the sensor covers (module_input, package, wall, ...). ``net_j`` is without the idle
+    power; None where no idle window could be used. Where the number could not be taken honestly, every value
+    is None and ``error_code`` and ``error_message`` say why.
+    """
+
+    sensor: str
+    channel: str
+    scope: str
+    inferences: int = 0
+    window_s: float | None = None
+    updates: int = 0
+    gross_j: float | None = None
+    u_gross_j: float | None = None
+    net_j: float | None = None
+    u_net_j: float | None = None
+    power_w: float | None = None
+    idle_w: float | None = None
+    idle_stdev_w: float | None = None
+    clock_bound_s: float | None = None
+    error_code: str = ""
+    error_message: str = ""
+
+
+@dataclass(frozen=True)
 class Result:
     """One cell of a run: a model on a device in a runtime at a precision, measured, failed or skipped.
 
     ``status``: ok, failed or skipped; ``error_*`` say why for the last two. ``document`` is the whole
     record (job spec, job result, device facts, conversion) as JSON values; the fields beside it are
-    what tables show and queries ask for. ``options`` are what the target hands to its runtime.
+    what tables show and queries ask for. ``options`` are what the target hands to its runtime. ``metrics``
+    are the scenario's own numbers, units in their names; ``trace_hashes`` the traces of the sensors, a file
+    per process; ``harness`` native, python or the name of a tool.
     """
 
     job_id: str
@@ -98,6 +127,10 @@ class Result:
     verdict: Verdict = Verdict("")
     options: Mapping[str, str] = field(default_factory=dict)
     sample_hashes: tuple[str, ...] = ()
+    harness: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    energy: tuple[Energy, ...] = ()
+    trace_hashes: tuple[str, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict)
 
 

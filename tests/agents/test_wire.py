@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,16 @@ def test_a_released_message_decodes_and_means_the_same(path: Path) -> None:
     data = json.loads(path.read_text())
     message = codec.decode(kind, data)
     again = codec.encode(message)
-    assert {key: again[key] for key in data} == data
+    assert _same_fields(again, data) == data
+
+
+def _same_fields(value: Any, like: Any) -> Any:
+    """``value`` without the fields that ``like`` does not have: those that came after the release."""
+    if isinstance(value, dict) and isinstance(like, dict):
+        return {key: _same_fields(value[key], part) for key, part in like.items()}
+    if isinstance(value, list) and isinstance(like, list) and len(value) == len(like):
+        return [_same_fields(one, part) for one, part in zip(value, like, strict=True)]
+    return value
 
 
 @pytest.mark.parametrize("path", MESSAGES, ids=lambda path: f"{path.parent.name}-{path.stem}")

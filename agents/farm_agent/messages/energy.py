@@ -1,0 +1,40 @@
+"""The energy windows of a job: idle, load signature, busy, signature, idle; on the device's clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+from farm_agent.messages.blob import Blob
+
+
+@dataclass(frozen=True)
+class EnergyPlan:
+    """``sensors``: the device's own, by name; empty means every one that can be read. ``signature``: make a
+    pattern of load around the busy window that an external meter can be aligned by."""
+
+    window_ns: int = 30_000_000_000
+    idle_ns: int = 10_000_000_000
+    sensors: Tuple[str, ...] = ()
+    signature: bool = False
+
+
+@dataclass(frozen=True)
+class Window:
+    """``name``: idle-before, signature-before, busy, signature-after, idle-after."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True)
+class EnergyRun:
+    """One process that inferred back to back for the whole busy window. ``edges_ns``: the begin and end of
+    each burst of load in the signatures, in order. ``traces``: a TraceFile beside the samples."""
+
+    windows: Tuple[Window, ...]
+    inferences: int
+    harness: str
+    edges_ns: Tuple[int, ...] = ()
+    traces: Optional[Blob] = None

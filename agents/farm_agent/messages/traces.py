@@ -1,0 +1,49 @@
+"""What sensors told over time, on the clock of the samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One quantity of a sensor.
+
+    ``kind`` names the quantity with its unit: temperature_c, frequency_khz, power_w, energy_j (a counter that
+    only grows, but for its wrap at ``wraps_at``), voltage_v, current_a, flags (bits), count, level_pct,
+    charge_state. ``scope`` says what a power or energy value covers: module_input, rail, rail_sum, soc_rails,
+    package, core, dram, gpu, battery, wall, input. ``quantum``: the smallest step the sensor can show.
+    """
+
+    name: str
+    kind: str
+    scope: str = ""
+    quantum: Optional[float] = None
+    wraps_at: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Values of one channel. ``times_ns``: CLOCK_MONOTONIC of the device, when the value was read.
+
+    ``missed`` reads failed; ``problem`` is why the last of them did.
+    """
+
+    sensor: str
+    channel: Channel
+    times_ns: Tuple[int, ...] = ()
+    values: Tuple[float, ...] = ()
+    missed: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class TraceFile:
+    """The content of a block's ``block-K.traces.gz``: gzip of the JSON of this message.
+
+    ``unavailable``: sensors that were asked for and could not be read at all, and why.
+    """
+
+    traces: Tuple[Trace, ...] = ()
+    unavailable: Tuple[Tuple[str, str], ...] = ()
