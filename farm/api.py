@@ -12,6 +12,7 @@ from farm.progress import Reporter, Silent
 if TYPE_CHECKING:
     import pandas as pd
 
+    from farm.measure import Measure
     from farm_converters.recipe import Artifact
     from farm_results.model import Result
 
@@ -28,8 +29,10 @@ def bench(
     inputs: str | Path | None = None,
     data: str | Path | None = None,
     seed: int = 0,
-    blocks: int = 3,
-    min_time_s: float = 1.0,
+    smoke: bool = False,
+    blocks: int | None = None,
+    min_time_s: float | None = None,
+    measure: Measure | None = None,
     store: str | Path | None = None,
     reporter: Reporter | None = None,
 ) -> list[Result]:
@@ -39,9 +42,9 @@ def bench(
     request itself is wrong; a model or device that fails is a Result with status "failed".
     """
     from farm.benchmark import execute, plan_for, with_sample
+    from farm.measure import Measure, plan_of
     from farm.plan import Request
     from farm.shapes import ShapeWish
-    from farm_agent.wire import BlockPlan
 
     chosen = [models] if isinstance(models, str | Path) else list(models or ())
     request = with_sample(
@@ -56,7 +59,8 @@ def bench(
             inputs=Path(inputs) if inputs else None,
             data=Path(data) if data else None,
             seed=seed,
-            blocks=BlockPlan(blocks=blocks, min_time_ns=int(min_time_s * 1e9)),
+            blocks=plan_of(smoke=smoke, blocks=blocks, min_time_s=min_time_s),
+            measure=measure or Measure(),
         )
     )
     config = load_config({"store": str(store)} if store else None)

@@ -40,13 +40,19 @@ class Shipment:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A job's result as it came from the device: samples as local files, in the blocks' order."""
+    """A job's result as it came from the device: samples as local files, in the blocks' order.
+
+    ``traces``: what the sensors told during the blocks that have them; ``energy_traces``: the same for the
+    energy windows.
+    """
 
     spec: JobSpec
     result: JobResult
     samples: tuple[Path, ...]
     sent_bytes: int
     sent_files: int
+    traces: tuple[Path, ...] = ()
+    energy_traces: Path | None = None
 
 
 class Watcher:
@@ -207,13 +213,14 @@ class Driver:
             result, result_sha = client.result(spec.job_id)
             folder = self.scratch / spec.job_id
             folder.mkdir(parents=True, exist_ok=True)
-            samples = [
-                _fetch_blob(
-                    transport, client.job_path(spec.job_id, block.samples.name), block.samples, folder
-                )
-                for block in result.blocks
-            ]
-            return Fetched(spec, result, tuple(samples), sent[0], sent[1]), result_sha
+
+            def get(blob: Blob) -> Path:
+                return _fetch_blob(transport, client.job_path(spec.job_id, blob.name), blob, folder)
+
+            samples = tuple(get(block.samples) for block in result.blocks)
+            traces = tuple(get(block.traces) for block in result.blocks if block.traces)
+            energy = get(result.energy.traces) if result.energy and result.energy.traces else None
+            return Fetched(spec, result, samples, sent[0], sent[1], traces, energy), result_sha
 
         try:
             return self.session.call(fetch, patience_s=LINK_PATIENCE_S)

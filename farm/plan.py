@@ -10,6 +10,7 @@ from typing import TypeVar
 from farm.devices.device import Device
 from farm.errors import FarmError, JobError
 from farm.hashing import inputs_sha256
+from farm.measure import Measure
 from farm.shapes import ShapeWish, refuse_unused, shapes_for
 from farm_agent.wire import BlockPlan
 from farm_converters.model import Model
@@ -36,6 +37,7 @@ class Request:
     data: Path | None = None
     seed: int = 0
     blocks: BlockPlan = field(default_factory=BlockPlan)
+    measure: Measure = field(default_factory=Measure)
     wait_s: float = 600.0
     labels: Mapping[str, str] = field(default_factory=dict)
 

@@ -13,9 +13,10 @@ from farm.artifacts import ArtifactDesk
 from farm.devices.session import Session
 from farm.drive import Driver, Fetched, Shipment, Watcher, shipment_of
 from farm.errors import FarmBug, FarmError, InfrastructureError, JobError
+from farm.measure import PROTOCOL, Measure
 from farm.plan import Cell, Request, device_build_error
 from farm.progress import Reporter
-from farm_agent.wire import Event, Facts, JobSpec
+from farm_agent.wire import Event, Facts, GatePlan, JobSpec
 
 if TYPE_CHECKING:
     from farm_converters.recipe import Artifact
@@ -115,6 +116,7 @@ def _spec(work: Work, cell: Cell, artifact: Artifact) -> tuple[JobSpec, Shipment
     if artifact.where == "device":
         raise device_build_error(cell)
     dataset = work.desk.dataset(cell)
+    measure = work.request.measure
     spec = JobSpec(
         job_id=cell.job_id,
         fence=0,
@@ -127,6 +129,16 @@ def _spec(work: Work, cell: Cell, artifact: Artifact) -> tuple[JobSpec, Shipment
         dataset=dataset[0] if dataset else None,
         process_timeout_s=cell.profile.limits.process_timeout_s,
         memory_limit_bytes=(cell.profile.limits.memory_mb or 0) * 1024 * 1024,
+        protocol=PROTOCOL,
+        scenario=measure.scenario,
+        scenario_options=dict(measure.scenario_options),
+        harness=measure.harness,
+        gate=_gate(measure, cell),
+        pins=measure.pins,
+        sensors=cell.profile.sensors,
+        energy=measure.energy,
+        profile_ops=measure.profile_ops,
+        tool=measure.tool,
     )
     parts = list(zip(artifact.spec.files, artifact.paths, strict=True))
     if artifact.golden and artifact.golden_path:
@@ -134,6 +146,14 @@ def _spec(work: Work, cell: Cell, artifact: Artifact) -> tuple[JobSpec, Shipment
     if dataset:
         parts.append((dataset[0].blob, dataset[1]))
     return spec, shipment_of(parts)
+
+
+def _gate(measure: Measure, cell: Cell) -> GatePlan | None:
+    """The gate asked for, with the temperature that the device's profile wants."""
+    limit_c = cell.profile.limits.start_temperature_c
+    if measure.gate is None or measure.gate.temperature_c is not None or limit_c is None:
+        return measure.gate
+    return replace(measure.gate, temperature_c=limit_c)
 
 
 class _Tell(Watcher):
@@ -166,12 +186,11 @@ class _Tell(Watcher):
 
 def _measured(work: Work, cell: Cell, artifact: Artifact, facts: Facts, fetched: Fetched) -> None:
     """Judge what came back and store it: samples first, then the row that points at them."""
+    from farm_results import energy, scenarios
     from farm_results.build import result_of
-    from farm_results.summary import read_samples, summarise
     from farm_results.verdicts import judge
 
-    samples = [read_samples(path) for path in fetched.samples]
-    latency = summarise(samples) if samples else None
+    latency, metrics = scenarios.summarise(fetched.spec, fetched.result, fetched.samples)
     native = cell.model.native_precision if cell.model else ""
     verdict = judge(fetched.spec, fetched.result, latency, native=native)
     hashes = tuple(work.store.objects.put_file(path) for path in fetched.samples)
@@ -182,6 +201,9 @@ def _measured(work: Work, cell: Cell, artifact: Artifact, facts: Facts, fetched:
         latency=latency,
         verdict=verdict,
         sample_hashes=hashes,
+        trace_hashes=tuple(work.store.objects.put_file(path) for path in fetched.traces),
+        metrics=metrics,
+        energy=energy.of_device(fetched.result, fetched.energy_traces),
         facts=facts,
         artifact=_about(artifact),
         sent_bytes=fetched.sent_bytes,

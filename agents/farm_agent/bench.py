@@ -1,22 +1,20 @@
-"""The timed loop: warm up until steady, then keep every start and end. Knows no runtime and no sensor.
+"""A timed block: warm up until steady, then keep every start and end. Knows no runtime and no sensor.
 
 Rules follow protocol closed-loop: a floor of time and count, a cap of time. One clock throughout:
-CLOCK_MONOTONIC through time.monotonic_ns.
+CLOCK_MONOTONIC, through a ``Loop``.
 """
 
 from __future__ import annotations
 
 import gc
 import sys
-import time
 from array import array
 from dataclasses import dataclass
-from typing import Callable, List, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
+from farm_agent.loop import Loop
 from farm_agent.wire import BlockPlan
 
-Clock = Callable[[], int]
-CLOCK_NAME = "CLOCK_MONOTONIC"
 CHUNK_RUNS = 65536
 MOST_RUNS = 5_000_000
 WINDOW_NS = 200_000_000
@@ -38,19 +36,19 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class Block:
-    """One timed block. ``chunks`` hold start,end pairs in order; ``ended``: floor or cap."""
+    """One timed block. ``chunks`` hold rows of ``columns`` in order; ``ended``: floor or cap."""
 
     warmup: WarmUp
     chunks: List[array[int]]
     count: int
     ended: str
-    timer_step_ns: int
-    timer_cost_ns: int
+    columns: Tuple[str, ...] = ("start", "end")
+    calls_per_sample: int = 1
 
     def to_bytes(self) -> bytes:
-        """All pairs as little-endian int64."""
+        """All rows as little-endian int64."""
         parts = []
-        left = self.count * 2
+        left = self.count * len(self.columns)
         for chunk in self.chunks:
             part = chunk[: min(left, len(chunk))]
             if sys.byteorder == "big":
@@ -60,51 +58,40 @@ class Block:
         return b"".join(parts)
 
 
-def measure(call: Callable[[], object], plan: BlockPlan, clock: Clock = time.monotonic_ns) -> Block:
-    """Warm up and time ``call``. The garbage collector is off meanwhile."""
-    step_ns, cost_ns = calibrate(clock)
+def measure(loop: Loop, plan: BlockPlan) -> Block:
+    """Warm up and time the loop's inference. The garbage collector is off meanwhile."""
     was_enabled = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
-        warmup = warm_up(call, plan, clock)
-        chunks, count, ended = timed(call, plan, clock)
+        warmup = warm_up(loop, plan)
+        chunks, count, ended = timed(loop, plan)
     finally:
         if was_enabled:
             gc.enable()
-    return Block(warmup, chunks, count, ended, step_ns, cost_ns)
+    return Block(warmup, chunks, count, ended)
 
 
-def calibrate(clock: Clock, reads: int = 2000) -> Tuple[int, int]:
-    """The clock's smallest step seen and the median cost of one read, in ns."""
-    times = array("q", bytes(8 * reads))
-    for index in range(reads):
-        times[index] = clock()
-    steps = sorted(b - a for a, b in zip(times, times[1:]))
-    moving = [step for step in steps if step > 0]
-    return (moving[0] if moving else 0), (steps[len(steps) // 2] if steps else 0)
-
-
-def warm_up(call: Callable[[], object], plan: BlockPlan, clock: Clock) -> WarmUp:
+def warm_up(loop: Loop, plan: BlockPlan) -> WarmUp:
     """Run until two neighbouring windows agree; give up at ``plan.warmup_max_ns`` with steady False.
 
     At least ``warmup_min_ns`` and ``warmup_min_runs``; a model too slow for that many runs gets half of
     ``warmup_max_ns``.
     """
-    window = array("q", bytes(8 * WINDOW_KEPT))
+    window = array("q", bytes(16 * WINDOW_KEPT))
     previous: List[int] = []
     runs = in_window = 0
-    begin = opened = clock()
+    begin = opened = loop.now()
     while True:
-        start = clock()
-        call()
-        end = clock()
-        window[in_window % WINDOW_KEPT] = end - start
-        runs += 1
-        in_window += 1
+        slot = in_window % WINDOW_KEPT
+        runs_now = loop.run(window, slot, WINDOW_KEPT - slot, opened + WINDOW_NS)
+        end = window[2 * (slot + runs_now) - 1]
+        runs += runs_now
+        in_window += runs_now
         elapsed, age = end - begin, end - opened
         if (age >= WINDOW_NS and in_window >= WINDOW_RUNS) or age >= OLD_WINDOW_NS:
-            current = sorted(window[: min(in_window, WINDOW_KEPT)])
+            kept = min(in_window, WINDOW_KEPT)
+            current = sorted(window[2 * index + 1] - window[2 * index] for index in range(kept))
             slow_enough = runs >= plan.warmup_min_runs or elapsed >= plan.warmup_max_ns // 2
             if elapsed >= plan.warmup_min_ns and slow_enough and agree(previous, current):
                 return WarmUp(runs, elapsed, steady=True)
@@ -121,22 +108,24 @@ def agree(earlier: Sequence[int], later: Sequence[int]) -> bool:
     return all(_close(_quantile(earlier, at), _quantile(later, at), limit) for at, limit in limits)
 
 
-def timed(call: Callable[[], object], plan: BlockPlan, clock: Clock) -> Tuple[List[array[int]], int, str]:
+def timed(loop: Loop, plan: BlockPlan) -> Tuple[List[array[int]], int, str]:
     """The block itself: (chunks of pairs, count, floor or cap). At least one run."""
     chunks: List[array[int]] = []
-    count = 0
-    begin = clock()
+    count = elapsed = 0
+    begin = loop.now()
     while True:
         chunk = array("q", bytes(16 * CHUNK_RUNS))
         chunks.append(chunk)
-        for index in range(0, 2 * CHUNK_RUNS, 2):
-            start = clock()
-            call()
-            end = clock()
-            chunk[index] = start
-            chunk[index + 1] = end
-            count += 1
-            elapsed = end - begin
+        filled = 0
+        while filled < CHUNK_RUNS:
+            until = begin + (plan.min_time_ns if elapsed < plan.min_time_ns else plan.max_time_ns)
+            wanted = min(CHUNK_RUNS - filled, MOST_RUNS - count)
+            if elapsed >= plan.min_time_ns:
+                wanted = min(wanted, max(1, plan.min_runs - count))
+            done = loop.run(chunk, filled, wanted, until)
+            filled += done
+            count += done
+            elapsed = chunk[2 * filled - 1] - begin
             if elapsed >= plan.min_time_ns and count >= plan.min_runs:
                 return chunks, count, "floor"
             if elapsed >= plan.max_time_ns or count >= MOST_RUNS:

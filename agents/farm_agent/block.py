@@ -13,16 +13,19 @@ import time
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Dict, NoReturn, Optional
+from typing import Any, Dict, NoReturn, Optional, Tuple
 
-from farm_agent import bench, check, codec, faults, feed, files, runtimes, task
+from farm_agent import bench, codec, faults, feed, files, harness, runtimes, scenarios, task
 from farm_agent.errors import FarmError
 from farm_agent.wire import ArtifactSpec, Blob, BlockPlan, Failure
 
 
 @dataclass(frozen=True)
 class BlockRequest:
-    """``golden_path``: the .npz whose sample 0 is the input; without it the inputs are zeros."""
+    """``golden_path``: the .npz whose sample 0 is the input; without it the inputs are zeros.
+
+    ``point``: where on the scenario's curve this process lies.
+    """
 
     runtime: str
     artifact: ArtifactSpec
@@ -32,6 +35,10 @@ class BlockRequest:
     options: Dict[str, Any] = field(default_factory=dict)
     golden_path: Optional[str] = None
     memory_limit_bytes: int = 0
+    scenario: str = "latency"
+    scenario_options: Dict[str, str] = field(default_factory=dict)
+    point: Dict[str, str] = field(default_factory=dict)
+    harness: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,10 @@ class Timings:
     count: int
     timer_step_ns: int
     timer_cost_ns: int
+    harness: str
+    fallback: str = ""
+    columns: Tuple[str, ...] = ("start", "end")
+    calls_per_sample: int = 1
 
 
 @dataclass(frozen=True)
@@ -111,7 +122,9 @@ def _measure(request: BlockRequest, link: Link) -> BlockMessage:
     link.phase("imported", {"runtime": probe.version, "numpy": _numpy_version()})
     began = clock()
     options = {"precision": request.artifact.precision, **request.options}
-    session = check.open_artifact(module, request.artifact, request.directory, options)
+    session, fallback = harness.open_session(
+        module, request.artifact, request.directory, options, request.harness
+    )
     load_ns = clock() - began
     link.phase("loaded")
     inputs = request.artifact.inputs or feed.identity(session.inputs())
@@ -123,7 +136,10 @@ def _measure(request: BlockRequest, link: Link) -> BlockMessage:
         call()
         first_ns = clock() - began
         link.phase("first-inference")
-        block = bench.measure(call, request.plan, clock)
+        loop = harness.loop_of(session, fallback)
+        block = scenarios.load(request.scenario).measure(loop, request)
+    except FarmError:
+        raise
     except Exception as error:
         raise faults.runtime_error(request.runtime, "run", error) from error
     link.phase("measured")
@@ -137,8 +153,12 @@ def _measure(request: BlockRequest, link: Link) -> BlockMessage:
         steady=warm.steady,
         ended=block.ended,
         count=block.count,
-        timer_step_ns=block.timer_step_ns,
-        timer_cost_ns=block.timer_cost_ns,
+        timer_step_ns=loop.step_ns,
+        timer_cost_ns=loop.cost_ns,
+        harness=loop.harness,
+        fallback=loop.fallback,
+        columns=block.columns,
+        calls_per_sample=block.calls_per_sample,
     )
     return BlockMessage(timings=timings, samples=_save(Path(request.samples_path), block))
 

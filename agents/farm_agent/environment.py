@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Mapping
 
-from farm_agent import bench, pack, sysfs
+from farm_agent import loop, pack, sysfs
 from farm_agent.wire import JobSpec
 
 
@@ -32,7 +32,7 @@ def conditions(spec: JobSpec, versions: Mapping[str, str]) -> Dict[str, Any]:
         "threads": spec.threads,
         "options": dict(spec.options),
         "affinity": sorted(os.sched_getaffinity(0)),
-        "clock": bench.CLOCK_NAME,
+        "clock": loop.CLOCK_NAME,
         "clocksource": sysfs.text("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         # Nothing here drops or warms it: load times are those of whatever was cached.
         "page_cache": "unknown",

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from farm_agent import cas, files, identity, job, pack
+from farm_agent import cas, files, identity, job, pack, scenarios
 from farm_agent.errors import FarmError, InfrastructureError, JobError, UsageError
 from farm_agent.job import Job, Record
 from farm_agent.root import Root
@@ -19,6 +19,8 @@ from farm_agent.wire import JobSpec, JobState, blobs_of, spec_hash
 GENTLE_STOP_S = 5.0
 HARD_STOP_S = 5.0
 GO = b"go"
+# v0: v1 without gate, pins and interval rule, which a spec asks for one by one.
+PROTOCOLS = ("closed-loop/v0", "closed-loop/v1")
 
 
 def start(root: Root, spec: JobSpec) -> JobState:
@@ -64,7 +66,7 @@ def validate(spec: JobSpec) -> None:
     names = [blob.name for blob in spec.artifact.files]
     if not names or len(set(names)) != len(names):
         raise UsageError("an artifact needs files of different names", code="artifact.files", fix="")
-    if (spec.scenario, spec.protocol) != ("latency", "closed-loop/v0"):
+    if spec.scenario not in scenarios.names() or spec.protocol not in PROTOCOLS:
         raise JobError(
             f"this agent does not know the scenario {spec.scenario} under {spec.protocol}",
             code="job.unsupported",

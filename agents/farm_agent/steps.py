@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Protocol
+from typing import Any, Dict, List, Mapping, Optional, Protocol
 
-from farm_agent import check, child, codec, evaluate, faults, files, identity, memory, sysfs
+from farm_agent import check, child, codec, evaluate, faults, files, identity, memory, scenarios, sysfs
 from farm_agent.block import BlockMessage, BlockRequest
 from farm_agent.errors import FarmBug, FarmError
 from farm_agent.wire import BlockResult, JobResult, JobSpec, MemoryPhase
@@ -30,8 +30,8 @@ class Keeper(Protocol):
 def run_all(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
     """Raises the first error; what was finished before it is kept."""
     run_check(keeper, spec, folder)
-    for index in range(spec.plan.blocks):
-        run_block(keeper, spec, folder, index)
+    for index, point in enumerate(scenarios.load(spec.scenario).points(spec)):
+        run_block(keeper, spec, folder, index, point)
     if spec.dataset is not None:
         run_evaluation(keeper, spec, folder)
 
@@ -76,7 +76,7 @@ def run_evaluation(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
     keeper.keep(replace(keeper.result, accuracy=response.accuracy))
 
 
-def run_block(keeper: Keeper, spec: JobSpec, folder: Path, index: int) -> None:
+def run_block(keeper: Keeper, spec: JobSpec, folder: Path, index: int, point: Mapping[str, str]) -> None:
     """One fresh process, watched from outside."""
     keeper.emit("progress", {"block": index, "blocks": spec.plan.blocks})
     request = BlockRequest(
@@ -88,6 +88,10 @@ def run_block(keeper: Keeper, spec: JobSpec, folder: Path, index: int) -> None:
         options=_options(spec),
         golden_path=_golden_path(spec, folder),
         memory_limit_bytes=spec.memory_limit_bytes,
+        scenario=spec.scenario,
+        scenario_options=spec.scenario_options,
+        point=dict(point),
+        harness=spec.harness,
     )
     path = folder / f"block-{index}.request.json"
     files.write_atomic(path, codec.dumps(request).encode())
@@ -96,7 +100,7 @@ def run_block(keeper: Keeper, spec: JobSpec, folder: Path, index: int) -> None:
     ended = child.run(argv, spec.process_timeout_s, watch.on_line)
     keeper.note_versions(watch.versions)
     _raise_failure(keeper, f"block {index} ({spec.runtime})", ended, spec, watch.final)
-    result = watch.result(index)
+    result = replace(watch.result(index), point=dict(point))
     keeper.keep(replace(keeper.result, blocks=(*keeper.result.blocks, result)))
     keeper.emit(
         "block", {"block": index, "count": result.count, "steady": result.steady, "ended": result.ended}
@@ -149,7 +153,6 @@ class Watch:
         return BlockResult(
             index=index,
             samples=final.samples,
-            harness="python",
             memory=tuple(self._phases),
             cpu_pressure_pct=self.cpu_pressure_pct(),
             **timings,

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from farm.cli.duration import Duration
+from farm.cli.measure_options import block_plan, measure_of, measure_options
 from farm.cli.output import print_error, print_json, print_table, say
 from farm.cli.results_output import LAYOUTS, show_results
 from farm.cli.shapes_option import shape_option
@@ -66,10 +66,7 @@ if TYPE_CHECKING:
 )
 @click.option("--data", type=click.Path(path_type=Path), help="Labelled samples, an .npz with `labels`.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the generated inputs.")
-@click.option("--blocks", type=click.IntRange(1, 100), default=3, show_default=True, help="Fresh processes.")
-@click.option("--min-time", type=Duration(), default="1s", show_default=True, help="Least time per process.")
-@click.option("--min-runs", type=click.IntRange(1), default=100, show_default=True, help="Least inferences.")
-@click.option("--max-time", type=Duration(), default="60s", show_default=True, help="Most time per process.")
+@measure_options
 @click.option(
     "--wait", type=Duration(), default="10m", show_default=True, help="How long to wait for a device."
 )
@@ -82,11 +79,10 @@ if TYPE_CHECKING:
 )
 @click.option("--format", "layout", type=click.Choice(LAYOUTS), default="table", help="Of the final results.")
 @json_option
-@click.pass_context
 @pass_state
 def command(
     state: State,
-    context: click.Context,
+    /,
     models: tuple[Path, ...],
     devices: tuple[str, ...],
     runtimes: tuple[str, ...],
@@ -97,14 +93,11 @@ def command(
     inputs: Path | None,
     data: Path | None,
     seed: int,
-    blocks: int,
-    min_time: float,
-    min_runs: int,
-    max_time: float,
     wait: float,
     labels: tuple[str, ...],
     dry_run: bool,
     layout: str,
+    **measuring: Any,  # noqa: ANN401 - the values of measure_options
 ) -> int:
     """Measure models on devices: convert, ship, run, judge, store.
 
@@ -115,10 +108,7 @@ def command(
     from farm.benchmark import execute, plan_for, with_sample
     from farm.plan import Request
     from farm.survey import surveyed
-    from farm_agent.wire import BlockPlan
 
-    if max_time < min_time and context.get_parameter_source("max_time") is ParameterSource.COMMANDLINE:
-        raise click.BadParameter("it is less than --min-time", param_hint="--max-time")
     _present("--inputs", inputs)
     _present("--data", data)
     request = with_sample(
@@ -133,13 +123,8 @@ def command(
             inputs=inputs,
             data=data,
             seed=seed,
-            blocks=BlockPlan(
-                blocks=blocks,
-                min_time_ns=int(min_time * 1e9),
-                min_runs=min_runs,
-                max_time_ns=int(max(max_time, min_time) * 1e9),
-                warmup_min_ns=int(min(0.5, min_time) * 1e9),
-            ),
+            blocks=block_plan(measuring),
+            measure=measure_of(measuring),
             wait_s=wait,
             labels=_labels(labels),
         )

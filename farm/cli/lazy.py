@@ -15,7 +15,18 @@ import click
 import farm.cli
 
 HELPERS = frozenset(
-    {"crash", "duration", "lazy", "output", "results_output", "shapes_option", "state", "table", "types"}
+    {
+        "crash",
+        "duration",
+        "lazy",
+        "measure_options",
+        "output",
+        "results_output",
+        "shapes_option",
+        "state",
+        "table",
+        "types",
+    }
 )
 
 

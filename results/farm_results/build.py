@@ -12,7 +12,7 @@ from farm_agent import codec
 from farm_agent.errors import FarmError
 from farm_agent.wire import BlockResult, Facts, Failure, JobResult, JobSpec
 from farm_profiles.profile import Target
-from farm_results.model import Latency, Result, Verdict
+from farm_results.model import Energy, Latency, Result, Verdict
 
 
 class Identity(TypedDict):
@@ -35,6 +35,9 @@ def result_of(
     latency: Latency | None,
     verdict: Verdict,
     sample_hashes: Sequence[str] = (),
+    trace_hashes: Sequence[str] = (),
+    metrics: Mapping[str, float] | None = None,
+    energy: Sequence[Energy] = (),
     facts: Facts | None = None,
     artifact: Mapping[str, Any] | None = None,
     sent_bytes: int = 0,
@@ -63,6 +66,8 @@ def result_of(
         artifact_bytes=sum(blob.size_bytes for blob in spec.artifact.files),
         max_abs_error=job.check.max_abs_error if job.check else None,
         sample_hashes=tuple(sample_hashes),
+        trace_hashes=tuple(trace_hashes),
+        harness=_harness(job),
         document=document,
     )
     if job.outcome != "ok" or latency is None:
@@ -72,6 +77,8 @@ def result_of(
         base,
         status="ok",
         latency=latency,
+        metrics=dict(metrics or {}),
+        energy=tuple(energy),
         import_ns=_median(job.blocks, lambda block: block.import_ns),
         load_ns=_median(job.blocks, lambda block: block.load_ns),
         first_inference_ns=_median(job.blocks, lambda block: block.first_inference_ns),
@@ -143,6 +150,13 @@ def _why(job: JobResult) -> Failure:
 
 def _median(blocks: Sequence[BlockResult], field: Callable[[BlockResult], int]) -> float | None:
     return float(statistics.median(field(block) for block in blocks)) if blocks else None
+
+
+def _harness(job: JobResult) -> str:
+    """What timed the runs: native, python, both where the processes differ, or the tool's name."""
+    if job.tool is not None:
+        return job.tool.tool
+    return "+".join(sorted({block.harness for block in job.blocks}))
 
 
 def _peak_bytes(blocks: Sequence[BlockResult]) -> int | None:

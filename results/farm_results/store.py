@@ -69,10 +69,10 @@ class Store:
         Put the sample files into ``objects`` first. Raises InfrastructureError ``store.object-missing``
         when one is not there, and FarmBug ``store.run-missing`` when the run was never added.
         """
-        for sha256 in result.sample_hashes:
+        for sha256 in (*result.sample_hashes, *result.trace_hashes):
             if not self.objects.has(sha256):
                 raise InfrastructureError(
-                    f"the samples {sha256[:12]}... of job {result.job_id} are not in the store",
+                    f"the samples or traces {sha256[:12]}... of job {result.job_id} are not in the store",
                     code="store.object-missing",
                     fix="fetch the job's samples again before its result is stored",
                 )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from farm_agent import bench
+from farm_agent.loop import PythonLoop, calibrate
 from farm_agent.wire import BlockPlan
 
 MS = 1_000_000
@@ -35,6 +36,10 @@ class Clock:
         self.now += next(self._durations)
 
 
+def looped(clock: Clock) -> PythonLoop:
+    return PythonLoop(clock.infer, clock=clock)
+
+
 def pairs(block: bench.Block) -> np.ndarray:
     return np.frombuffer(block.to_bytes(), "<i8").reshape(-1, 2)
 
@@ -42,7 +47,7 @@ def pairs(block: bench.Block) -> np.ndarray:
 def test_every_start_and_end_is_kept_in_order() -> None:
     clock = Clock(chain(repeat(5 * MS, 80), range(MS, 10**12, MS)))
     plan = BlockPlan(min_time_ns=0, min_runs=4, warmup_min_ns=0, warmup_min_runs=1, warmup_max_ns=500 * MS)
-    block = bench.measure(clock.infer, plan, clock)
+    block = bench.measure(looped(clock), plan)
     kept = pairs(block)
     assert block.count == 4
     assert (kept[1:, 0] >= kept[:-1, 1]).all()
@@ -51,23 +56,23 @@ def test_every_start_and_end_is_kept_in_order() -> None:
 
 def test_a_block_needs_both_its_time_and_its_runs() -> None:
     clock = Clock(repeat(10 * MS))
-    by_time = bench.timed(clock.infer, BlockPlan(min_time_ns=S, min_runs=10), clock)
-    by_runs = bench.timed(clock.infer, BlockPlan(min_time_ns=S, min_runs=300), clock)
+    by_time = bench.timed(looped(clock), BlockPlan(min_time_ns=S, min_runs=10))
+    by_runs = bench.timed(looped(clock), BlockPlan(min_time_ns=S, min_runs=300))
     assert (by_time[1], by_time[2]) == (100, "floor")
     assert (by_runs[1], by_runs[2]) == (300, "floor")
 
 
 def test_a_slow_model_ends_at_the_cap_with_what_it_has() -> None:
     clock = Clock(repeat(90 * S))
-    _, count, ended = bench.timed(clock.infer, BlockPlan(max_time_ns=60 * S), clock)
+    _, count, ended = bench.timed(looped(clock), BlockPlan(max_time_ns=60 * S))
     assert (count, ended) == (1, "cap")
 
 
 def test_more_samples_than_one_chunk_stay_in_order() -> None:
     clock = Clock(repeat(10))
     count = bench.CHUNK_RUNS + 5
-    chunks, runs, _ = bench.timed(clock.infer, BlockPlan(min_time_ns=0, min_runs=count), clock)
-    block = bench.Block(bench.WarmUp(0, 0, steady=True), chunks, runs, "floor", 0, 0)
+    chunks, runs, _ = bench.timed(looped(clock), BlockPlan(min_time_ns=0, min_runs=count))
+    block = bench.Block(bench.WarmUp(0, 0, steady=True), chunks, runs, "floor")
     assert len(chunks) == 2
     assert pairs(block).shape == (count, 2)
     assert (np.diff(pairs(block).ravel()) >= 0).all()
@@ -76,20 +81,20 @@ def test_more_samples_than_one_chunk_stay_in_order() -> None:
 def test_the_number_of_samples_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "MOST_RUNS", 50)
     clock = Clock(repeat(10))
-    _, count, ended = bench.timed(clock.infer, BlockPlan(min_time_ns=S, min_runs=10**9), clock)
+    _, count, ended = bench.timed(looped(clock), BlockPlan(min_time_ns=S, min_runs=10**9))
     assert (count, ended) == (50, "cap")
 
 
 def test_constant_times_are_steady_after_two_windows() -> None:
     clock = Clock(repeat(10 * MS))
-    warm = bench.warm_up(clock.infer, BlockPlan(warmup_min_ns=0, warmup_min_runs=1), clock)
+    warm = bench.warm_up(looped(clock), BlockPlan(warmup_min_ns=0, warmup_min_runs=1))
     assert warm == bench.WarmUp(40, 400 * MS, steady=True)
 
 
 def test_warm_up_waits_for_falling_times_to_settle() -> None:
     falling = [int(40 * MS * 0.9**k) + 5 * MS for k in range(40)]
     clock = Clock(chain(falling, repeat(5 * MS)))
-    warm = bench.warm_up(clock.infer, BlockPlan(warmup_min_ns=0, warmup_min_runs=1), clock)
+    warm = bench.warm_up(looped(clock), BlockPlan(warmup_min_ns=0, warmup_min_runs=1))
     assert warm.steady
     assert warm.runs > len(falling) / 2
 
@@ -97,7 +102,7 @@ def test_warm_up_waits_for_falling_times_to_settle() -> None:
 def test_times_that_never_settle_are_given_up_and_said_to_be_unsteady() -> None:
     rising = (int(MS * 1.01**k) for k in range(2000))
     clock = Clock(rising)
-    warm = bench.warm_up(clock.infer, BlockPlan(warmup_max_ns=5 * S), clock)
+    warm = bench.warm_up(looped(clock), BlockPlan(warmup_max_ns=5 * S))
     assert not warm.steady
     assert 5 * S <= warm.elapsed_ns < 7 * S
 
@@ -105,20 +110,20 @@ def test_times_that_never_settle_are_given_up_and_said_to_be_unsteady() -> None:
 def test_warm_up_takes_its_least_time_and_runs() -> None:
     clock = Clock(repeat(10 * MS))
     plan = BlockPlan(warmup_min_ns=1500 * MS, warmup_min_runs=500)
-    warm = bench.warm_up(clock.infer, plan, clock)
+    warm = bench.warm_up(looped(clock), plan)
     assert warm.steady
     assert warm.runs >= 500
 
 
 def test_an_inference_longer_than_a_window_can_be_steady() -> None:
     clock = Clock(repeat(10 * S))
-    warm = bench.warm_up(clock.infer, BlockPlan(), clock)
+    warm = bench.warm_up(looped(clock), BlockPlan())
     assert warm == bench.WarmUp(2, 20 * S, steady=True)
 
 
 def test_an_inference_longer_than_the_whole_warm_up_runs_once() -> None:
     clock = Clock(repeat(100 * S))
-    warm = bench.warm_up(clock.infer, BlockPlan(), clock)
+    warm = bench.warm_up(looped(clock), BlockPlan())
     assert (warm.runs, warm.steady) == (1, False)
 
 
@@ -131,8 +136,8 @@ def test_windows_with_unlike_quartiles_do_not_agree() -> None:
 
 
 def test_the_timer_is_calibrated_with_its_own_clock() -> None:
-    assert bench.calibrate(Clock([], cost_ns=40)) == (40, 40)
-    assert bench.calibrate(Clock([])) == (0, 0)
+    assert calibrate(Clock([], cost_ns=40)) == (40, 40)
+    assert calibrate(Clock([])) == (0, 0)
 
 
 def test_the_garbage_collector_is_off_while_measuring_and_on_again_after_an_error() -> None:
@@ -144,6 +149,6 @@ def test_the_garbage_collector_is_off_while_measuring_and_on_again_after_an_erro
 
     clock: Callable[[], int] = Clock([])
     with contextlib.suppress(ValueError):
-        bench.measure(call, BlockPlan(), clock)
+        bench.measure(PythonLoop(call, clock=clock), BlockPlan())
     assert seen == [False]
     assert gc.isenabled()
