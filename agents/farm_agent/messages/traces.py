@@ -11,9 +11,12 @@ class Channel:
     """One quantity of a sensor.
 
     ``kind`` names the quantity with its unit: temperature_c, frequency_khz, power_w, energy_j (a counter that
-    only grows, but for its wrap at ``wraps_at``), voltage_v, current_a, flags (bits), count, level_pct,
-    charge_state. ``scope`` says what a power or energy value covers: module_input, rail, rail_sum, soc_rails,
-    package, core, dram, gpu, battery, wall, input. ``quantum``: the smallest step the sensor can show.
+    only grows, but for its wrap at ``wraps_at``), voltage_v, current_a, count, load_pct, level_pct,
+    memory_bytes, charge_state (1 unknown, 2 charging, 3 discharging, 4 not charging, 5 full). Of throttling
+    tell: throttle_state (being slowed down while above 0), throttle_count and throttle_time_ms (slowed down
+    when it grew), flags (bits 0-3 are what is wrong now, 16-19 the same since boot). ``scope`` says what a
+    power or energy value covers: module_input, rail, rail_sum, soc_rails, package, core, dram, gpu, battery,
+    wall, input. ``quantum``: the smallest step the sensor can show.
     """
 
     name: str

@@ -58,8 +58,8 @@ class Sensor(Protocol):
 
 
 def names() -> Tuple[str, ...]:
-    """Every sensor this agent knows, without importing any."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+    """Every sensor this agent knows, without importing any; packages hold what sensors share."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg))
 
 
 def load(name: str) -> Any:  # noqa: ANN401 - a module with the functions above
