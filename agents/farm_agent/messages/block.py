@@ -32,7 +32,10 @@ class BlockPlan:
 class MemoryPhase:
     """Memory of the measured process, read from outside at the end of a phase. None: the kernel does not say.
 
-    Phases in order: started, imported, loaded, first-inference, measured.
+    Phases in order: started, imported, loaded, first-inference, warmed-up, measured. ``harness_bytes``: how
+    much of it the timed loop's own sample buffers are; the model's memory is without them.
+    ``device_available_bytes``: MemAvailable of the whole device, whose fall since ``imported`` shows what a
+    GPU that shares the memory took (its memory counts to no process).
     """
 
     phase: str
@@ -41,6 +44,8 @@ class MemoryPhase:
     pss_bytes: Optional[int] = None
     uss_bytes: Optional[int] = None
     swap_bytes: Optional[int] = None
+    harness_bytes: int = 0
+    device_available_bytes: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,16 @@ class BlockResult:
     """One fresh process: its samples (gzip of little-endian int64 rows in ns) and its phases.
 
     ``columns`` names what a row holds; the latency of a row is end minus its first time (scheduled or
-    start). ``point``: where this block lies on a scenario's curve ({"streams": "2"}). ``calls_per_sample``:
-    inferences in one row; ``fallback``: why the harness is not native; ``ci_half_width``: reached, a share
-    of the median.
+    start). ``point``: where this block lies on a scenario's curve ({"streams": "2"}). ``fallback``: why the
+    harness is not native.
+
+    ``calls_per_sample``: inferences back to back in one row, more than 1 where one alone is too short for
+    the timer. A row's latency is then that of all of them: whoever shows a latency divides by it, and its
+    percentiles are those of means of so many. ``count`` counts rows.
+
+    ``ended``: ci (interval rule met after the floors), floor (no interval was asked for), cap (the time or
+    the rows ran out), runs (a scenario's own number). ``ci_half_width``: the median's 95 % interval at the
+    end, the larger side as a share of the median; None: too few rows to tell.
     """
 
     index: int
