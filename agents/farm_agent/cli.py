@@ -79,6 +79,12 @@ def _evaluate(request: str, response: str) -> int:
     evaluate.main(request, response)
 
 
+def _layers(request: str, response: str) -> int:
+    from farm_agent import layers
+
+    layers.main(request, response)
+
+
 def _probe(name: str) -> int:
     from farm_agent import facts
 
@@ -96,6 +102,7 @@ INTERNAL: Dict[str, Tuple[int, Callable[..., int]]] = {
     "_block": (1, _block),
     "_check": (2, _check),
     "_evaluate": (2, _evaluate),
+    "_layers": (2, _layers),
     "_probe": (1, _probe),
     "_supervise": (1, _supervise),
 }

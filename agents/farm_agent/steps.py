@@ -7,7 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Protocol
 
-from farm_agent import check, child, codec, evaluate, faults, files, identity, memory, scenarios, sysfs
+from farm_agent import (
+    check,
+    child,
+    codec,
+    evaluate,
+    faults,
+    files,
+    identity,
+    layers,
+    memory,
+    scenarios,
+    sysfs,
+)
 from farm_agent.block import BlockMessage, BlockRequest
 from farm_agent.errors import FarmBug, FarmError
 from farm_agent.wire import BlockResult, JobResult, JobSpec, MemoryPhase
@@ -32,6 +44,8 @@ def run_all(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
     run_check(keeper, spec, folder)
     for index, point in enumerate(scenarios.load(spec.scenario).points(spec)):
         run_block(keeper, spec, folder, index, point)
+    if spec.profile_ops:
+        layers.run(keeper, spec, folder)
     if spec.dataset is not None:
         run_evaluation(keeper, spec, folder)
 

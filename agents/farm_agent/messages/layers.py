@@ -9,7 +9,8 @@ from typing import Any, Dict, Optional, Tuple
 @dataclass(frozen=True)
 class Layer:
     """One row. ``unit``: execution provider, delegate or device that ran it; ``status``: run, fused, not_run
-    or unprofilable; ``precision`` in our words, "" where the profiler does not tell; times per inference."""
+    or unprofilable; ``precision`` in our words, "" where the profiler does not tell; times per inference,
+    without what ran inside it as a row of its own; ``count``: kernels seen over all profiled inferences."""
 
     index: int
     name: str
@@ -31,8 +32,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class LayerProfile:
-    """``source``: ort, ov, litert or trt. ``sum_us`` of the layers' means; ``inference_us``: median time of
-    a whole inference in the profiling process, so that coverage = sum_us / inference_us."""
+    """``source``: ort, ov, litert or trt.
+
+    ``sum_us``: median over the inferences of the layers' sum (of their means where a profiler keeps no single
+    inferences); ``inference_us``: median time of a whole inference while profiled, so that coverage =
+    sum_us / inference_us; ``clean_us``: the same process before, with the profiler off. ``asked_unit``: the
+    unit that the job asked for; a layer that ran on another one fell back. ``problem``: why there is nothing.
+    """
 
     source: str
     layers: Tuple[Layer, ...]
@@ -40,3 +46,5 @@ class LayerProfile:
     sum_us: Optional[float] = None
     inference_us: Optional[float] = None
     problem: str = ""
+    clean_us: Optional[float] = None
+    asked_unit: str = ""

@@ -121,13 +121,22 @@ class Session:
         arrays = self._binding.copy_outputs_to_cpu() if self._binding is not None else self.call()
         return {spec.name: array for spec, array in zip(self._output_specs, arrays)}
 
-    def proof(self) -> Optional[PrecisionProof]:
-        """One profiled run in a session of its own; the profile names every kernel's tensor types."""
+    @property
+    def provider(self) -> str:
+        """The execution provider that was asked for."""
+        return self._provider
+
+    def profiled(self, prefix: str) -> Any:  # noqa: ANN401 - onnxruntime.InferenceSession
+        """A second session with the same settings that writes a profile to a file that begins so."""
         settings = self._ort.SessionOptions()
         settings.enable_profiling = True
+        settings.profile_file_prefix = prefix
+        return self._create(settings)
+
+    def proof(self) -> Optional[PrecisionProof]:
+        """One profiled run in a session of its own; the profile names every kernel's tensor types."""
         with tempfile.TemporaryDirectory(prefix="farm-") as folder:
-            settings.profile_file_prefix = str(Path(folder) / "profile")
-            session = self._create(settings)
+            session = self.profiled(str(Path(folder) / "profile"))
             try:
                 session.run(None, self._feed)
             finally:

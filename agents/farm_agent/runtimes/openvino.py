@@ -96,12 +96,26 @@ class Session:
         }
         if device != "CPU":
             del settings["INFERENCE_NUM_THREADS"]
+        self.device = device
+        self._core, self._path, self._settings = core, path, settings
+        self._compile()
+        self._held: List[Any] = []
+
+    def _compile(self) -> None:
         try:
-            self._compiled = core.compile_model(core.read_model(path), device, settings)
+            self._compiled = self._core.compile_model(
+                self._core.read_model(self._path), self.device, self._settings
+            )
             self._request = self._compiled.create_infer_request()
         except Exception as error:
             raise faults.runtime_error("OpenVINO", "load", error) from error
-        self._held: List[Any] = []
+
+    def profile(self, feed: Mapping[str, Any]) -> Any:  # noqa: ANN401 - openvino.InferRequest
+        """Compile again with counters per layer and bind; the request that ``call`` runs from now on."""
+        self._settings["PERF_COUNT"] = "YES"
+        self._compile()
+        self.bind(feed)
+        return self._request
 
     def inputs(self) -> List[TensorSpec]:
         return [_spec(port) for port in self._compiled.inputs]

@@ -1,0 +1,88 @@
+"""OpenVINO: ``PERF_COUNT`` and ``InferRequest.profiling_info``, which tells of the last inference alone.
+
+Also reads what ``benchmark_app -pc`` prints. A layer that is NOT_RUN was fused into another, optimised away,
+or took less than a microsecond: OpenVINO does not tell which. A network that was compiled into one Subgraph
+with no time cannot be profiled.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, List, Tuple
+
+from farm_agent.messages.layers import Layer
+from farm_agent.profilers import Profiled, ProfileRequest, timed, unreadable
+from farm_agent.profilers.rows import Kernel, combine, number, short
+from farm_agent.trace import precision_of
+
+SOURCE = "ov"
+STATUS = {"EXECUTED": "run", "NOT_RUN": "not_run", "OPTIMIZED_OUT": "fused"}
+LINE = re.compile(
+    r"(?P<name>.+?)\s+Status\.(?P<status>[A-Z_]+)\s+layerType:\s+(?P<kind>\S+)\s+execType:\s+(?P<kernel>\S+)"
+    r"\s+realTime \(ms\):\s+(?P<ms>[0-9.]+)\s+cpuTime \(ms\):\s+[0-9.]+\s*"
+)
+LONGEST_LINE = 2000
+
+
+def profile(session: Any, request: ProfileRequest) -> Profiled:  # noqa: ANN401 - runtimes.openvino.Session
+    """Profile with a model compiled again with counters, each inference by itself."""
+    infer = session.profile(request.feed)
+    timed(session.call, request.warmup)
+    wholes: List[float] = []
+    runs: List[List[Kernel]] = []
+    for _ in range(request.runs):
+        wholes += timed(session.call, 1)
+        runs.append([kernel(info, session.device) for info in infer.profiling_info])
+    layers, sums = combine(runs)
+    return Profiled(layers, sums, tuple(wholes), session.device)
+
+
+def kernel(info: Any, unit: str) -> Kernel:  # noqa: ANN401 - openvino.ProfilingInfo
+    """One row of ``profiling_info``; its times are whole microseconds."""
+    status = str(info.status).rpartition(".")[2]
+    us = number(info.real_time.total_seconds() * 1e6)
+    return _kernel(str(info.node_name), str(info.node_type), str(info.exec_type), status, us, unit)
+
+
+def parse(text: str) -> Tuple[Layer, ...]:
+    """The layers in the counters that ``benchmark_app -pc`` printed (milliseconds with three digits, names
+    cut by the tool). Raises MeasurementError ``layers.unreadable`` where there are none."""
+    found: List[Kernel] = []
+    for line in text.splitlines():
+        match = LINE.fullmatch(line[:LONGEST_LINE])
+        if match is None:
+            continue
+        try:
+            us = number(match["ms"]) * 1000.0
+        except ValueError as error:
+            raise unreadable("OpenVINO's counters", error) from error
+        key = str(len(found))  # names are cut: only their place tells them apart
+        row = _kernel(match["name"], match["kind"], match["kernel"], match["status"], us, "")
+        found.append(Kernel(row.layer, row.us, key))
+    if not found:
+        raise unreadable("OpenVINO's counters", "no line of a layer")
+    return combine([found])[0]
+
+
+def _kernel(name: str, kind: str, executed: str, status: str, us: float, unit: str) -> Kernel:
+    word = STATUS.get(status, "unprofilable")
+    if word == "run" and us == 0 and kind == "Subgraph":
+        word = "unprofilable"
+    layer = Layer(
+        index=0,
+        name=short(name),
+        op_type=short(kind),
+        status=word,
+        kernel=short(executed),
+        unit=unit,
+        precision=_precision(executed),
+        raw={"status": short(status)},
+    )
+    return Kernel(layer, us if word == "run" else 0.0)
+
+
+def _precision(executed: str) -> str:
+    """The precision in a kernel's name (``brgconv_avx512_bf16``); "" for what has no kernel."""
+    kernel_name, _, suffix = executed.rpartition("_")
+    word = precision_of(suffix) if kernel_name and kernel_name != "unknown" else "other"
+    return "" if word == "other" else word
