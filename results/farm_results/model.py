@@ -32,10 +32,15 @@ class Latency:
 
     ``p50_ns`` is the median of the processes' medians, with the hull of their exact 95 % order-statistic
     intervals as [p50_low_ns, p50_high_ns]. A percentile, an interval or a spread is None where the count
-    does not support it. ``mad_ns`` is the median of |x - median|, unscaled. ``between_block_spread`` is
-    (largest - smallest process median) / p50. ``drift`` is the largest, over the processes, of the last
-    quarter's median (its lower bound) over the first quarter's (its upper bound); ``median_to_min`` is
-    the smallest, over the processes, of median / minimum.
+    does not support it. ``intervals_ns`` holds the exact 95 % interval (low, high) of every percentile that
+    has one, by name ("p99"). ``mad_ns`` is the median of |x - median|, unscaled; ``cv`` is the standard
+    deviation over the mean. ``between_block_spread`` is (largest - smallest process median) / p50, and
+    ``between_cv`` the standard deviation of the process medians over their mean: the error that matters.
+    ``drift`` is the largest, over the processes, of the last quarter's median (its lower bound) over the
+    first quarter's (its upper bound); ``settling`` the same backwards in time. ``slope`` is the largest
+    robust slope of a process (``stats.trend``), as a share of its median over the whole block, and
+    ``slope_p`` the chance of one like it in samples without a trend. ``median_to_min`` is the smallest,
+    over the processes, of median / minimum.
     """
 
     count: int
@@ -53,6 +58,33 @@ class Latency:
     between_block_spread: float | None
     drift: float | None = None
     median_to_min: float | None = None
+    p5_ns: float | None = None
+    p99_9_ns: float | None = None
+    cv: float | None = None
+    between_cv: float | None = None
+    settling: float | None = None
+    slope: float | None = None
+    slope_p: float | None = None
+    intervals_ns: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """Runs of one process outside Tukey's fences (1.5 interquartile ranges: mild, 3: severe). None dropped.
+
+    ``causes``: how many of the high ones coincide with what telemetry saw (frozen, swap, major fault,
+    throttle, frequency drop, involuntary switch), or unknown. ``longest_stall_ns``: the longest time that
+    one row, or the pause between two rows of a closed loop, took beyond the median row.
+    """
+
+    count: int
+    low_severe: int = 0
+    low_mild: int = 0
+    high_mild: int = 0
+    high_severe: int = 0
+    causes: Mapping[str, int] = field(default_factory=dict)
+    longest_stall_ns: float = 0.0
+    median_row_ns: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +122,8 @@ class Result:
     record (job spec, job result, device facts, conversion) as JSON values; the fields beside it are
     what tables show and queries ask for. ``options`` are what the target hands to its runtime. ``metrics``
     are the scenario's own numbers, units in their names; ``trace_hashes`` the traces of the sensors, a file
-    per process; ``harness`` native, python or the name of a tool.
+    per process; ``harness`` native, python or the name of a tool. ``memory_delta_bytes`` is the peak less
+    what the process held once the runtime was imported; ``outliers`` has one entry per process.
     """
 
     job_id: str
@@ -131,6 +164,8 @@ class Result:
     metrics: Mapping[str, float] = field(default_factory=dict)
     energy: tuple[Energy, ...] = ()
     trace_hashes: tuple[str, ...] = ()
+    memory_delta_bytes: int | None = None
+    outliers: tuple[Outliers, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict)
 
 

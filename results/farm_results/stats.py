@@ -5,6 +5,9 @@ W. Q. Meeker, Statistical Intervals (1991), sections 5.2 and 5.3. The number of 
 xi_p is binomial(n, p), whatever the distribution of the samples is, so with x(1) <= ... <= x(n)
 
     P(x(r) <= xi_p <= x(s)) >= P(r <= B <= s - 1).
+
+Trends: H. Theil, Proc. KNAW 53 (1950); P. K. Sen, JASA 63 (1968) 1379; H. B. Mann, Econometrica 13 (1945)
+245; M. G. Kendall, Rank Correlation Methods, 4th ed. (1975), section 4.4 for ties.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 
 CONFIDENCE = 0.95
+TREND_BINS = 30
+BIN_SAMPLES = 5
+LEAST_BINS = 8
 
 
 def binomial_cdf(count: int, share: float) -> tuple[int, npt.NDArray[np.float64]]:
@@ -52,10 +58,11 @@ def interval_ranks(count: int, share: float, confidence: float = CONFIDENCE) -> 
 
 def minimum_count(share: float, confidence: float = CONFIDENCE) -> int:
     """The smallest count whose maximum is an upper confidence bound of the quantile: 1 - p^n >= confidence.
+    For a quantile below the median the same of the minimum, by symmetry.
 
     Below it, a percentile is only the largest value seen so far under another name.
     """
-    return max(1, math.ceil(math.log1p(-confidence) / math.log(share) - 1e-12))
+    return max(1, math.ceil(math.log1p(-confidence) / math.log(max(share, 1.0 - share)) - 1e-12))
 
 
 def quantile(ordered: Floats | Ints, share: float) -> float:
@@ -80,3 +87,34 @@ def interval(
 def mad(values: Floats | Ints) -> float:
     """Median of |x - median(x)|, unscaled."""
     return float(np.median(np.abs(values - np.median(values))))
+
+
+def trend(values: Floats | Ints) -> tuple[float, float] | None:
+    """(slope, p): by how much ``values``, in the order they were taken, rise from the first to the last, as
+    a share of their median (Theil-Sen), and the two-sided chance of such a trend by luck (Mann-Kendall).
+
+    Taken over the medians of up to 30 slices, so that neither outliers nor the likeness of neighbouring
+    samples makes a trend. None with fewer than 40 samples, or a median of zero.
+    """
+    bins = min(TREND_BINS, len(values) // BIN_SAMPLES)
+    if bins < LEAST_BINS:
+        return None
+    medians = np.array([float(np.median(part)) for part in np.array_split(values, bins)])
+    centre = float(np.median(medians))
+    if centre <= 0:
+        return None
+    rows, columns = np.triu_indices(bins, 1)
+    rises = medians[columns] - medians[rows]
+    slope = float(np.median(rises / (columns - rows))) * bins / centre
+    return slope, _mann_kendall(float(np.sign(rises).sum()), medians)
+
+
+def _mann_kendall(score: float, medians: npt.NDArray[np.float64]) -> float:
+    """Two-sided p of the score S, by the normal approximation with its correction for ties."""
+    n = len(medians)
+    _, ties = np.unique(medians, return_counts=True)
+    variance = (n * (n - 1) * (2 * n + 5) - float((ties * (ties - 1) * (2 * ties + 5)).sum())) / 18.0
+    if variance <= 0:
+        return 1.0
+    z = max(0.0, abs(score) - 1.0) / math.sqrt(variance)
+    return math.erfc(z / math.sqrt(2.0))

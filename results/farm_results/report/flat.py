@@ -12,12 +12,21 @@ from farm_results.model import Latency, Result
 _WHAT = ("job_id", "run_id", "model", "model_sha256", "device", "profile", "format", "runtime")
 _HOW = ("runtime_version", "precision", "executed_precision", "scenario", "protocol", "status")
 _ERROR = ("error_blame", "error_code", "error_message", "error_fix")
-_LATENCY = tuple(field.name for field in fields(Latency))
+_LATENCY = tuple(field.name for field in fields(Latency) if field.name != "intervals_ns")
+_PERCENTILES = ("p5", "p90", "p95", "p99", "p99_9")
 _COUNTS = ("count", "blocks")
 
 
 def _latency(name: str) -> Callable[[Result], Any]:
     return lambda result: None if result.latency is None else getattr(result.latency, name)
+
+
+def _bound(name: str, side: int) -> Callable[[Result], Any]:
+    def read(result: Result) -> float | None:
+        bounds = () if result.latency is None else result.latency.intervals_ns.get(name, ())
+        return bounds[side] if len(bounds) > side else None
+
+    return read
 
 
 def _own(name: str) -> Callable[[Result], Any]:
@@ -36,10 +45,16 @@ _READ: dict[str, tuple[str, Callable[[Result], Any]]] = {
     "verdict": ("text", lambda result: result.verdict.word),
     "caveats": ("text", lambda result: " ".join(caveat.code for caveat in result.verdict.caveats)),
     **{_column(name): ("int" if name in _COUNTS else "float", _latency(name)) for name in _LATENCY},
+    **{
+        f"{name}_{word}_ns": ("float", _bound(name, side))
+        for name in _PERCENTILES
+        for side, word in enumerate(("low", "high"))
+    },
     "import_ns": ("float", _own("import_ns")),
     "load_ns": ("float", _own("load_ns")),
     "first_inference_ns": ("float", _own("first_inference_ns")),
     "peak_memory_bytes": ("int", _own("peak_memory_bytes")),
+    "memory_delta_bytes": ("int", _own("memory_delta_bytes")),
     "artifact_bytes": ("int", _own("artifact_bytes")),
     "artifact_sha256": ("text", _own("artifact_sha256")),
     "max_abs_error": ("float", _own("max_abs_error")),
