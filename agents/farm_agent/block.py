@@ -59,6 +59,7 @@ class Timings:
     fallback: str = ""
     columns: Tuple[str, ...] = ("start", "end")
     calls_per_sample: int = 1
+    state: Dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ def main(request_path: str) -> NoReturn:
 
 def _measure(request: BlockRequest, link: Link) -> BlockMessage:
     clock = time.monotonic_ns
+    scenario = scenarios.load(request.scenario)
+    state = scenarios.prepare(scenario, request)
     link.phase("started")
     began = clock()
     module = runtimes.load(request.runtime)
@@ -137,7 +140,7 @@ def _measure(request: BlockRequest, link: Link) -> BlockMessage:
         first_ns = clock() - began
         link.phase("first-inference")
         loop = harness.loop_of(session, fallback)
-        block = scenarios.load(request.scenario).measure(loop, request)
+        block = scenario.measure(loop, request)
     except FarmError:
         raise
     except Exception as error:
@@ -159,6 +162,7 @@ def _measure(request: BlockRequest, link: Link) -> BlockMessage:
         fallback=loop.fallback,
         columns=block.columns,
         calls_per_sample=block.calls_per_sample,
+        state={**state, **block.state},
     )
     return BlockMessage(timings=timings, samples=_save(Path(request.samples_path), block))
 

@@ -32,7 +32,7 @@ class BlockPlan:
 class MemoryPhase:
     """Memory of the measured process, read from outside at the end of a phase. None: the kernel does not say.
 
-    Phases in order: started, imported, loaded, first-inference, warmed-up, measured. ``harness_bytes``: how
+    Phases in order: started, imported, loaded, first-inference, measured. ``harness_bytes``: how
     much of it the timed loop's own sample buffers are; the model's memory is without them.
     ``device_available_bytes``: MemAvailable of the whole device, whose fall since ``imported`` shows what a
     GPU that shares the memory took (its memory counts to no process).
@@ -53,7 +53,8 @@ class BlockResult:
     """One fresh process: its samples (gzip of little-endian int64 rows in ns) and its phases.
 
     ``columns`` names what a row holds; the latency of a row is end minus its first time (scheduled or
-    start). ``point``: where this block lies on a scenario's curve ({"streams": "2"}). ``fallback``: why the
+    start). ``point``: where this block lies on a scenario's curve ({"streams": "2"});
+    ``state``: what the scenario arranged before or during it ({"page_cache": "cold"}). ``fallback``: why the
     harness is not native.
 
     ``calls_per_sample``: inferences back to back in one row, more than 1 where one alone is too short for
@@ -88,3 +89,4 @@ class BlockResult:
     observed: Optional[Observed] = None
     gate: Optional[GateReport] = None
     traces: Optional[Blob] = None
+    state: Dict[str, str] = field(default_factory=dict)

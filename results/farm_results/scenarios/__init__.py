@@ -1,7 +1,19 @@
 """From the samples of a scenario to its summary and metrics; one file per scenario, as in the agent.
 
-A file must provide ``metrics(spec, job, samples) -> dict[str, float]``: the scenario's own numbers, with
-units in their names; ``samples`` are int64 arrays [n, columns], one per block.
+A file must provide:
+
+    metrics(spec, processes) -> dict[str, float]      the scenario's own numbers; every name begins with the
+                                                      scenario's word and ends with its unit
+    columns(result) -> list[(heading, text)]          what a table shows instead of the latency's columns;
+                                                      every heading begins with the scenario's word; empty:
+                                                      the latency says everything
+    headline(result) -> str                           the one number, for a line of progress
+
+and may provide:
+
+    of_latency(spec, processes) -> the processes whose rows ``Result.latency`` summarises; default: all
+
+``processes`` are ``measured.Measured``, in the order of the blocks.
 """
 
 from __future__ import annotations
@@ -10,11 +22,14 @@ import importlib
 import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from farm_agent.errors import JobError
 from farm_agent.wire import JobResult, JobSpec
-from farm_results.model import Latency
-from farm_results.summary import read_samples
-from farm_results.summary import summarise as summarise_samples
+from farm_results.measured import measured
+from farm_results.model import Latency, Result
+from farm_results.samples import read_samples
+from farm_results.summary import summarise_durations
 
 
 def names() -> tuple[str, ...]:
@@ -25,9 +40,40 @@ def names() -> tuple[str, ...]:
 def summarise(
     spec: JobSpec, job: JobResult, files: Sequence[Path]
 ) -> tuple[Latency | None, dict[str, float]]:
-    """Latency and metrics of a job; (None, {}) without samples. Raises MeasurementError samples.*."""
-    samples = [read_samples(path) for path in files]
-    if not samples:
+    """Latency and metrics of a job; (None, {}) without samples. Raises MeasurementError samples.*.
+
+    ``Result.latency`` of another scenario than ``latency`` means what that scenario says: its own times,
+    never to be compared with a closed loop's.
+    """
+    if not files:
         return None, {}
-    module = importlib.import_module(f"{__name__}.{spec.scenario.replace('-', '_')}")
-    return summarise_samples(samples), module.metrics(spec, job, samples)
+    module = _module(spec.scenario)
+    processes = [
+        measured(block, read_samples(path, block.columns))
+        for block, path in zip(job.blocks, files, strict=True)
+    ]
+    chosen = getattr(module, "of_latency", lambda _, all_of_them: all_of_them)(spec, processes)
+    latency = summarise_durations([process.latency_ns() for process in chosen])
+    return latency, dict(module.metrics(spec, processes))
+
+
+def columns(result: Result) -> list[tuple[str, str]]:
+    """(heading, text) for a table; empty where the latency's own columns are right."""
+    known = result.scenario in names() and result.status == "ok"
+    return list(_module(result.scenario).columns(result)) if known else []
+
+
+def headline(result: Result) -> str:
+    """The scenario's number in a few words: ``paced p50 34.1 ms``; "" for a result without numbers."""
+    known = result.scenario in names() and result.status == "ok" and result.latency is not None
+    return str(_module(result.scenario).headline(result)) if known else ""
+
+
+def _module(name: str) -> Any:  # noqa: ANN401 - a module with the functions above
+    if name not in names():
+        raise JobError(
+            f"no scenario is called {name!r}; this farm knows {', '.join(names())}",
+            code="scenario.unknown",
+            fix="choose one of them with --scenario",
+        )
+    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")

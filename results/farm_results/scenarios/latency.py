@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from farm_agent.wire import JobResult, JobSpec
-from farm_results.samples import Samples
+from farm_agent.wire import JobSpec
+from farm_results.measured import Measured
+from farm_results.model import Result
+from farm_results.text import duration
 
 
-def metrics(spec: JobSpec, job: JobResult, samples: Sequence[Samples]) -> dict[str, float]:
+def metrics(spec: JobSpec, processes: Sequence[Measured]) -> dict[str, float]:
     """None of its own."""
-    del spec, job, samples
+    del spec, processes
     return {}
+
+
+def columns(result: Result) -> list[tuple[str, str]]:
+    """The latency's own."""
+    del result
+    return []
+
+
+def headline(result: Result) -> str:
+    """The median."""
+    return f"p50 {duration(result.latency.p50_ns)}" if result.latency is not None else ""
