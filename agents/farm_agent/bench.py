@@ -15,8 +15,9 @@ import gc
 import sys
 from array import array
 from dataclasses import dataclass, field
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
+from farm_agent.bench_interval import Spread, spread_of
 from farm_agent.loop import Loop
 from farm_agent.wire import BlockPlan
 
@@ -62,6 +63,12 @@ class Block:
     columns: Tuple[str, ...] = ("start", "end")
     calls_per_sample: int = 1
     state: Dict[str, str] = field(default_factory=dict)
+    ci_half_width: Optional[float] = None
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Memory that the rows take in the measured process."""
+        return sum(chunk.itemsize * len(chunk) for chunk in self.chunks)
 
     def to_bytes(self) -> bytes:
         """All rows as little-endian int64."""
@@ -76,7 +83,8 @@ class Block:
         return b"".join(parts)
 
 
-class Timed(NamedTuple):
+@dataclass(frozen=True)
+class Timed:
     """The rows of a block and how it ended."""
 
     chunks: List[array[int]]

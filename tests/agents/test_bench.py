@@ -58,31 +58,31 @@ def test_a_block_needs_both_its_time_and_its_runs() -> None:
     clock = Clock(repeat(10 * MS))
     by_time = bench.timed(looped(clock), BlockPlan(min_time_ns=S, min_runs=10))
     by_runs = bench.timed(looped(clock), BlockPlan(min_time_ns=S, min_runs=300))
-    assert (by_time[1], by_time[2]) == (100, "floor")
-    assert (by_runs[1], by_runs[2]) == (300, "floor")
+    assert (by_time.count, by_time.ended) == (100, "floor")
+    assert (by_runs.count, by_runs.ended) == (300, "floor")
 
 
 def test_a_slow_model_ends_at_the_cap_with_what_it_has() -> None:
     clock = Clock(repeat(90 * S))
-    _, count, ended = bench.timed(looped(clock), BlockPlan(max_time_ns=60 * S))
-    assert (count, ended) == (1, "cap")
+    done = bench.timed(looped(clock), BlockPlan(max_time_ns=60 * S))
+    assert (done.count, done.ended) == (1, "cap")
 
 
 def test_more_samples_than_one_chunk_stay_in_order() -> None:
     clock = Clock(repeat(10))
-    count = bench.CHUNK_RUNS + 5
-    chunks, runs, _ = bench.timed(looped(clock), BlockPlan(min_time_ns=0, min_runs=count))
-    block = bench.Block(bench.WarmUp(0, 0, steady=True), chunks, runs, "floor")
-    assert len(chunks) == 2
+    count = bench.CHUNK_ROWS + 5
+    done = bench.timed(looped(clock), BlockPlan(min_time_ns=0, min_runs=count))
+    block = bench.Block(bench.WarmUp(0, 0, steady=True), done.chunks, done.count, "floor")
+    assert len(done.chunks) == 2
     assert pairs(block).shape == (count, 2)
     assert (np.diff(pairs(block).ravel()) >= 0).all()
 
 
 def test_the_number_of_samples_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "MOST_RUNS", 50)
+    monkeypatch.setattr(bench, "MOST_ROWS", 50)
     clock = Clock(repeat(10))
-    _, count, ended = bench.timed(looped(clock), BlockPlan(min_time_ns=S, min_runs=10**9))
-    assert (count, ended) == (50, "cap")
+    done = bench.timed(looped(clock), BlockPlan(min_time_ns=S, min_runs=10**9))
+    assert (done.count, done.ended) == (50, "cap")
 
 
 def test_constant_times_are_steady_after_two_windows() -> None:
