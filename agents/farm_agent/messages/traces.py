@@ -16,7 +16,9 @@ class Channel:
     tell: throttle_state (being slowed down while above 0), throttle_count and throttle_time_ms (slowed down
     when it grew), flags (bits 0-3 are what is wrong now, 16-19 the same since boot). ``scope`` says what a
     power or energy value covers: module_input, rail, rail_sum, soc_rails, package, core, dram, gpu, battery,
-    wall, input. ``quantum``: the smallest step the sensor can show.
+    platform, wall, input. ``quantum``: the smallest step the sensor can show; ``update_s``: how often the
+    sensor itself takes a new value, however often it is read; ``gain``: standard uncertainty of its scale
+    as its maker states it, a share of the value. None: not known.
     """
 
     name: str
@@ -24,13 +26,16 @@ class Channel:
     scope: str = ""
     quantum: Optional[float] = None
     wraps_at: Optional[float] = None
+    update_s: Optional[float] = None
+    gain: Optional[float] = None
 
 
 @dataclass(frozen=True)
 class Trace:
     """Values of one channel. ``times_ns``: CLOCK_MONOTONIC of the device, when the value was read.
 
-    ``missed`` reads failed; ``problem`` is why the last of them did.
+    ``missed`` reads failed; ``problem`` is why the last of them did. ``read_ns``: how long a read took, at
+    most, in 95 % of them; the time of a value is the middle of its read.
     """
 
     sensor: str
@@ -39,6 +44,7 @@ class Trace:
     values: Tuple[float, ...] = ()
     missed: int = 0
     problem: str = ""
+    read_ns: int = 0
 
 
 @dataclass(frozen=True)

@@ -85,20 +85,21 @@ class FileSensor:
         self.interval_s = interval_s
 
     def read(self) -> Dict[str, float]:
-        """Values by channel. Raises SensorError ``sensor.silent`` when no file holds a plausible one."""
+        """Values by channel. Raises SensorError ``sensor.silent`` or ``sensor.permission`` when no file holds
+        a plausible one."""
         values: Dict[str, float] = {}
-        problem = "none of its files holds a plausible number"
+        problem = SensorError("none of its files holds a plausible number", code="sensor.silent")
         for source in self._sources:
             try:
                 value = parse_integer(read_text(source.path))
             except SensorError as error:
-                problem = error.message
+                problem = error
                 continue
             if value is not None:
                 values[source.channel.name] = value * source.scale
         kept = plausible.keep(self.channels, values)
         if not kept:
-            raise SensorError(problem, code="sensor.silent")
+            raise problem
         return kept
 
     def close(self) -> None:
