@@ -93,7 +93,7 @@ def answer(request: LayersRequest) -> LayersResponse:
         raise
     except Exception as error:
         raise faults.runtime_error(request.runtime, "profile", error) from error
-    return LayersResponse(layers=summary(profiler.SOURCE, done, statistics.median(clean)))
+    return LayersResponse(layers=summary(profiler.SOURCE, done, statistics.median(done.clean_us or clean)))
 
 
 def summary(source: str, done: Profiled, clean_us: float) -> LayerProfile:

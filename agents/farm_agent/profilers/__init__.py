@@ -35,13 +35,17 @@ class ProfileRequest:
 
 @dataclass(frozen=True)
 class Profiled:
-    """``sums_us``: the layers' sum of each kept inference (empty: the profiler keeps none);
-    ``wholes_us``: the time of each of them, by our clock around it; ``unit``: the one asked for."""
+    """``sums_us``: the layers' sum of each kept inference (empty: the profiler keeps none).
+
+    ``wholes_us``: the time of each of them, by our clock around it; ``unit``: the one asked for;
+    ``clean_us``: whole inferences with the profiler off, where they run in another way than the session's.
+    """
 
     layers: Tuple[Layer, ...]
     sums_us: Tuple[float, ...]
     wholes_us: Tuple[float, ...]
     unit: str = ""
+    clean_us: Tuple[float, ...] = ()
 
 
 def load(runtime: str) -> Any:  # noqa: ANN401 - a module with the functions above
