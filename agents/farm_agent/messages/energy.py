@@ -31,10 +31,16 @@ class Window:
 @dataclass(frozen=True)
 class EnergyRun:
     """One process that inferred back to back for the whole busy window. ``edges_ns``: the begin and end of
-    each burst of load in the signatures, in order. ``traces``: a TraceFile beside the samples."""
+    each burst of load in the signatures, in order. ``traces``: a TraceFile beside the samples.
+    ``unavailable``: (sensor, why, what to do) of each that was asked for and cannot be read here.
+    ``error_code``, ``error_message``: why there are no windows, where the run itself failed.
+    """
 
     windows: Tuple[Window, ...]
     inferences: int
     harness: str
     edges_ns: Tuple[int, ...] = ()
     traces: Optional[Blob] = None
+    unavailable: Tuple[Tuple[str, str, str], ...] = ()
+    error_code: str = ""
+    error_message: str = ""
