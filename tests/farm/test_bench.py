@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 import farm
+from farm.measure import Measure
 from tests.farm.networks import conv_net, heavy_net
 
-QUICK = ["--blocks", "1", "--min-time", "50ms", "--min-runs", "10", "-r", "onnxruntime"]
+QUICK = ["--blocks", "1", "--min-time", "50ms", "--min-runs", "10", "--no-gate", "-r", "onnxruntime"]
 
 
 def run(*arguments: str, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
@@ -31,7 +32,13 @@ def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 
 def test_bench_measures_stores_and_returns_a_result(tmp_path: Path) -> None:
-    results = farm.bench(conv_net(tmp_path / "net.onnx"), runtimes=["onnxruntime"], blocks=2, min_time_s=0.05)
+    results = farm.bench(
+        conv_net(tmp_path / "net.onnx"),
+        runtimes=["onnxruntime"],
+        blocks=2,
+        min_time_s=0.05,
+        measure=Measure(gate=None),
+    )
 
     (result,) = results
     assert (result.status, result.error_message) == ("ok", "")
