@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, List
+from typing import Dict, Iterable, List
 
 from farm_agent.messages.traces import Channel
 from farm_agent.sensors import Probe, SensorError
@@ -49,7 +49,7 @@ class Zone:
 
 def parse_zones(paths: Iterable[str]) -> List[Zone]:
     """The zones in a listing of files, each once, packages before their parts."""
-    found = {}
+    found: Dict[str, str] = {}
     for path in paths:
         match = ZONE.search(path.strip())
         if match:

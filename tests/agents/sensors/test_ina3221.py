@@ -182,6 +182,6 @@ def test_over_current_alarms_are_throttling(tmp_path: Path) -> None:
 def test_a_board_without_a_chip_says_so(tmp_path: Path) -> None:
     """Both sensors, with what to do."""
     for module in (ina3221, overcurrent):
-        found = module.probe(tmp_path)  # type: ignore[attr-defined]
+        found = module.probe(tmp_path)
         assert "INA3221" in found.unavailable
         assert found.fix
