@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, Sequence, Tuple
 
 try:
     from typing import Protocol
@@ -75,6 +75,11 @@ def calibrate(clock: Clock, reads: int = 2000) -> Tuple[int, int]:
     times = array("q", bytes(8 * reads))
     for index in range(reads):
         times[index] = clock()
+    return resolution(times)
+
+
+def resolution(times: Sequence[int]) -> Tuple[int, int]:
+    """The smallest step and the median distance of readings taken back to back, in ns."""
     steps = sorted(b - a for a, b in zip(times, times[1:]))
     moving = [step for step in steps if step > 0]
     return (moving[0] if moving else 0), (steps[len(steps) // 2] if steps else 0)

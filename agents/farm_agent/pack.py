@@ -1,4 +1,7 @@
-"""The agent as one file: a reproducible zipapp whose version is its sha256."""
+"""The agent as one file: a reproducible zipapp whose version is its sha256.
+
+It carries the native timed loop of every architecture, or the reason why it has none.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Iterator, Tuple
 
+from farm_agent import native_build
 from farm_agent.errors import InfrastructureError
+from farm_agent.native import FOLDER, LEFT_OUT
 
 # The oldest date a zip file can hold; any fixed one would do.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -80,6 +85,11 @@ def _members(root: Path) -> Iterator[Tuple[str, bytes]]:
     for path in root.rglob("*.py"):
         if "__pycache__" not in path.parts:
             yield f"{root.name}/{path.relative_to(root).as_posix()}", path.read_bytes()
+    try:
+        for arch, data in native_build.binaries().items():
+            yield f"{root.name}/{FOLDER}/{arch}.so", data
+    except native_build.NotBuilt as reason:
+        yield f"{root.name}/{LEFT_OUT}", str(reason).encode()
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -19,6 +19,7 @@ def test_the_same_sources_give_the_same_bytes_wherever_they_lie(tmp_path: Path) 
     ours = pack.build(tmp_path / "one")
     copy = tmp_path / "copy" / "farm_agent"
     source = Path(farm_agent.__file__).parent
+    shutil.copytree(source.parent / "native", copy.parent / "native")
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "__pycache__").mkdir()
     (copy / "__pycache__" / "x.py").write_text("x = 1")
