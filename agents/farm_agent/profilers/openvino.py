@@ -21,6 +21,7 @@ LINE = re.compile(
     r"(?P<name>.+?)\s+Status\.(?P<status>[A-Z_]+)\s+layerType:\s+(?P<kind>\S+)\s+execType:\s+(?P<kernel>\S+)"
     r"\s+realTime \(ms\):\s+(?P<ms>[0-9.]+)\s+cpuTime \(ms\):\s+[0-9.]+\s*"
 )
+REQUEST = re.compile(r"Performance counts for \d+-th infer request")
 LONGEST_LINE = 2000
 
 
@@ -45,10 +46,12 @@ def kernel(info: Any, unit: str) -> Kernel:  # noqa: ANN401 - openvino.Profiling
 
 
 def parse(text: str) -> Tuple[Layer, ...]:
-    """The layers in the counters that ``benchmark_app -pc`` printed (milliseconds with three digits, names
-    cut by the tool). Raises MeasurementError ``layers.unreadable`` where there are none."""
-    found: List[Kernel] = []
+    """The layers in the counters that ``benchmark_app -pc`` printed for each infer request: milliseconds with
+    three digits, names cut by the tool. Raises MeasurementError ``layers.unreadable`` where there are none."""
+    requests: List[List[Kernel]] = [[]]
     for line in text.splitlines():
+        if REQUEST.search(line[:LONGEST_LINE]):
+            requests.append([])
         match = LINE.fullmatch(line[:LONGEST_LINE])
         if match is None:
             continue
@@ -56,12 +59,13 @@ def parse(text: str) -> Tuple[Layer, ...]:
             us = number(match["ms"]) * 1000.0
         except ValueError as error:
             raise unreadable("OpenVINO's counters", error) from error
-        key = str(len(found))  # names are cut: only their place tells them apart
         row = _kernel(match["name"], match["kind"], match["kernel"], match["status"], us, "")
-        found.append(Kernel(row.layer, row.us, key))
-    if not found:
+        # Names are cut: their place tells them apart.
+        requests[-1].append(Kernel(row.layer, row.us, str(len(requests[-1]))))
+    kept = [rows for rows in requests if rows]
+    if not kept:
         raise unreadable("OpenVINO's counters", "no line of a layer")
-    return combine([found])[0]
+    return combine(kept)[0]
 
 
 def _kernel(name: str, kind: str, executed: str, status: str, us: float, unit: str) -> Kernel:
