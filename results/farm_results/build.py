@@ -10,9 +10,11 @@ from typing import Any, TypedDict, Unpack
 
 from farm_agent import codec
 from farm_agent.errors import FarmError
+from farm_agent.messages.tool import ToolReport
 from farm_agent.wire import BlockResult, Facts, Failure, JobResult, JobSpec
 from farm_profiles.profile import Target
-from farm_results.model import Energy, Latency, Result, Verdict
+from farm_results import memory
+from farm_results.model import Energy, Latency, Outliers, Result, Verdict
 
 
 class Identity(TypedDict):
@@ -38,13 +40,16 @@ def result_of(
     trace_hashes: Sequence[str] = (),
     metrics: Mapping[str, float] | None = None,
     energy: Sequence[Energy] = (),
+    outliers: Sequence[Outliers] = (),
     facts: Facts | None = None,
     artifact: Mapping[str, Any] | None = None,
     sent_bytes: int = 0,
     **identity: Unpack[Identity],
 ) -> Result:
-    """The result of a finished job. It is ``ok`` only when the job ended well and left samples; otherwise
-    its numbers stay in the document, where nobody takes them for a measurement."""
+    """The result of a finished job. It is ``ok`` only when the job ended well and left samples, or a native
+    tool's report; otherwise its numbers stay in the document, where nobody takes them for a measurement.
+
+    A tool's numbers are metrics (``tool_median_ns``), never a ``latency``: its protocol is not ours."""
     document = {
         "spec": codec.encode(spec),
         "job": codec.encode(job),
@@ -61,7 +66,7 @@ def result_of(
         executed_precision=job.proof.executed if job.proof else "",
         threads=spec.threads,
         scenario=spec.scenario,
-        protocol=spec.protocol,
+        protocol=job.tool.protocol if job.tool else spec.protocol,
         artifact_sha256=spec.artifact.files[0].sha256 if spec.artifact.files else "",
         artifact_bytes=sum(blob.size_bytes for blob in spec.artifact.files),
         max_abs_error=job.check.max_abs_error if job.check else None,
@@ -70,19 +75,21 @@ def result_of(
         harness=_harness(job),
         document=document,
     )
-    if job.outcome != "ok" or latency is None:
+    if job.outcome != "ok" or (latency is None and job.tool is None):
         return _with_failure(base, _why(job))
     accuracy = job.accuracy
     return replace(
         base,
         status="ok",
         latency=latency,
-        metrics=dict(metrics or {}),
+        metrics={**(metrics or {}), **_tool_metrics(job.tool)},
         energy=tuple(energy),
+        outliers=tuple(outliers),
         import_ns=_median(job.blocks, lambda block: block.import_ns),
         load_ns=_median(job.blocks, lambda block: block.load_ns),
         first_inference_ns=_median(job.blocks, lambda block: block.first_inference_ns),
-        peak_memory_bytes=_peak_bytes(job.blocks),
+        peak_memory_bytes=memory.peak_bytes(job.blocks),
+        memory_delta_bytes=memory.delta_bytes(job.blocks),
         accuracy_metric=accuracy.metric if accuracy else "",
         accuracy=accuracy.value if accuracy else None,
         accuracy_count=accuracy.count if accuracy else 0,
@@ -159,12 +166,12 @@ def _harness(job: JobResult) -> str:
     return "+".join(sorted({block.harness for block in job.blocks}))
 
 
-def _peak_bytes(blocks: Sequence[BlockResult]) -> int | None:
-    """The largest peak over the processes at the end of the measured phase; None when nobody could tell."""
-    peaks = [
-        phase.peak_rss_bytes
-        for block in blocks
-        for phase in block.memory
-        if phase.phase == "measured" and phase.peak_rss_bytes is not None
-    ]
-    return max(peaks, default=None)
+def _tool_metrics(tool: ToolReport | None) -> dict[str, float]:
+    """What a native tool printed, by name and unit."""
+    if tool is None:
+        return {}
+    names = ("median_ns", "mean_ns", "min_ns", "max_ns", "stdev_ns", "throughput_per_s", "resolution_ns")
+    found = {f"tool_{name}": getattr(tool, name) for name in names}
+    found |= {f"tool_{name}_ns": value for name, value in tool.percentiles_ns.items()}
+    found["tool_count"] = tool.count
+    return {name: float(value) for name, value in found.items() if value is not None}

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from farm_agent.messages.observed import Observed
 from farm_agent.wire import (
     ArtifactSpec,
     Blob,
     BlockPlan,
     BlockResult,
     CheckResult,
+    GatePlan,
     Golden,
     JobResult,
     JobSpec,
@@ -67,15 +69,44 @@ def block(index: int = 0, **changes: Any) -> BlockResult:
             MemoryPhase("measured", 70_000_000, 80_000_000 + index),
         ),
         cpu_pressure_pct=0.5,
+        observed=observed(),
+    )
+    return replace(base, **changes)
+
+
+def observed(**changes: Any) -> Observed:
+    """A process that nothing disturbed, on a device that tells everything."""
+    base = Observed(
+        elapsed_ns=10_000_000_000,
+        own_cpu_ns=19_800_000_000,
+        own_waited_ns=30_000_000,
+        other_cpu_pct=2.0,
+        steal_pct=0.1,
+        memory_pressure_pct=0.0,
+        io_pressure_pct=0.0,
+        involuntary_switches=20,
+        major_faults=0,
+        swapped_in_pages=0,
+        swapped_out_pages=0,
+        own_swap_bytes=0,
+        clock_step_ns=1_000,
+        suspended_ns=0,
+        clock_low_share=0.0,
+        clock_lowest_khz=2_400_000,
+        clock_target_khz=2_400_000,
+        temperature_start_c=50.0,
+        temperature_max_c=51.0,
     )
     return replace(base, **changes)
 
 
 def spec(**changes: Any) -> JobSpec:
-    """An fp32 artifact in ONNX Runtime with golden outputs, three processes."""
+    """An fp32 artifact in ONNX Runtime with golden outputs, five processes behind a gate."""
     artifact = ArtifactSpec("onnx", "fp32", (Blob("a" * 64, 14_000_000, "model.onnx"),), (), ())
     golden = Golden(Blob("b" * 64, 10, "golden.npz"), 2, Tolerance(1e-4, 1e-3))
-    base = JobSpec("job-1", 1, artifact, "onnxruntime", BlockPlan(), threads=2, golden=golden)
+    base = JobSpec(
+        "job-1", 1, artifact, "onnxruntime", BlockPlan(blocks=5), threads=2, golden=golden, gate=GatePlan()
+    )
     return replace(base, **changes)
 
 
@@ -85,7 +116,7 @@ def job(**changes: Any) -> JobResult:
         job_id="job-1",
         outcome="ok",
         failure=None,
-        blocks=(block(0), block(1), block(2)),
+        blocks=tuple(block(index) for index in range(5)),
         check=CheckResult(passed=True, max_abs_error=2e-6, max_reference=1.0, cosine=1.0, samples=2),
         proof=PrecisionProof("fp32", {"fp32": 50, "other": 3}, "profile"),
         accuracy=None,
@@ -99,10 +130,10 @@ def job(**changes: Any) -> JobResult:
 
 
 def latency(**changes: Any) -> Latency:
-    """A calm summary of 1200 runs in three processes."""
+    """A calm summary of 2000 runs in five processes."""
     base = Latency(
-        count=1200,
-        blocks=3,
+        count=2000,
+        blocks=5,
         p50_ns=4_910_000.0,
         p50_low_ns=4_870_000.0,
         p50_high_ns=4_960_000.0,
@@ -116,6 +147,13 @@ def latency(**changes: Any) -> Latency:
         between_block_spread=0.01,
         drift=0.99,
         median_to_min=1.02,
+        p5_ns=4_850_000.0,
+        cv=0.018,
+        between_cv=0.004,
+        settling=0.99,
+        slope=0.001,
+        slope_p=0.6,
+        intervals_ns={"p90": (5_080_000.0, 5_120_000.0), "p99": (5_500_000.0, 5_750_000.0)},
     )
     return replace(base, **changes)
 

@@ -36,8 +36,8 @@ def test_a_good_job_becomes_an_ok_result() -> None:
     accuracy = Accuracy("top-1", 0.972, 360, 350, "e" * 64)
     made = built(job=job(accuracy=accuracy), sample_hashes=["1" * 64], sent_bytes=7)
     assert (made.status, made.verdict.word, made.latency) == ("ok", "valid", latency())
-    assert (made.import_ns, made.load_ns, made.first_inference_ns) == (200_000_001, 30_000_001, 9_000_001)
-    assert made.peak_memory_bytes == 80_000_002
+    assert (made.import_ns, made.load_ns, made.first_inference_ns) == (200_000_002, 30_000_002, 9_000_002)
+    assert made.peak_memory_bytes == 80_000_004
     assert (made.accuracy_metric, made.accuracy, made.accuracy_count) == ("top-1", 0.972, 360)
     assert (made.runtime_version, made.executed_precision, made.threads) == ("1.23.0", "fp32", 2)
     assert (made.artifact_bytes, made.artifact_sha256) == (14_000_000, "a" * 64)
@@ -70,7 +70,7 @@ def test_a_job_that_did_not_end_well_has_no_numbers(changes: dict[str, Any], bla
     made = built(job=job(**changes))
     assert (made.status, made.error_blame, made.error_code) == ("failed", blame, code)
     assert (made.latency, made.peak_memory_bytes, made.verdict.word) == (None, None, "")
-    assert len(made.document["job"]["blocks"]) == 3
+    assert len(made.document["job"]["blocks"]) == 5
 
 
 def test_an_ok_job_without_samples_is_not_ok() -> None:

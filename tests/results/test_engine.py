@@ -18,6 +18,7 @@ from farm_agent.errors import FarmError, InfrastructureError, UsageError
 from farm_results import engine as engine_module
 from farm_results import migrations, upgrade
 from farm_results.engine import locate, open_engine
+from farm_results.model import Latency
 from farm_results.schema import METADATA
 from farm_results.store import open_store
 from tests.results.made import result, run
@@ -67,7 +68,11 @@ def test_a_store_of_every_released_revision_still_opens(tmp_path: Path, golden: 
         connection.executescript(golden.read_text(encoding="utf-8"))
     store = open_store(tmp_path)
     assert [one.job_id for one in store.results()] == ["job-1", "job-2"]
-    assert store.result("job-1").latency == result().latency
+    assert store.result("job-1").latency == Latency(
+        count=1200, blocks=3, p50_ns=4_910_000.0, p50_low_ns=4_870_000.0, p50_high_ns=4_960_000.0,
+        p90_ns=5_100_000.0, p95_ns=5_200_000.0, p99_ns=5_600_000.0, min_ns=4_800_000.0, mean_ns=4_950_000.0,
+        stdev_ns=90_000.0, mad_ns=40_000.0, between_block_spread=0.01, drift=0.99, median_to_min=1.02,
+    )  # fmt: skip
     assert store.result("job-2").model == "ünï \x00 \udc80"
     store.add_run(run("new"))
     assert store.add_result(result("job-new", run_id="new"))

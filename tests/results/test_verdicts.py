@@ -7,11 +7,17 @@ from typing import Any
 
 import pytest
 
+from farm_agent.messages.gate import GateCheck, GateReport, Pin
+from farm_agent.messages.observed import Observed
+from farm_agent.messages.tool import ToolReport
 from farm_agent.wire import CheckResult, PrecisionProof
-from farm_results.verdicts import RULES, judge, rules_markdown
-from tests.results.made import block, job, latency, spec
+from farm_results.model import Latency, Outliers, Verdict
+from farm_results.rules import RULES, rules_markdown
+from farm_results.verdicts import judge
+from tests.results.made import block, job, latency, observed, spec
 from tests.support import ROOT
 
+CALM = tuple(block(index) for index in range(5))
 FAILED_CHECK = CheckResult(passed=False, max_abs_error=0.7, max_reference=1.0, cosine=0.8, samples=2)
 FP16 = replace(spec(), artifact=replace(spec().artifact, precision="fp16"))
 
@@ -25,51 +31,171 @@ def counters(before: int, after: int) -> dict[str, Any]:
     return {"before": {"throttle": {name: before}}, "after": {"throttle": {name: after}}}
 
 
-# One case per rule: what is changed, the word that must come out.
-SPEAKING: dict[str, tuple[dict[str, Any], str]] = {
-    "samples.count": ({"latency": latency(count=1199)}, "invalid"),
-    "check.failed": ({"job": job(check=FAILED_CHECK)}, "invalid"),
-    "check.missing": ({"job": job(check=None)}, "invalid"),
-    "check.none": ({"spec": spec(golden=None), "job": job(check=None)}, "valid"),
-    "precision.differs": ({"job": job(proof=proof(bf16=50, fp32=1))}, "invalid"),
-    "precision.mixed": ({"job": job(proof=proof(fp32=50, bf16=1))}, "valid"),
-    "precision.native": ({"job": job(proof=proof(int8=9, fp32=3)), "native": "int8"}, "valid"),
-    "precision.higher": ({"spec": FP16}, "valid"),
-    "precision.unproven": ({"job": job(proof=None)}, "valid"),
-    "throttle.seen": ({"job": job(environment=counters(3, 4))}, "throttled"),
-    "warmup.unsteady": ({"job": job(blocks=(block(0), block(1), block(2, steady=False)))}, "noisy"),
-    "latency.drift": ({"latency": latency(drift=1.04)}, "noisy"),
-    "processes.differ": ({"latency": latency(between_block_spread=0.06)}, "noisy"),
-    "interval.none": ({"latency": latency(p50_low_ns=None, p50_high_ns=None)}, "noisy"),
-    "interval.wide": ({"latency": latency(p50_low_ns=4_400_000.0)}, "noisy"),
-    "cpu.pressure": ({"job": job(blocks=(block(0), block(1), block(2, cpu_pressure_pct=5.0)))}, "noisy"),
-    "contention.heavy": ({"latency": latency(median_to_min=1.6)}, "noisy"),
-    "contention.suspect": ({"latency": latency(median_to_min=1.2)}, "valid"),
-    "blocks.missing": (
-        {"latency": latency(blocks=2, count=800), "job": job(blocks=(block(0), block(1)))},
+def watched(**seen: Any) -> dict[str, Any]:
+    """One of the five processes was disturbed like this."""
+    return {"job": job(blocks=(block(0, observed=observed(**seen)), *CALM[1:]))}
+
+
+def one(**changes: Any) -> dict[str, Any]:
+    """One of the five processes differs like this."""
+    return {"job": job(blocks=(*CALM[:4], block(4, **changes)))}
+
+
+def all_blocks(**changes: Any) -> dict[str, Any]:
+    return {"job": job(blocks=tuple(block(index, **changes) for index in range(5)))}
+
+
+def summary(**changes: Any) -> dict[str, Any]:
+    return {"latency": latency(**changes)}
+
+
+def gate(*, passed: bool = True, warm: bool = False) -> dict[str, Any]:
+    check = GateCheck("cpu-pressure", passed, "CPU pressure 40 %")
+    return one(gate=GateReport(passed, 3.0, 1, (check,), warm_start=warm))
+
+
+def stall(stall_ns: float, median_row_ns: float = 5e6) -> dict[str, Any]:
+    calm = Outliers(400, longest_stall_ns=50e6, median_row_ns=5e6)
+    return {"outliers": (Outliers(400, longest_stall_ns=stall_ns, median_row_ns=median_row_ns), *[calm] * 4)}
+
+
+def few(count: int) -> dict[str, Any]:
+    changed = latency(blocks=count, count=400 * count, between_block_spread=0.01 if count > 1 else None)
+    return {"spec": spec(plan=replace(spec().plan, blocks=count)), "job": job(blocks=CALM[:count]),
+            "latency": changed}  # fmt: skip
+
+
+def ended(word: str, count: int, asked: float = 0.005) -> dict[str, Any]:
+    last = block(4, count=count, ended=word, ci_half_width=0.02)
+    return {
+        "spec": spec(plan=replace(spec().plan, ci_half_width=asked)),
+        "job": job(blocks=(*CALM[:4], last)),
+        "latency": latency(count=1600 + count),
+    }
+
+
+def tooled(*caveats: str) -> dict[str, Any]:
+    report = ToolReport("benchmark_app", "benchmark_app/2026.4", median_ns=1e6, caveats=caveats)
+    return {"job": job(blocks=(), tool=report), "latency": None}
+
+
+def at(p50_ns: float) -> Latency:
+    return latency(p50_ns=p50_ns, p50_low_ns=p50_ns, p50_high_ns=p50_ns)
+
+
+PINNED = (Pin("governor", "ondemand", "performance", restored=True),)
+LOW = {"clock_low_share": 0.02, "clock_lowest_khz": 1_500_000}
+HOT = watched(temperature_max_c=53.0)
+
+# Per rule: what makes it speak, what just does not, and the word of the verdict when it speaks.
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "samples.count": (summary(count=1999), summary(), "invalid"),
+    "check.failed": ({"job": job(check=FAILED_CHECK)}, {}, "invalid"),
+    "check.missing": ({"job": job(check=None)}, {}, "invalid"),
+    "check.none": ({"spec": spec(golden=None), "job": job(check=None)}, {"spec": spec(golden=None)}, "valid"),
+    "precision.differs": (
+        {"job": job(proof=proof(bf16=50, fp32=1))},
+        {"job": job(proof=proof(fp32=50))},
+        "invalid",
+    ),
+    "precision.mixed": (
+        {"job": job(proof=proof(fp32=90, bf16=10))},
+        {"job": job(proof=proof(fp32=90))},
+        "valid",
+    ),
+    "precision.native": (
+        {"job": job(proof=proof(int8=9, fp32=3)), "native": "int8"},
+        {"native": "int8"},
+        "valid",
+    ),
+    "precision.higher": ({"spec": FP16}, {"spec": FP16, "job": job(proof=proof(fp16=9))}, "valid"),
+    "precision.unproven": ({"job": job(proof=None)}, {}, "valid"),
+    "throttle.seen": (
+        {"job": job(environment=counters(3, 4))},
+        {"job": job(environment=counters(4, 4))},
+        "throttled",
+    ),
+    "throttle.undervoltage": (watched(flags=("under-voltage",)), watched(flags=()), "throttled"),
+    "throttle.clock": (
+        {"job": replace(watched(**LOW)["job"], pins=PINNED)},
+        {"job": replace(watched(clock_low_share=0.01)["job"], pins=PINNED)},
+        "throttled",
+    ),
+    "throttle.slower": (
+        {**HOT, **summary(drift=1.04)},
+        {**watched(temperature_max_c=52.9), **summary(drift=1.03)},
+        "throttled",
+    ),
+    "latency.drift": (summary(drift=1.04), summary(drift=1.03), "noisy"),
+    "latency.settling": (summary(settling=1.04), summary(settling=1.03), "noisy"),
+    "clock.varies": (watched(**LOW), watched(clock_low_share=0.01), "noisy"),
+    "governor.changed": (watched(governors=("policy0: performance -> powersave",)), {}, "noisy"),
+    "charger.changed": (watched(charger="charging -> discharging"), {}, "noisy"),
+    "clock.stepped": (watched(clock_step_ns=-10_000_000), watched(clock_step_ns=9_900_000), "noisy"),
+    "device.suspended": (watched(suspended_ns=10_000_000), watched(suspended_ns=9_900_000), "noisy"),
+    "process.frozen": (stall(251e6), stall(249e6), "noisy"),
+    "warmup.unsteady": (one(steady=False), one(), "noisy"),
+    "processes.differ": (summary(between_block_spread=0.051), summary(between_block_spread=0.05), "noisy"),
+    "interval.none": (summary(p50_low_ns=None, p50_high_ns=None), {}, "noisy"),
+    "interval.wide": (summary(p50_low_ns=4_400_000.0), summary(p50_low_ns=4_500_000.0), "noisy"),
+    "interval.unmet": (ended("cap", 100), ended("ci", 100), "valid"),
+    "cpu.pressure": (one(cpu_pressure_pct=5.0), one(cpu_pressure_pct=4.9), "noisy"),
+    "cpu.shared": (watched(other_cpu_pct=25.0), watched(other_cpu_pct=24.9), "noisy"),
+    "cpu.waited": (watched(own_waited_ns=1_000_000_000), watched(own_waited_ns=990_000_000), "noisy"),
+    "cpu.stolen": (watched(steal_pct=5.0), watched(steal_pct=4.9), "noisy"),
+    "job.foreign": (watched(foreign_jobs=("apt-get (4711)",)), {}, "noisy"),
+    "contention.heavy": (summary(median_to_min=1.51), summary(median_to_min=1.15), "noisy"),
+    "contention.suspect": (summary(median_to_min=1.16), summary(median_to_min=1.15), "valid"),
+    "memory.swapping": (
+        watched(swapped_in_pages=200, swapped_out_pages=56),
+        watched(swapped_in_pages=255),
         "noisy",
     ),
-    "block.capped": (
-        {
-            "latency": latency(count=850),
-            "job": job(blocks=(block(0), block(1), block(2, count=50, ended="cap"))),
-        },
+    "memory.swapped": (watched(own_swap_bytes=1_000_000), watched(own_swap_bytes=999_999), "noisy"),
+    "memory.pressure": (watched(memory_pressure_pct=1.0), watched(memory_pressure_pct=0.9), "noisy"),
+    "memory.faults": (watched(major_faults=11), watched(major_faults=10), "noisy"),
+    "blocks.missing": ({"spec": spec(plan=replace(spec().plan, blocks=6))}, {}, "noisy"),
+    "block.capped": (ended("cap", 99, asked=0.0), ended("cap", 100, asked=0.0), "valid"),
+    "gate.failed": (gate(passed=False), gate(), "noisy"),
+    "gate.warm": (gate(warm=True), gate(), "valid"),
+    "gate.off": ({"spec": spec(gate=None)}, {}, "valid"),
+    "pin.failed": (
+        {"job": job(pins=(Pin("turbo", "", "", "no such file"),))},
+        {"job": job(pins=PINNED)},
+        "noisy",
+    ),
+    "pin.unrestored": (
+        {"job": job(pins=(replace(PINNED[0], restored=False),))},
+        {"job": job(pins=PINNED)},
         "valid",
     ),
+    "harness.mixed": (one(harness="native"), all_blocks(harness="native"), "noisy"),
+    "harness.python": ({"latency": at(499_000)}, {"latency": at(500_000)}, "valid"),
+    "samples.batched": (all_blocks(calls_per_sample=2), all_blocks(calls_per_sample=1), "valid"),
     "timer.coarse": (
-        {"latency": latency(p50_ns=10_000.0, p50_low_ns=9_990.0, p50_high_ns=10_010.0)},
+        {"latency": at(15_900), **all_blocks(harness="native")},
+        {"latency": at(16_000), **all_blocks(harness="native")},
         "valid",
     ),
-    "device.emulated": ({"job": job(environment={"machine": "aarch64", "clocksource": "tsc"})}, "valid"),
-    "processes.one": (
-        {
-            "spec": spec(plan=replace(spec().plan, blocks=1)),
-            "job": job(blocks=(block(0),)),
-            "latency": latency(blocks=1, count=400, between_block_spread=None),
-        },
-        "valid",
-    ),
+    "sensor.problem": (watched(problems=("rapl: permission denied",)), {}, "valid"),
+    "device.emulated": ({"job": job(environment={"machine": "aarch64", "clocksource": "tsc"})}, {}, "valid"),
+    "processes.few": (few(4), few(5), "valid"),
+    "processes.one": (few(1), few(5), "valid"),
+    "tool.protocol": (tooled(), {}, "valid"),
+    "tool.caveat": (tooled("rounded to 0.01 ms"), tooled(), "valid"),
 }
+ALSO = {"tool.caveat": {"tool.protocol"}}
+
+
+def verdict_of(changes: dict[str, Any]) -> Verdict:
+    summed = changes.get("latency", latency())
+    return judge(
+        changes.get("spec", spec()),
+        changes.get("job", job()),
+        summed,
+        native=changes.get("native", ""),
+        outliers=changes.get("outliers", ()),
+    )
 
 
 def test_a_calm_measurement_is_valid_without_caveats() -> None:
@@ -80,13 +206,63 @@ def test_a_calm_measurement_is_valid_without_caveats() -> None:
 @pytest.mark.parametrize("code", [rule.code for rule in RULES])
 def test_each_rule_speaks_alone(code: str) -> None:
     """The case of a rule raises that rule and no other, with the rule's severity and a next step."""
-    changes, word = SPEAKING[code]
-    parts = (changes.get("spec", spec()), changes.get("job", job()), changes.get("latency", latency()))
-    verdict = judge(*parts, native=changes.get("native", ""))
-    assert [caveat.code for caveat in verdict.caveats] == [code]
+    speaking, _, word = CASES[code]
+    verdict = verdict_of(speaking)
+    assert {caveat.code for caveat in verdict.caveats} == {code} | ALSO.get(code, set())
     assert verdict.word == word
-    assert verdict.caveats[0].evidence
-    assert verdict.caveats[0].next_step
+    assert all(caveat.evidence and caveat.next_step for caveat in verdict.caveats)
+
+
+@pytest.mark.parametrize("code", [rule.code for rule in RULES])
+def test_each_rule_is_silent_on_the_other_side_of_its_threshold(code: str) -> None:
+    assert code not in {caveat.code for caveat in verdict_of(CASES[code][1]).caveats}
+
+
+def test_a_second_of_standing_still_is_seen_however_it_shows() -> None:
+    """By the reads that found it stopped, or by one run far longer than all else; not for a slow model."""
+    assert verdict_of(watched(stopped_reads=4)).word == "noisy"
+    assert verdict_of(stall(1e9)).word == "noisy"
+    assert verdict_of(stall(1e9, median_row_ns=1.5e9)).word == "noisy"
+    assert verdict_of(stall(0.9e9, median_row_ns=2e9)).word == "valid"
+
+
+def test_a_slope_alone_is_drift_only_when_luck_does_not_explain_it() -> None:
+    assert verdict_of(summary(slope=0.04, slope_p=0.001)).caveats[0].code == "latency.drift"
+    assert verdict_of(summary(slope=0.04, slope_p=0.02)).word == "valid"
+    assert verdict_of(summary(slope=0.029, slope_p=0.001)).word == "valid"
+    assert verdict_of({**HOT, **summary(slope=0.04, slope_p=0.001)}).word == "throttled"
+
+
+def test_other_flags_than_low_voltage_are_throttling() -> None:
+    (caveat,) = verdict_of(watched(flags=("throttled",))).caveats
+    assert caveat.code == "throttle.seen"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "changes"),
+    [
+        ("throughput", watched(own_waited_ns=9_000_000_000)),
+        ("throughput", one(cpu_pressure_pct=80.0)),
+        ("paced", summary(median_to_min=3.0)),
+        ("sustained", summary(drift=1.5)),
+        ("cold-start", summary(p50_low_ns=None, p50_high_ns=None)),
+    ],
+)
+def test_a_scenario_is_not_blamed_for_what_it_does_on_purpose(scenario: str, changes: dict[str, Any]) -> None:
+    assert verdict_of(changes).word == "noisy"
+    assert verdict_of({**changes, "spec": spec(scenario=scenario)}).word == "valid"
+
+
+def test_samples_are_counted_process_by_process_where_they_were_looked_at() -> None:
+    """A scenario's summary may leave processes out; its files may not."""
+    whole = tuple(Outliers(400) for _ in range(5))
+    assert verdict_of({"outliers": whole, **summary(count=400)}).word == "valid"
+    assert verdict_of({"outliers": (*whole[:4], Outliers(399))}).word == "invalid"
+
+
+def test_an_old_agent_that_watched_nothing_is_no_fault() -> None:
+    assert verdict_of(all_blocks(observed=None)).caveats == ()
+    assert verdict_of(all_blocks(observed=Observed())).caveats == ()
 
 
 def test_the_worst_caveat_gives_the_word_and_stands_first() -> None:

@@ -64,7 +64,7 @@ def test_csv_holds_numbers_in_full() -> None:
     (row,) = rows_of([result(latency=latency(p50_ns=4910000.25, p99_ns=None))])
     assert tuple(row) == tuple(KINDS)
     assert (row["p50_ns"], row["p99_ns"], row["peak_memory_bytes"]) == ("4910000.25", "", "148000000")
-    assert (row["samples"], row["processes"], row["caveats"]) == ("1200", "3", "processes.one")
+    assert (row["samples"], row["processes"], row["caveats"]) == ("2000", "5", "processes.one")
 
 
 @pytest.mark.parametrize(

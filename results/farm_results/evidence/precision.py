@@ -1,0 +1,55 @@
+"""Which precision really ran."""
+
+from __future__ import annotations
+
+from farm_results.evidence import Case
+
+# How much a precision can hold, for "lower" and "higher"; unknown words are only ever equal or different.
+_RANK = {"fp64": 64, "fp32": 32, "tf32": 19, "fp16": 16, "bf16": 15, "fp8": 9, "int8": 8, "int4": 4}
+_REDUCED_FLOATS = ("tf32", "fp16", "bf16", "fp8")
+
+
+def differs(case: Case, threshold: float) -> str:
+    asked, executed = case.asked, case.executed
+    if not executed:
+        return ""
+    if executed not in (asked, case.native) and _RANK.get(executed, 0) <= _RANK.get(asked, 0):
+        return f"asked for {asked}, executed in {executed} ({_operators(case)})"
+    return f"asked for {asked}; {_operators(case)}" if _lower_share(case) > threshold else ""
+
+
+def mixed(case: Case, threshold: float) -> str:
+    within = 0 < _lower_share(case) <= threshold
+    return f"asked for {case.asked}; {_operators(case)}" if within else ""
+
+
+def native(case: Case, _: float) -> str:
+    if case.native != case.executed or case.executed in ("", case.asked):
+        return ""
+    return f"asked for {case.asked}; the model itself is {case.native} and ran so"
+
+
+def higher(case: Case, _: float) -> str:
+    asked, executed = case.asked, case.executed
+    higher = asked in _RANK and executed in _RANK and _RANK[executed] > _RANK[asked]
+    return f"weights {asked}, computed in {executed}" if higher else ""
+
+
+def unproven(case: Case, _: float) -> str:
+    return "" if case.executed else f"{case.spec.runtime} does not tell which precision ran"
+
+
+def _lower_share(case: Case) -> float:
+    """Share of the operators that ran in a reduced float below the precision asked for."""
+    operators = case.job.proof.operators if case.job.proof else {}
+    total = sum(count for name, count in operators.items() if name != "other")
+    asked = _RANK.get(case.asked, 0)
+    reduced = [name for name in _REDUCED_FLOATS if _RANK[name] < asked and name != case.native]
+    lower = sum(operators.get(name, 0) for name in reduced)
+    return lower / total if total else 0.0
+
+
+def _operators(case: Case) -> str:
+    operators = case.job.proof.operators if case.job.proof else {}
+    counts = sorted(operators.items(), key=lambda item: (-item[1], item[0]))
+    return "operators: " + ", ".join(f"{count} {name}" for name, count in counts)
