@@ -45,13 +45,15 @@ def slows(device_type: str) -> bool:
 
 
 def sources(root: Path) -> List[sysfiles.Source]:
-    """Every cooling device, named ``device:type``; of kind throttle_state where it slows, else count."""
+    """Every cooling device that tells a state, named ``device:type``; of kind throttle_state where it slows,
+    else count. One that is not in use (intel_powerclamp) tells -1 and is left out."""
     found = []
     for folder in sysfiles.folders(root / DEVICES, "cooling_device*"):
         device_type = sysfiles.read_word(folder / "type")
         kind = "throttle_state" if slows(device_type) else "count"
         channel = Channel(f"{folder.name}:{device_type}", kind, quantum=1.0)
-        found.append(sysfiles.Source(channel, folder / "cur_state"))
+        if (sysfiles.number(folder / "cur_state") or 0) >= 0:
+            found.append(sysfiles.Source(channel, folder / "cur_state"))
     return found
 
 

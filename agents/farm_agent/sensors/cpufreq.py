@@ -18,7 +18,9 @@ POLICIES = Path("sys/devices/system/cpu/cpufreq")
 def sources(root: Path) -> List[sysfiles.Source]:
     """``scaling_cur_freq`` of each policy: what the kernel last set or, with hardware control, measured."""
     return [
-        sysfiles.Source(Channel(folder.name, "frequency_khz", quantum=1.0), folder / "scaling_cur_freq")
+        sysfiles.Source(
+            Channel(folder.name, "frequency_khz", quantum=1.0), folder / "scaling_cur_freq", least=1
+        )
         for folder in sysfiles.folders(root / POLICIES, "policy*")
     ]
 

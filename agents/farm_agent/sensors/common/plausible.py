@@ -14,7 +14,7 @@ from farm_agent.messages.traces import Channel
 # Lowest and highest value by kind, both included.
 BOUNDS: Dict[str, Tuple[float, float]] = {
     "temperature_c": (-60.0, 200.0),
-    "frequency_khz": (1.0, 2e7),
+    "frequency_khz": (0.0, 2e7),
     "power_w": (0.0, 2000.0),
     "energy_j": (0.0, 1e13),
     "voltage_v": (0.0, 60.0),

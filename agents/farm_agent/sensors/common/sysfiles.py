@@ -19,11 +19,15 @@ DENIED = (errno.EACCES, errno.EPERM)
 
 @dataclass(frozen=True)
 class Source:
-    """A channel and the file behind it; a value is the file's integer times ``scale``."""
+    """A channel and the file behind it; a value is the file's integer times ``scale``.
+
+    ``least``: an integer below it means that the kernel has no value.
+    """
 
     channel: Channel
     path: Path
     scale: float = 1.0
+    least: Optional[int] = None
 
 
 def read_text(path: Path) -> str:
@@ -95,7 +99,7 @@ class FileSensor:
             except SensorError as error:
                 problem = error
                 continue
-            if value is not None:
+            if value is not None and (source.least is None or value >= source.least):
                 values[source.channel.name] = value * source.scale
         kept = plausible.keep(self.channels, values)
         if not kept:
