@@ -24,7 +24,7 @@ def bench(
     runtimes: Sequence[str] = (),
     precisions: Sequence[str] = (),
     shapes: Mapping[str, Sequence[int]] | None = None,
-    batch: int | None = None,
+    batch: int | Sequence[int] | None = None,
     threads: Sequence[int] = (),
     inputs: str | Path | None = None,
     data: str | Path | None = None,
@@ -32,20 +32,38 @@ def bench(
     smoke: bool = False,
     blocks: int | None = None,
     min_time_s: float | None = None,
+    scenario: str = "latency",
+    period_s: float | None = None,
+    duration_s: float | None = None,
+    streams: Sequence[int] = (),
+    page_cache: str = "",
     measure: Measure | None = None,
     store: str | Path | None = None,
     reporter: Reporter | None = None,
 ) -> list[Result]:
     """Measure models on devices and return the results, failed cells included; see ``farm bench --help``.
 
-    Without ``models`` the bundled sample network runs on its labelled samples. Raises UsageError when the
-    request itself is wrong; a model or device that fails is a Result with status "failed".
+    ``period_s``, ``duration_s``, ``streams`` and ``page_cache`` are options of a ``scenario``. ``measure``
+    says everything about how to measure, gate, pins, energy and layers included; the scenario and its
+    options are then those that it holds. Without ``models`` the bundled sample network runs on its labelled
+    samples. Raises UsageError when the request itself is wrong; a model or device that fails is a Result with
+    status "failed".
     """
     from farm.benchmark import execute, plan_for, with_sample
-    from farm.measure import Measure, plan_of
+    from farm.measure import Measure, plan_of, scenario_options
     from farm.plan import Request
     from farm.shapes import ShapeWish
 
+    if measure is None:
+        options = scenario_options(
+            scenario,
+            smoke=smoke,
+            period_s=period_s,
+            duration_s=duration_s,
+            streams=streams,
+            page_cache=page_cache,
+        )
+        measure = Measure(scenario=scenario, scenario_options=options)
     chosen = [models] if isinstance(models, str | Path) else list(models or ())
     request = with_sample(
         Request(
@@ -55,12 +73,12 @@ def bench(
             precisions=tuple(precisions),
             threads=tuple(threads),
             shapes=tuple(ShapeWish(name, tuple(shape)) for name, shape in (shapes or {}).items()),
-            batch=batch,
+            batch=(batch,) if isinstance(batch, int) else tuple(batch or ()),
             inputs=Path(inputs) if inputs else None,
             data=Path(data) if data else None,
             seed=seed,
-            blocks=plan_of(smoke=smoke, blocks=blocks, min_time_s=min_time_s),
-            measure=measure or Measure(),
+            blocks=plan_of(scenario=measure.scenario, smoke=smoke, blocks=blocks, min_time_s=min_time_s),
+            measure=measure,
         )
     )
     config = load_config({"store": str(store)} if store else None)

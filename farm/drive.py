@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farm.errors import FarmError, InfrastructureError
+from farm.outline import patience_s
 from farm_agent.wire import Blob, Event, JobResult, JobSpec
 
 if TYPE_CHECKING:
@@ -170,8 +171,7 @@ class Driver:
         Returns why its end could not be seen: another coordinator has begun a job of its own, which an agent
         allows only when ours is over.
         """
-        processes = spec.plan.blocks + 2
-        give_up = time.monotonic() + spec.process_timeout_s * processes + 60.0
+        give_up = time.monotonic() + patience_s(spec)
         next_seq = 0
         asked_to_stop = False
         watcher.stage("measure")

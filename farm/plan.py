@@ -32,7 +32,7 @@ class Request:
     precisions: tuple[str, ...] = ()
     threads: tuple[int, ...] = ()
     shapes: tuple[ShapeWish, ...] = ()
-    batch: int | None = None
+    batch: tuple[int, ...] = ()
     inputs: Path | None = None
     data: Path | None = None
     seed: int = 0
@@ -45,6 +45,7 @@ class Request:
 @dataclass(frozen=True)
 class Cell:
     """One model on one device in one target. ``error``: it fails without running. ``skip``: why not tried.
+    ``batch``: the size asked for of every free leading dimension; None: nothing was asked for.
 
     ``model_name`` is known also when the file could not be read; ``model`` and ``recipe`` are then None.
     """
@@ -58,6 +59,7 @@ class Cell:
     recipe: Recipe | None
     error: FarmError | None = None
     skip: str = ""
+    batch: int | None = None
 
     @property
     def runs(self) -> bool:
@@ -100,12 +102,14 @@ def make_plan(
         refuse_unused(request.shapes, known)
     cells: list[Cell] = []
     for path, model in zip(request.models, models, strict=True):
-        prepared = model if isinstance(model, FarmError) else _shapes(request, model)
-        for device in devices:
-            profile = profile_of(device.profile)
-            for target, skip in _targets(request, profile):
-                cell = _cell(f"{run_id}-{len(cells):03d}", path, prepared, device, profile, target, request)
-                cells.append(replace(cell, skip=skip) if skip else cell)
+        for batch in request.batch or (None,):
+            prepared = model if isinstance(model, FarmError) else _shapes(request, model, batch)
+            for device in devices:
+                profile = profile_of(device.profile)
+                for target, skip in _targets(request, profile):
+                    job_id = f"{run_id}-{len(cells):03d}"
+                    cell = _cell(job_id, path, prepared, device, profile, target, request)
+                    cells.append(replace(cell, skip=skip, batch=batch))
     return Plan(run_id, request, tuple(matched), tuple(cells))
 
 
@@ -116,12 +120,14 @@ def _read(path: Path, inspect: Callable[[Path], Model]) -> Model | FarmError:
         return error
 
 
-def _shapes(request: Request, model: Model) -> tuple[Model, dict[str, tuple[int, ...]]] | FarmError:
+def _shapes(
+    request: Request, model: Model, batch: int | None
+) -> tuple[Model, dict[str, tuple[int, ...]]] | FarmError:
     from farm_converters.shapes import resolve_shapes
 
     wishes = shapes_for(request.shapes, model.name, [spec.name for spec in model.inputs])
     try:
-        return model, resolve_shapes(model, wishes, request.batch)
+        return model, resolve_shapes(model, wishes, batch)
     except FarmError as error:
         return error
 

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from farm_results.text import duration, printable
+from farm.outline import Outline, outline
+from farm_results.text import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -122,6 +123,7 @@ class Bars:
         self._tasks: dict[str, TaskID] = {}
         self._ended: dict[str, float] = {}
         self._counts: dict[str, int] = {}
+        self._planned_s = 0.0
         self._begun = time.monotonic()
         self._lock = threading.Lock()
 
@@ -134,6 +136,7 @@ class Bars:
             self._tasks[device.name] = self._bars.add_task(
                 "waiting", total=max(1, len(cells)), device=printable(device.name), left=""
             )
+        self._planned_s = outline(plan.request.blocks, plan.request.measure).least_s
         self._begun = time.monotonic()
         self._bars.start()
 
@@ -168,10 +171,14 @@ class Bars:
         )
 
     def _left(self, completed: float, total: int) -> str:
+        """What the plan says until a first job has ended; from then on what the jobs took."""
         elapsed_s = time.monotonic() - self._begun
-        if completed < 0.25 or completed >= total:
+        if completed >= total:
             return ""
-        left_s = int(elapsed_s / completed * (total - completed))
+        each_s = elapsed_s / completed if completed >= 1.0 else self._planned_s
+        left_s = int(each_s * (total - completed)) if completed >= 1.0 else int(each_s * total - elapsed_s)
+        if left_s <= 0:
+            return ""
         return f"about {left_s // 60}m {left_s % 60:02d}s left" if left_s >= 60 else f"about {left_s}s left"
 
 
@@ -186,7 +193,6 @@ def header(plan: Plan) -> list[str]:
     """What the run will do, in a few lines: what each selector matched, how many jobs, which protocol."""
     running = sum(cell.runs for cell in plan.cells)
     models = len({cell.model_name for cell in plan.cells})
-    blocks = plan.request.blocks
     lines = [
         f"Run {plan.run_id}: {models} model{'s' * (models != 1)} × {len(plan.devices)} "
         f"device{'s' * (len(plan.devices) != 1)} = {running} job{'s' * (running != 1)}"
@@ -195,19 +201,37 @@ def header(plan: Plan) -> list[str]:
     lines += [f"  {token} → {', '.join(names)}" for token, names in plan.matched if names != (token,)]
     if not running:
         return lines
-    processes = f"{blocks.blocks} fresh process{'es' * (blocks.blocks != 1)}"
-    lines.append(
-        f"  latency, {processes} per job, each warmed up until steady, then at least "
-        f"{blocks.min_time_ns / 1e9:g} s and {blocks.min_runs} inferences"
-    )
-    return lines
+    planned = outline(plan.request.blocks, plan.request.measure)
+    longest = max(sum(cell.runs for cell in plan.cells_of(device)) for device in plan.devices)
+    return [*lines, f"  {planned.text}", f"  {_how_long(planned, running, longest)}"]
+
+
+def _how_long(planned: Outline, running: int, longest: int) -> str:
+    """``longest``: the most jobs that one device has to do, one after another."""
+    least_s, most_s = planned.least_s, planned.most_s
+    text = f"about {_minutes(least_s)} per job"
+    if running > 1:
+        text += f", {_minutes(least_s * longest)} in all"
+    if most_s > 1.2 * least_s:
+        text += f"; up to {_minutes(most_s * longest)} where a network is slow or not steady"
+    return text
+
+
+def _minutes(value_s: float) -> str:
+    whole_s = max(1, round(value_s))
+    if whole_s < 60:
+        return f"{whole_s} s"
+    minutes, seconds = divmod(whole_s, 60)
+    return f"{minutes} min {seconds} s" if seconds and minutes < 10 else f"{minutes + (seconds >= 30)} min"
 
 
 def ending(result: Result) -> str:
     """How a cell that ran ended, in one line."""
     if result.status == "ok" and result.latency is not None:
+        from farm_results import scenarios
+
         word = result.verdict.word
-        return f"p50 {duration(result.latency.p50_ns)}, {word if word == 'valid' else word.upper()}"
+        return f"{scenarios.headline(result)}, {word if word == 'valid' else word.upper()}"
     if result.status == "skipped":
         return f"skipped: {result.error_message}"
     fix = f" (fix: {result.error_fix})" if result.error_fix else ""

@@ -14,8 +14,10 @@ from farm.devices.session import Session
 from farm.drive import Driver, Fetched, Shipment, Watcher, shipment_of
 from farm.errors import FarmBug, FarmError, InfrastructureError, JobError
 from farm.measure import PROTOCOL, Measure
+from farm.outline import timeout_s
 from farm.plan import Cell, Request, device_build_error
 from farm.progress import Reporter
+from farm_agent import scenarios
 from farm_agent.wire import Event, Facts, GatePlan, JobSpec
 
 if TYPE_CHECKING:
@@ -82,10 +84,13 @@ def _run(work: Work, session: Session, cell: Cell) -> None:
         if cell.device.transport == "local":
             work.reporter.stage(cell, "wait until nothing converts on this machine", 0.0)
             work.desk.wait_all(work.stop)
-        spec, shipment = _spec(work, cell, artifact)
+        spec, shipment = _spec(work, cell, artifact, facts)
         driver = Driver(session, work.store.engine, work.holder, work.stop, work.request.wait_s, work.scratch)
         driver.drive(
-            spec, shipment, lambda fetched: _measured(work, cell, artifact, facts, fetched), _Tell(work, cell)
+            spec,
+            shipment,
+            lambda fetched: _measured(work, cell, artifact, facts, fetched),
+            _Tell(work, cell, spec),
         )
     except FarmError:
         raise
@@ -112,7 +117,7 @@ def runtime_problem(request: Request, cell: Cell, facts: Facts) -> str:
     return f"{why} (fix: {fact.fix})" if fact and fact.fix else why
 
 
-def _spec(work: Work, cell: Cell, artifact: Artifact) -> tuple[JobSpec, Shipment]:
+def _spec(work: Work, cell: Cell, artifact: Artifact, facts: Facts) -> tuple[JobSpec, Shipment]:
     if artifact.where == "device":
         raise device_build_error(cell)
     dataset = work.desk.dataset(cell)
@@ -127,11 +132,11 @@ def _spec(work: Work, cell: Cell, artifact: Artifact) -> tuple[JobSpec, Shipment
         options=dict(cell.target.options),
         golden=artifact.golden,
         dataset=dataset[0] if dataset else None,
-        process_timeout_s=cell.profile.limits.process_timeout_s,
+        process_timeout_s=timeout_s(cell.profile.limits.process_timeout_s, work.request.blocks, measure),
         memory_limit_bytes=(cell.profile.limits.memory_mb or 0) * 1024 * 1024,
         protocol=PROTOCOL,
         scenario=measure.scenario,
-        scenario_options=dict(measure.scenario_options),
+        scenario_options=_scenario_options(measure, cell, facts),
         harness=measure.harness,
         gate=_gate(measure, cell),
         pins=measure.pins,
@@ -148,6 +153,18 @@ def _spec(work: Work, cell: Cell, artifact: Artifact) -> tuple[JobSpec, Shipment
     return spec, shipment_of(parts)
 
 
+def _scenario_options(measure: Measure, cell: Cell, facts: Facts) -> dict[str, str]:
+    """What was asked for, the batch of this cell, and the streams that the device's cores allow."""
+    from farm_agent.scenarios.throughput import default_streams
+
+    options = dict(measure.scenario_options)
+    if cell.batch is not None:
+        options["batch"] = str(cell.batch)
+    if measure.scenario == "throughput" and "streams" not in options:
+        options["streams"] = ",".join(map(str, default_streams(max(1, facts.cores))))
+    return options
+
+
 def _gate(measure: Measure, cell: Cell) -> GatePlan | None:
     """The gate asked for, with the temperature that the device's profile wants."""
     limit_c = cell.profile.limits.start_temperature_c
@@ -159,10 +176,11 @@ def _gate(measure: Measure, cell: Cell) -> GatePlan | None:
 class _Tell(Watcher):
     """Turns what the loop says into progress."""
 
-    def __init__(self, work: Work, cell: Cell) -> None:
+    def __init__(self, work: Work, cell: Cell, spec: JobSpec) -> None:
         self._work = work
         self._cell = cell
-        self._processes = work.request.blocks.blocks + 2
+        self._blocks = len(scenarios.load(spec.scenario).points(spec))
+        self._processes = self._blocks + 2
         self._ended = 0
 
     def stage(self, text: str) -> None:
@@ -171,10 +189,8 @@ class _Tell(Watcher):
     def event(self, event: Event) -> None:
         if event.kind == "block":
             self._ended += 1
-            blocks = self._work.request.blocks.blocks
-            self._work.reporter.stage(
-                self._cell, f"process {self._ended} of {blocks} measured", self._share()
-            )
+            text = f"process {self._ended} of {self._blocks} measured"
+            self._work.reporter.stage(self._cell, text, self._share())
 
     def sent(self, byte_count: int) -> None:
         if byte_count:
@@ -186,13 +202,15 @@ class _Tell(Watcher):
 
 def _measured(work: Work, cell: Cell, artifact: Artifact, facts: Facts, fetched: Fetched) -> None:
     """Judge what came back and store it: samples first, then the row that points at them."""
-    from farm_results import energy, scenarios
+    from farm_results import energy, outliers
+    from farm_results import scenarios as summaries
     from farm_results.build import result_of
     from farm_results.verdicts import judge
 
-    latency, metrics = scenarios.summarise(fetched.spec, fetched.result, fetched.samples)
+    latency, metrics = summaries.summarise(fetched.spec, fetched.result, fetched.samples)
     native = cell.model.native_precision if cell.model else ""
-    verdict = judge(fetched.spec, fetched.result, latency, native=native)
+    far = outliers.of_job(fetched.spec, fetched.result, fetched.samples, fetched.traces)
+    verdict = judge(fetched.spec, fetched.result, latency, native=native, outliers=far)
     hashes = tuple(work.store.objects.put_file(path) for path in fetched.samples)
     result = result_of(
         **_identity(work, cell),
@@ -203,6 +221,7 @@ def _measured(work: Work, cell: Cell, artifact: Artifact, facts: Facts, fetched:
         sample_hashes=hashes,
         trace_hashes=tuple(work.store.objects.put_file(path) for path in fetched.traces),
         metrics=metrics,
+        outliers=far,
         energy=energy.of_device(fetched.result, fetched.energy_traces),
         facts=facts,
         artifact=_about(artifact),
@@ -241,6 +260,8 @@ def _skipped(work: Work, cell: Cell, why: str = "") -> Result:
 
 
 def _keep(work: Work, cell: Cell, result: Result) -> None:
+    if cell.batch is not None:
+        result = replace(result, options={**result.options, "batch": str(cell.batch)})
     try:
         work.store.add_result(result)
     except FarmError as error:

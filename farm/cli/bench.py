@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 )
 @list_option("--threads", kind=CommaInts(), metavar="N,M", text="Threads; default: what the profile says.")
 @shape_option
-@click.option("--batch", type=click.IntRange(min=1), help="Size of every free leading dimension.")
+@list_option("--batch", kind=CommaInts(), metavar="N,M", text="Size of every free leading dimension.")
 @click.option(
     "--inputs", type=click.Path(path_type=Path), help="Your own sample inputs, an .npz by input name."
 )
@@ -89,7 +89,7 @@ def command(
     precisions: tuple[str, ...],
     threads: tuple[int, ...],
     shapes: tuple[ShapeWish, ...],
-    batch: int | None,
+    batch: tuple[int, ...],
     inputs: Path | None,
     data: Path | None,
     seed: int,

@@ -32,9 +32,16 @@ _OPTIONS = (
         show_default=True,
         help="What to measure; see docs/measurement.md.",
     ),
-    click.option("--period", type=Duration(), help="paced: time between two scheduled starts."),
-    click.option("--duration", type=Duration(), help="sustained, paced: how long."),
+    click.option(
+        "--period", type=Duration(), help="paced: time between two scheduled starts; default 33.3ms."
+    ),
+    click.option("--duration", type=Duration(), help="sustained, paced: how long; sustained: default 10m."),
     list_option("--streams", kind=CommaInts(), metavar="N,M", text="throughput: inferences at a time."),
+    click.option(
+        "--page-cache",
+        type=click.Choice(("warm", "cold")),
+        help="cold-start: state of the files in memory; default warm.",
+    ),
     click.option(
         "--harness",
         type=click.Choice(("auto", "native", "python")),
@@ -74,6 +81,7 @@ def block_plan(values: Mapping[str, Any]) -> BlockPlan:
     if most_s is not None and least_s is not None and most_s < least_s:
         raise click.BadParameter("it is less than --min-time", param_hint="--max-time")
     return plan_of(
+        scenario=values["scenario"],
         smoke=values["smoke"],
         blocks=values["blocks"],
         min_time_s=least_s,
@@ -84,7 +92,7 @@ def block_plan(values: Mapping[str, Any]) -> BlockPlan:
 
 def measure_of(values: Mapping[str, Any]) -> Measure:
     """How to measure, out of the options' values. Raises click.BadParameter."""
-    from farm.measure import Measure
+    from farm.measure import Measure, scenario_options
     from farm_agent.messages.energy import EnergyPlan
     from farm_agent.wire import GatePlan
 
@@ -92,7 +100,14 @@ def measure_of(values: Mapping[str, Any]) -> Measure:
     energy = EnergyPlan(signature=bool(meters)) if values["energy"] or meters else None
     return Measure(
         scenario=values["scenario"],
-        scenario_options=_scenario_options(values),
+        scenario_options=scenario_options(
+            values["scenario"],
+            smoke=values["smoke"],
+            period_s=values["period"],
+            duration_s=values["duration"],
+            streams=values["streams"],
+            page_cache=values["page_cache"] or "",
+        ),
         harness=values["harness"],
         gate=GatePlan(max_wait_s=values["gate_wait"]) if values["gate"] else None,
         pins=_pins(values["pin"]),
@@ -101,16 +116,6 @@ def measure_of(values: Mapping[str, Any]) -> Measure:
         profile_ops=values["profile_ops"],
         tool=values["tool"],
     )
-
-
-def _scenario_options(values: Mapping[str, Any]) -> dict[str, str]:
-    options: dict[str, str] = {}
-    for name in ("period", "duration"):
-        if values[name] is not None:
-            options[f"{name}_ns"] = str(int(values[name] * 1e9))
-    if values["streams"]:
-        options["streams"] = ",".join(str(count) for count in values["streams"])
-    return options
 
 
 def _pins(words: tuple[str, ...]) -> Any:  # noqa: ANN401 - PinPlan, imported on use

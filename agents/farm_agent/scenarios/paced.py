@@ -52,6 +52,14 @@ def cadence(options: Mapping[str, str], plan: BlockPlan) -> Tuple[int, int]:
     return period_ns, count
 
 
+def span(options: Mapping[str, str], plan: BlockPlan) -> Tuple[int, int]:
+    """(least, most) ns of one process's schedule. The plan's cap holds unless the schedule itself is longer:
+    then a device that cannot keep up gets twice its length."""
+    period_ns, count = cadence(options, plan)
+    length_ns = period_ns * count
+    return length_ns, plan.max_time_ns if length_ns <= plan.max_time_ns else 2 * length_ns
+
+
 def measure(loop: Loop, request: Any) -> bench.Block:  # noqa: ANN401 - block.BlockRequest
     """Warm up at the cadence until steady, then serve the schedule."""
     return paced(loop, request.plan, request.scenario_options, time.sleep)
@@ -65,8 +73,7 @@ def paced(
     ``ended``: runs, or cap when the plan's longest time was over before the schedule was served.
     """
     period_ns, count = cadence(options, plan)
-    # The schedule alone may take longer than the plan's cap, where --duration says so.
-    limit_ns = max(plan.max_time_ns, 2 * period_ns * count if "duration_ns" in options else 0)
+    _, limit_ns = span(options, plan)
     rows = array("q", bytes(24 * count))
     with quiet.no_collection():
         warmup = warm_up(loop, plan, period_ns, sleep)
