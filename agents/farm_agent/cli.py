@@ -73,6 +73,12 @@ def _check(request: str, response: str) -> int:
     check.main(request, response)
 
 
+def _energy(request: str) -> int:
+    from farm_agent import energy_process
+
+    energy_process.main(request)
+
+
 def _evaluate(request: str, response: str) -> int:
     from farm_agent import evaluate
 
@@ -91,20 +97,42 @@ def _probe(name: str) -> int:
     facts.print_probe(name)
 
 
+def _sense() -> int:
+    from farm_agent.checkup import sensing
+
+    sensing.print_readings()
+
+
 def _supervise(folder: str) -> int:
     from farm_agent import supervisor
 
     return supervisor.main(folder)
 
 
+def _tool(request: str) -> int:
+    from farm_agent.tools import runner
+
+    runner.become(request)
+
+
+def _try(runtime: str) -> int:
+    from farm_agent.checkup import trial
+
+    trial.print_trial(runtime)
+
+
 # Processes that the agent starts itself: the number of arguments, and what to run.
 INTERNAL: Dict[str, Tuple[int, Callable[..., int]]] = {
     "_block": (1, _block),
     "_check": (2, _check),
+    "_energy": (1, _energy),
     "_evaluate": (2, _evaluate),
     "_layers": (2, _layers),
     "_probe": (1, _probe),
+    "_sense": (0, _sense),
     "_supervise": (1, _supervise),
+    "_tool": (1, _tool),
+    "_try": (1, _try),
 }
 
 

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Callable, Dict, List
 
-from farm_agent import cas, codec, facts, files, job, lifecycle, pack, reply, sweep
+from farm_agent import cas, clockverb, codec, facts, files, job, lifecycle, pack, reply, sweep
 from farm_agent.errors import UsageError
 from farm_agent.job import Job
 from farm_agent.root import open_root
@@ -20,6 +20,7 @@ from farm_agent.wire import WIRE, Hello, JobSpec, JobState
 LONGEST_WAIT_S = 600.0
 POLL_S = 0.2
 MOST_HASHES = 4096
+MOST_RUNTIMES = 16
 
 
 def hello(options: argparse.Namespace) -> None:
@@ -120,17 +121,51 @@ def collect(options: argparse.Namespace) -> None:
     reply.send(codec.encode(sweep.sweep(open_root(options.root), max(0, options.max_bytes))))
 
 
+def clock(options: argparse.Namespace) -> None:
+    """This device's monotonic clock; again for each line on stdin."""
+    words(options, 0)
+    clockverb.answer()
+
+
+def surroundings(options: argparse.Namespace) -> None:
+    """What may disturb a measurement here."""
+    from farm_agent.checkup.surroundings import look
+
+    words(options, 0)
+    reply.send({"surroundings": look()})
+
+
+def sense(options: argparse.Namespace) -> None:
+    """Every sensor, read once."""
+    from farm_agent.checkup import sensing
+
+    words(options, 0)
+    reply.send({"readings": list(sensing.survey())})
+
+
+def try_runtimes(options: argparse.Namespace) -> None:
+    """A real inference in each of these runtimes; one reply each, as soon as it is known."""
+    from farm_agent.checkup import trial
+
+    for runtime in options.words[:MOST_RUNTIMES]:
+        reply.send({"trial": trial.attempt(runtime)})
+
+
 VERBS: Dict[str, Callable[[argparse.Namespace], None]] = {
     "ack": ack,
     "attach": attach,
+    "clock": clock,
     "commit": commit,
     "facts": show_facts,
     "gc": collect,
     "hello": hello,
     "result": result,
+    "sensors": sense,
     "start": start,
     "stock": stock,
     "stop": stop,
+    "surroundings": surroundings,
+    "try": try_runtimes,
 }
 
 

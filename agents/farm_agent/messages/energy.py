@@ -11,12 +11,15 @@ from farm_agent.messages.blob import Blob
 @dataclass(frozen=True)
 class EnergyPlan:
     """``sensors``: the device's own, by name; empty means every one that can be read. ``signature``: make a
-    pattern of load around the busy window that an external meter can be aligned by."""
+    pattern of load around the busy window that an external meter can be aligned by: three bursts of
+    ``burst_ns``, each followed by as long a pause.
+    """
 
     window_ns: int = 30_000_000_000
     idle_ns: int = 10_000_000_000
     sensors: Tuple[str, ...] = ()
     signature: bool = False
+    burst_ns: int = 1_000_000_000
 
 
 @dataclass(frozen=True)

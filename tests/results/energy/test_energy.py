@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,7 @@ COUNTER = Channel("CPU", "energy_j", "package", wraps_at=10_000.0)
 
 def watts(at_s: float) -> float:
     """3 W idle, 10 W busy, with a wobble that every reading shows."""
-    return (10.0 if 11 <= at_s < 41 else 3.0) + 0.01 * np.sin(37.0 * at_s)
+    return (10.0 if 11 <= at_s < 41 else 3.0) + 0.01 * math.sin(37.0 * at_s)
 
 
 def power_trace(**changes: Any) -> Trace:
