@@ -60,13 +60,18 @@ class Timings:
     columns: Tuple[str, ...] = ("start", "end")
     calls_per_sample: int = 1
     state: Dict[str, str] = field(default_factory=dict)
+    ci_half_width: Optional[float] = None
 
 
 @dataclass(frozen=True)
 class BlockMessage:
-    """One line to the supervisor: the end of a phase, what came out of it, or why nothing did."""
+    """One line to the supervisor: the end of a phase, what came out of it, or why nothing did.
+
+    ``harness_bytes``: memory that the samples take in this process.
+    """
 
     phase: str = ""
+    harness_bytes: int = 0
     versions: Dict[str, str] = field(default_factory=dict)
     timings: Optional[Timings] = None
     samples: Optional[Blob] = None
@@ -83,15 +88,15 @@ class Link:
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
 
-    def send(self, message: BlockMessage) -> None:
+    def send(self, message: object) -> None:
         """Write one line, whole."""
         data = codec.dumps(message).encode() + b"\n"
         while data:
             data = data[os.write(self._out, data) :]
 
-    def phase(self, name: str, versions: Optional[Dict[str, str]] = None) -> None:
+    def phase(self, name: str, versions: Optional[Dict[str, str]] = None, harness_bytes: int = 0) -> None:
         """Announce the end of a phase and wait. Ends this process when the supervisor is gone."""
-        self.send(BlockMessage(phase=name, versions=versions or {}))
+        self.send(BlockMessage(phase=name, versions=versions or {}, harness_bytes=harness_bytes))
         if os.read(self._in, 1) == b"":
             os._exit(1)
 
@@ -145,7 +150,7 @@ def _measure(request: BlockRequest, link: Link) -> BlockMessage:
         raise
     except Exception as error:
         raise faults.runtime_error(request.runtime, "run", error) from error
-    link.phase("measured")
+    link.phase("measured", harness_bytes=block.buffer_bytes)
     warm = block.warmup
     timings = Timings(
         import_ns=import_ns,
@@ -163,6 +168,7 @@ def _measure(request: BlockRequest, link: Link) -> BlockMessage:
         columns=block.columns,
         calls_per_sample=block.calls_per_sample,
         state={**state, **block.state},
+        ci_half_width=block.ci_half_width,
     )
     return BlockMessage(timings=timings, samples=_save(Path(request.samples_path), block))
 

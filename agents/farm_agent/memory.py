@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Optional
 
 from farm_agent import sysfs
@@ -9,8 +10,9 @@ from farm_agent.wire import MemoryPhase
 
 
 def read(pid: int, phase: str) -> MemoryPhase:
-    """What the process holds now, and its peak so far."""
-    return parse(phase, sysfs.text(f"/proc/{pid}/status"), sysfs.text(f"/proc/{pid}/smaps_rollup"))
+    """What the process holds now, its peak so far, and what the whole device has left."""
+    found = parse(phase, sysfs.text(f"/proc/{pid}/status"), sysfs.text(f"/proc/{pid}/smaps_rollup"))
+    return replace(found, device_available_bytes=sysfs.memory()["available_bytes"])
 
 
 def parse(phase: str, status: Optional[str], rollup: Optional[str]) -> MemoryPhase:

@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 from pathlib import Path
-from typing import Callable, NoReturn, Type, TypeVar
+from typing import Callable, Collection, Iterable, NoReturn, Type, TypeVar
 
 from farm_agent import codec, faults, files
 from farm_agent.errors import FarmBug, FarmError
@@ -57,3 +57,18 @@ def die_with_parent() -> None:
     """Ask the kernel to kill this process when the one that started it is gone."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def run_on(cpus: Iterable[int]) -> str:
+    """Keep the calling thread, and what it starts from now on, on these CPUs; why that failed, or ""."""
+    try:
+        os.sched_setaffinity(0, set(cpus))
+    except (OSError, ValueError) as error:
+        return str(error)
+    return ""
+
+
+def prefer(cpus: Collection[int]) -> None:
+    """Like ``run_on`` where it is possible; no CPUs: stay where it is."""
+    if cpus:
+        run_on(cpus)
