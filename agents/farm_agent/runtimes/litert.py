@@ -35,6 +35,9 @@ MOVERS = frozenset(
     ]
 )
 
+# What an import of it reads from the disk.
+PACKAGES = ("ai_edge_litert",)
+
 
 def probe() -> Probe:
     """Which of the two packages this Python has."""

@@ -21,6 +21,9 @@ DTYPES = {
     **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }
 
+# What an import of it reads from the disk.
+PACKAGES = ("onnxruntime",)
+
 
 def probe() -> Probe:
     """Whether this Python has ONNX Runtime."""

@@ -42,6 +42,9 @@ MOVERS = frozenset(
     ]
 )
 
+# What an import of it reads from the disk.
+PACKAGES = ("openvino",)
+
 
 def probe() -> Probe:
     """Whether this Python has OpenVINO."""

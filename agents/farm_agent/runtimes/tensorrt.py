@@ -11,6 +11,9 @@ ABSENT = "TensorRT is not installed; it comes with JetPack or NVIDIA's packages,
 UNDRIVEN = "TensorRT {} is installed, but this agent cannot run engines"
 FIX = "choose onnxruntime for this device; with its TensorRT or CUDA provider where that is installed"
 
+# What an import of it reads from the disk.
+PACKAGES = ("tensorrt", "tensorrt_libs")
+
 
 def probe() -> Probe:
     """Always unavailable, with the reason that holds on this device."""

@@ -46,7 +46,7 @@ def prepare(request: Any) -> Dict[str, str]:  # noqa: ANN401 - block.BlockReques
         # The check, a moment ago, has read what it needs of the runtime.
         pagecache.load(model)
         return _seen(state, pagecache.resident_share(model))
-    packages = getattr(runtimes.load(request.runtime), "PACKAGES", ())
+    packages = runtimes.load(request.runtime).PACKAGES
     everything = [*model, *pagecache.package_files((*packages, "numpy"))]
     problem = pagecache.drop(everything)
     seen = _seen(state, pagecache.resident_share(everything))
