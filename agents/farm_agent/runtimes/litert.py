@@ -12,7 +12,7 @@ from farm_agent.runtimes import Probe, match_all, threads_of
 from farm_agent.trace import precision_of, summarise
 from farm_agent.wire import PrecisionProof, TensorSpec
 
-PACKAGES = (("ai_edge_litert", "ai-edge-litert"), ("tflite_runtime", "tflite-runtime"))
+DISTRIBUTIONS = (("ai_edge_litert", "ai-edge-litert"), ("tflite_runtime", "tflite-runtime"))
 MOVERS = frozenset(
     [
         "CAST",
@@ -36,7 +36,7 @@ MOVERS = frozenset(
 )
 
 # What an import of it reads from the disk.
-PACKAGES = ("ai_edge_litert",)
+PACKAGES = tuple(package for package, _ in DISTRIBUTIONS)
 
 
 def probe() -> Probe:
@@ -156,7 +156,7 @@ class Session:
 def _interpreter() -> Tuple[Any, str]:
     """The interpreter's module and "package version". Raises JobError runtime.missing, runtime.numpy."""
     problems: List[BaseException] = []
-    for package, distribution in PACKAGES:
+    for package, distribution in DISTRIBUTIONS:
         try:
             module = __import__(f"{package}.interpreter", fromlist=["Interpreter"])
         except Exception as error:  # noqa: BLE001 - a broken wheel may raise anything
