@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from farm import native_tools
 from farm.devices.device import Device
 from farm.errors import FarmError, JobError
 from farm.hashing import inputs_sha256
@@ -94,8 +95,10 @@ def make_plan(
 ) -> Plan:
     """Cross models with devices and their targets. Bad models and shapes become failing cells, not errors.
 
-    Raises UsageError for a ``--shape`` that no model has a use for, and for unknown profiles.
+    Raises UsageError for a ``--shape`` that no model has a use for, a tool that does not fit (tool.*), and
+    unknown profiles.
     """
+    request = replace(request, runtimes=native_tools.runtimes_for(request.measure, request.runtimes))
     models = [_read(path, inspect) for path in request.models]
     known = {model.name: [spec.name for spec in model.inputs] for model in models if isinstance(model, Model)}
     if known:
@@ -164,6 +167,7 @@ def _targets(request: Request, profile: Profile) -> list[tuple[Target, str]]:
         for precision in precisions:
             found = [t for t in profile.targets if t.runtime == runtime and t.precision == precision]
             if found:
+                found = unique([native_tools.fitted(request.measure.tool, target) for target in found])
                 chosen += [(t, "") for t in _with_threads(found, request.threads)]
             elif request.runtimes or request.precisions:
                 missing = Target(format="", runtime=runtime, precision=precision)

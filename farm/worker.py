@@ -103,8 +103,8 @@ def runtime_problem(request: Request, cell: Cell, facts: Facts) -> str:
     from farm_converters.convert import where
 
     fact = next((f for f in facts.runtimes if f.name == cell.target.runtime), None)
-    if fact is not None and not fact.unavailable:
-        return ""
+    if request.measure.tool or (fact is not None and not fact.unavailable):
+        return ""  # a tool brings its runtime along; its agent says where it is missing
     why = fact.unavailable if fact else f"its agent knows no runtime {cell.target.runtime}"
     if cell.target.runtime in request.runtimes:
         if cell.model and where(cell.model.format, cell.target.format) == "device":

@@ -30,17 +30,18 @@ __all__ = ["Keeper", "run_all"]
 
 def run_all(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
     """Raises the first error; what was finished before it is kept."""
-    if not spec.tool or runner.can_check(spec):
+    loads = not spec.tool or runner.can_check(spec)
+    if loads:
         run_check(keeper, spec, folder)
     if spec.tool:
         runner.run(keeper, spec, folder)
-        return
-    run_blocks(keeper, spec, folder)
+    else:
+        run_blocks(keeper, spec, folder)
     if spec.energy is not None:
         energy.run(keeper, spec, folder)
     if spec.profile_ops:
         layers.run(keeper, spec, folder)
-    if spec.dataset is not None:
+    if spec.dataset is not None and loads:
         run_evaluation(keeper, spec, folder)
 
 

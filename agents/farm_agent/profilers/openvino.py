@@ -46,8 +46,8 @@ def kernel(info: Any, unit: str) -> Kernel:  # noqa: ANN401 - openvino.Profiling
 
 
 def parse(text: str) -> Tuple[Layer, ...]:
-    """The layers in the counters that ``benchmark_app -pc`` printed for each infer request: milliseconds with
-    three digits, names cut by the tool. Raises MeasurementError ``layers.unreadable`` where there are none."""
+    """The layers in the counters that ``benchmark_app -pc`` printed for each infer request: milliseconds
+    with three digits, names cut by the tool. Raises MeasurementError ``layers.unreadable``."""
     requests: List[List[Kernel]] = [[]]
     for line in text.splitlines():
         if REQUEST.search(line[:LONGEST_LINE]):

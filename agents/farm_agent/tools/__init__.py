@@ -7,7 +7,10 @@ A file provides
     FIX                                      what to do where it is missing
     find() -> Sequence[str]                  the command, empty where it is not there
     argv(command, job) -> List[str]          with every setting that its releases disagree on
-    parse(text, files) -> ToolReport         ``files``: those of job.outputs that it wrote, by name
+    parse(text, files) -> ToolReport         ``files``: what it was asked to write, by name
+
+and, where it helps, PACKAGE (whose release is the tool's), TIMES (the name of a file that it writes) and
+version_of(text of --help).
 
 Parsers raise MeasurementError ``tool.unreadable`` for text that holds no result, and JobError ``tool.failed``
 with the tool's own words where it says that it failed; nothing else. Files are listed without importing any.
@@ -49,7 +52,8 @@ COARSE = 0.01
 
 @dataclass(frozen=True)
 class ToolJob:
-    """What a tool is to measure. ``folder``: its own, to write to; ``version``: of the tool, where it tells."""
+    """What a tool is to measure. ``folder``: its own, to write to. ``options``: those of the target, and
+    ``tool_major``, the tool's release, for a tool that has ``version_of``; 0: unknown."""
 
     model: str
     folder: str

@@ -53,11 +53,9 @@ def parse(text: str, files: Optional[Mapping[str, str]] = None) -> ToolReport:
     """Its log, also out of logcat. Raises MeasurementError ``tool.unreadable``, JobError ``tool.failed``."""
     del files
     text = text[-TEXT_LIMIT:]
-    last = None
-    for last in (NEW if NEW.search(text) else OLD).finditer(text):
-        pass
+    found = list((NEW if NEW.search(text) else OLD).finditer(text))
+    summary: Dict[str, Optional[str]] = found[-1].groupdict() if found else {}
     stats = _stats(text)
-    summary: Dict[str, Optional[str]] = last.groupdict() if last else {}
     mean_ns = positive(summary.get("mean"), 1e3) or positive(stats.get("avg"), 1e3)
     if mean_ns is None:
         words = "; ".join(re.findall(r"^.*\bERROR:? (.*)$", text, re.MULTILINE)[:5])
