@@ -17,7 +17,8 @@ from farm_agent.errors import MeasurementError
 from farm_agent.messages.energy import EnergyRun, Window
 from farm_agent.messages.traces import Trace
 from farm_agent.wire import JobResult
-from farm_results import integrate, traces
+from farm_results import align, integrate, traces
+from farm_results.align import MeterRecord
 from farm_results.integrate import Integral, refused
 from farm_results.model import Energy, Result
 
@@ -79,6 +80,52 @@ def of_run(run: EnergyRun, found: Sequence[Trace]) -> tuple[Energy, ...]:
     return tuple(of_trace(trace, run, bound_s=trace.read_ns / 2e9) for trace in every)
 
 
+def of_meters(job: JobResult, records: Sequence[MeterRecord]) -> tuple[Energy, ...]:
+    """One entry per external meter that watched the job's energy windows."""
+    run = job.energy
+    if run is None or (not run.windows and not run.error_code):
+        return ()
+    return tuple(of_meter(run, record) for record in records)
+
+
+def of_meter(run: EnergyRun, record: MeterRecord) -> Energy:
+    """Energy by a meter: its times brought to the device's clock, then aligned by the load signature."""
+    channel = record.trace.channel
+    failed = Energy(record.meter, channel.name, channel.scope, run.inferences)
+    if run.error_code:
+        return replace(failed, error_code=run.error_code, error_message=run.error_message)
+    if record.problem_code:
+        return replace(failed, error_code=record.problem_code, error_message=record.problem)
+    try:
+        trace, bound_s = _on_device_clock(run, record)
+    except MeasurementError as error:
+        reason = f"{error.message} ({record.trace.problem})" if record.trace.problem else error.message
+        return replace(failed, error_code=error.code, error_message=reason)
+    return of_trace(replace(trace, sensor=record.meter), run, bound_s=bound_s)
+
+
+def _on_device_clock(run: EnergyRun, record: MeterRecord) -> tuple[Trace, float]:
+    """Raises MeasurementError energy.*."""
+    if record.before is None or record.after is None:
+        raise refused("energy.clock-bound", "the device's clock was not measured before and after")
+    trace = record.trace
+    if not run.windows or not trace.times_ns:
+        raise refused("energy.no-samples", "the meter gave nothing during the energy windows")
+    times_ns, bound_s = align.on_device_clock(trace.times_ns, record.before, record.after)
+    origin_ns = run.windows[0].start_ns
+    times_s, values = (times_ns - origin_ns) / 1e9, np.asarray(trace.values, dtype=np.float64)
+    integrate.checked(times_s, values)
+    if trace.channel.kind == "energy_j":
+        total = integrate.unwrapped(times_s, values, trace.channel.wraps_at)
+        powers, middles = np.diff(total) / np.diff(times_s), (times_s[1:] + times_s[:-1]) / 2
+    else:
+        integrate.sane_power(values)
+        powers, middles = values, times_s
+    lag = align.lag_of(middles, powers, run, origin_ns, align.LATEST_S + bound_s)
+    shifted = times_ns - int(lag.lag_s * 1e9)
+    return replace(trace, times_ns=tuple(shifted.tolist())), lag.bound_s
+
+
 def of_trace(trace: Trace, run: EnergyRun, *, bound_s: float) -> Energy:
     """Energy by one trace on the device's clock, whose times may be wrong by ``bound_s``."""
     channel = trace.channel
@@ -102,7 +149,7 @@ def _measured(base: Energy, trace: Trace, run: EnergyRun, bound_s: float) -> Ene
         raise refused("energy.too-few-updates", text, _LONGER)
     _alive(trace, run)
     count, gain = run.inferences, trace.channel.gain or 0.0
-    idle = _idle(trace, windows, run)
+    idle = _idle(trace, windows, run, margin_s=bound_s + busy.interval_s)
     step_w = abs(busy.power_w - idle.power_w) if idle else busy.power_w
     # A step of the load at an edge falls between two updates: uniform within one interval, at both edges.
     u_edge_j = step_w * busy.interval_s * math.sqrt(2 / 12)
@@ -160,13 +207,16 @@ def _integral(trace: Trace, window: Window, run: EnergyRun) -> Integral:
     )
 
 
-def _idle(trace: Trace, windows: Mapping[str, Window], run: EnergyRun) -> Idle | None:
+def _idle(trace: Trace, windows: Mapping[str, Window], run: EnergyRun, *, margin_s: float) -> Idle | None:
     """Linear between the middles of the two idle windows; None when either cannot be used.
 
-    How the idle power went from one to the other is not known: the difference counts as uniform.
+    How the idle power went from one to the other is not known: the difference counts as uniform. A margin
+    at both ends keeps out the load beside them, which clocks or a slow sensor may move inside.
     """
     try:
-        before, after = (_integral(trace, windows[name], run) for name in ("idle-before", "idle-after"))
+        before, after = (
+            _integral(trace, _within(windows[name], margin_s), run) for name in ("idle-before", "idle-after")
+        )
     except (KeyError, MeasurementError):
         return None
     middles = {name: (window.start_ns + window.end_ns) / 2 for name, window in windows.items()}
@@ -180,6 +230,12 @@ def _idle(trace: Trace, windows: Mapping[str, Window], run: EnergyRun) -> Idle |
         u_quantum_w=max(i.u_quantum_j / i.duration_s for i in (before, after)),
         stdev_w=math.sqrt((before.stdev_w**2 + after.stdev_w**2) / 2),
     )
+
+
+def _within(window: Window, margin_s: float) -> Window:
+    """The window without its margins, which take at most half of it."""
+    margin_ns = min(int(margin_s * 1e9), (window.end_ns - window.start_ns) // 4)
+    return replace(window, start_ns=window.start_ns + margin_ns, end_ns=window.end_ns - margin_ns)
 
 
 def _alive(trace: Trace, run: EnergyRun) -> None:
