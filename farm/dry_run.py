@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from farm.config import Config
+from farm.outline import outline
 from farm.plan import Cell, Plan
 
 COLUMNS = ("job", "model", "device", "runtime", "prec", "format", "threads", "what happens")
 
 
 def plan_rows(plan: Plan, config: Config) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """A row per cell: what would be converted, what is cached, what would be skipped or fail and why."""
+    """A row per cell: what would be converted, what is cached, what would be skipped or fail and why. The
+    batch has a column where one was asked for."""
+    batched = any(cell.batch is not None for cell in plan.cells)
     rows = [
         (
             cell.job_id.rsplit("-", 1)[1],
@@ -22,11 +25,12 @@ def plan_rows(plan: Plan, config: Config) -> tuple[Sequence[str], Sequence[Seque
             cell.target.precision,
             cell.target.format,
             str(cell.target.threads),
+            *((str(cell.batch),) if batched else ()),
             _fate(cell, config)[1],
         )
         for cell in plan.cells
     ]
-    return COLUMNS, rows
+    return (*COLUMNS[:-1], "batch", COLUMNS[-1]) if batched else COLUMNS, rows
 
 
 def plan_document(plan: Plan, config: Config) -> dict[str, Any]:
@@ -35,6 +39,7 @@ def plan_document(plan: Plan, config: Config) -> dict[str, Any]:
         "schema": "farm.plan/1",
         "run_id": plan.run_id,
         "selected": [{"selector": token, "devices": list(names)} for token, names in plan.matched],
+        "measure": _measure(plan),
         "jobs": [
             {
                 "job_id": cell.job_id,
@@ -46,6 +51,7 @@ def plan_document(plan: Plan, config: Config) -> dict[str, Any]:
                 "runtime": cell.target.runtime,
                 "precision": cell.target.precision,
                 "threads": cell.target.threads,
+                "batch": cell.batch,
                 "shapes": {name: list(shape) for name, shape in cell.recipe.shapes.items()}
                 if cell.recipe
                 else {},
@@ -54,6 +60,19 @@ def plan_document(plan: Plan, config: Config) -> dict[str, Any]:
             }
             for cell in plan.cells
         ],
+    }
+
+
+def _measure(plan: Plan) -> dict[str, Any]:
+    """What each job does and about how long it takes, without conversion, shipping and waiting."""
+    planned = outline(plan.request.blocks, plan.request.measure)
+    return {
+        "scenario": plan.request.measure.scenario,
+        "options": dict(plan.request.measure.scenario_options),
+        "processes": plan.request.blocks.blocks,
+        "text": planned.text,
+        "least_s_per_job": planned.least_s,
+        "most_s_per_job": planned.most_s,
     }
 
 
