@@ -30,7 +30,7 @@ class Outline:
 def outline(plan: BlockPlan, measure: Measure) -> Outline:
     """Of one job. Raises JobError scenario.option."""
     least_s, most_s = process_s(plan, measure)
-    count = plan.blocks * _points(measure)
+    count = 1 if measure.tool else plan.blocks * _points(measure)
     extra_s = CHECK_S + _energy_s(measure)
     return Outline(
         _text(plan, measure), count * (least_s + START_S) + extra_s, count * (most_s + START_S) + extra_s
@@ -84,6 +84,8 @@ def _energy_s(measure: Measure | JobSpec) -> float:
 
 
 def _text(plan: BlockPlan, measure: Measure) -> str:
+    if measure.tool:
+        return f"{measure.tool} measures, by its own protocol, once per job"
     processes = f"{plan.blocks} fresh process{'es' * (plan.blocks != 1)}"
     least = f"at least {plan.min_time_ns / 1e9:g} s and {plan.min_runs} inferences"
     options = measure.scenario_options

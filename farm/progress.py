@@ -232,6 +232,8 @@ def ending(result: Result) -> str:
 
         word = result.verdict.word
         return f"{scenarios.headline(result)}, {word if word == 'valid' else word.upper()}"
+    if result.status == "ok":
+        return f"measured by {result.protocol}"
     if result.status == "skipped":
         return f"skipped: {result.error_message}"
     fix = f" (fix: {result.error_fix})" if result.error_fix else ""

@@ -17,6 +17,7 @@ LAYOUTS = ("table", "json", "csv", "md")
 def show_results(results: Sequence[Result], layout: str, *, title: str = "Results") -> None:
     """Print results as one of ``LAYOUTS``; a table is followed by why numbers are not simply valid."""
     from farm_results import report
+    from farm_results.layers import layer_lines
     from farm_results.report.rows import lines_of_caveats, table_of
 
     if layout != "table":
@@ -31,3 +32,6 @@ def show_results(results: Sequence[Result], layout: str, *, title: str = "Result
     )
     for line in lines_of_caveats(results):
         say_sentence(line)
+    for result in results:
+        for line in layer_lines(result):
+            say_sentence(f"{result.device} {result.runtime} {line}" if len(results) > 1 else line)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from farm_agent import codec
+from farm_results import layers
 from farm_results.model import Latency, Result
 from farm_results.stats import minimum_count
 
@@ -31,6 +32,7 @@ def _record(result: Result) -> dict[str, Any]:
     record: dict[str, Any] = _finite(codec.encode(result))
     if result.latency is not None:
         record["latency"]["not_estimable"] = _not_estimable(result.latency)
+    record["layers"] = _finite(layers.summary(result))
     return record
 
 
