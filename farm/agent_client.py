@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from farm.errors import FarmError, InfrastructureError
 from farm.transports import Completed, Transport
 from farm_agent import codec
+from farm_agent.messages.checkup import SensorReading, Surroundings, Trial
 from farm_agent.pack import Packed, file_name
 from farm_agent.wire import (
     WIRE,
@@ -35,6 +36,7 @@ OLDEST_PYTHON = (3, 8)
 CALL_TIMEOUT_S = 60.0
 # Facts import every runtime, each in a process with a limit of its own.
 FACTS_TIMEOUT_S = 300.0
+TRIAL_TIMEOUT_S = 25.0
 HASH_BYTES_PER_S = 5_000_000
 HASHES_AT_ONCE = 200
 
@@ -104,6 +106,21 @@ class AgentClient:
     def facts(self) -> Facts:
         """What the box is. Imports every runtime there; takes seconds."""
         return _whole(Facts, self._ask("facts", timeout_s=FACTS_TIMEOUT_S))
+
+    def surroundings(self) -> Surroundings:
+        """What may disturb a measurement there; takes a second or two, for it watches."""
+        return _decode(Surroundings, self._ask("surroundings"), "surroundings")
+
+    def sensors(self) -> list[SensorReading]:
+        """Every sensor that the agent knows, read once."""
+        return _decode(list[SensorReading], self._ask("sensors"), "readings")
+
+    def try_runtimes(self, names: Sequence[str]) -> list[Trial]:
+        """A real inference in each of these runtimes, in the order asked."""
+        if not names:
+            return []
+        bodies = self._talk("try", *names, timeout_s=CALL_TIMEOUT_S + len(names) * TRIAL_TIMEOUT_S)
+        return [_decode(Trial, body, "trial") for body in bodies]
 
     def stock(self, shas: Sequence[str]) -> list[Stock]:
         """What the content store holds of each hash, in the order asked."""

@@ -1,11 +1,13 @@
-"""Examine one device from the link inwards: host key, login, Python, agent, runtimes, disk, clock, load."""
+"""Examine one device from the link inwards: host key, login, Python, agent, disk, runtimes, clock, the rest.
+
+What findings mean is in ``checks``, by subject.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from farm.devices import hostkeys
@@ -14,7 +16,9 @@ from farm.devices.finding import FAIL, OK, WARN, Finding, Report, failed
 from farm.errors import FarmError
 
 if TYPE_CHECKING:
+    from farm.agent_client import AgentClient
     from farm.transports import Transport
+    from farm_agent.messages.checkup import Surroundings
     from farm_agent.pack import Packed
     from farm_agent.wire import Facts, Hello
     from farm_profiles import Profile
@@ -25,7 +29,6 @@ LITTLE_BYTES = 64 * 1024 * 1024
 FEW_BYTES = 1024 * 1024 * 1024
 SKEW_S = 5.0
 USUAL_PYTHONS = ("/opt/farm/venv/bin/python", "python3")
-BUSY_PCT = 20.0
 
 _CHECKS = {"device.auth": "login", "device.identity": "login"}
 _CLOCK = "import sys, time; sys.stdout.write('farm-clock %.6f' % time.time())"
@@ -38,11 +41,14 @@ def pythons_to_try(device: Device, pythons: Sequence[str]) -> Sequence[str]:
     return (sys.executable,) if device.transport == "local" else pythons
 
 
-def examine(device: Device, profile: Profile | None, packed: Packed, report: Report) -> Facts | None:
+def examine(
+    device: Device, profile: Profile | None, packed: Packed, report: Report, *, thorough: bool = False
+) -> Facts | None:
     """Report one finding per step; later steps need the earlier ones. Returns the facts if it came so far.
 
-    Without a profile every runtime counts as wanted, and usual Pythons are tried. Raises nothing of its own:
-    what goes wrong is a finding.
+    Without a profile every runtime counts as wanted, and usual Pythons are tried. ``thorough``: also a real
+    inference in every runtime, every sensor, and what would disturb a measurement. Raises nothing of its
+    own: what goes wrong is a finding.
     """
     from farm.transports import connect
 
@@ -58,8 +64,7 @@ def examine(device: Device, profile: Profile | None, packed: Packed, report: Rep
             key = hostkeys.parse(device.host_key)
             report(Finding(device.name, "host key", OK, f"{key.type} {key.fingerprint()}"))
         pythons = profile.reach.pythons if profile else USUAL_PYTHONS
-        wanted = {target.runtime for target in profile.targets} if profile else None
-        return _examine_inside(device, pythons, wanted, packed, transport, report)
+        return _examine_inside(device, pythons, profile, packed, transport, report, thorough=thorough)
     finally:
         transport.close()
 
@@ -67,10 +72,12 @@ def examine(device: Device, profile: Profile | None, packed: Packed, report: Rep
 def _examine_inside(
     device: Device,
     pythons: Sequence[str],
-    wanted: AbstractSet[str] | None,
+    profile: Profile | None,
     packed: Packed,
     transport: Transport,
     report: Report,
+    *,
+    thorough: bool,
 ) -> Facts | None:
     from farm import agent_client
     from farm.devices.root import make_root
@@ -85,12 +92,17 @@ def _examine_inside(
         hello = client.hello()
         report(Finding(device.name, step, OK, f"{packed.path.stem} on Python {hello.python} in {root}"))
         report(_disk(device.name, hello))
+        step = "surroundings"
+        # Before anything else runs there: the load of our own checks is nobody's load.
+        seen = client.surroundings() if thorough else None
         step = "runtimes"
         facts = client.facts()
-        _runtimes(device.name, facts, wanted, report)
+        _runtimes(device.name, client, facts, profile, report, thorough=thorough)
         step = "clock"
         report(_clock(device.name, transport, python))
-        report(_pressure(device.name, transport))
+        if seen is not None:
+            step = "sensors"
+            _disturbances(device.name, seen, client, profile, report)
     except FarmError as error:
         report(failed(device.name, step, error))
         return None
@@ -119,18 +131,37 @@ def _disk(name: str, hello: Hello) -> Finding:
     return Finding(name, "disk", OK, text)
 
 
-def _runtimes(name: str, facts: Facts, wanted: AbstractSet[str] | None, report: Report) -> None:
-    for runtime in facts.runtimes:
-        check = f"runtime {runtime.name}"
-        if runtime.unavailable and wanted is not None and runtime.name not in wanted:
-            report(Finding(name, check, OK, "not there, and not wanted by the profile"))
-        elif runtime.unavailable:
-            report(Finding(name, check, WARN, runtime.unavailable, runtime.fix))
-        else:
-            report(Finding(name, check, OK, runtime.version))
-    if all(runtime.unavailable for runtime in facts.runtimes):
-        fix = "install one in the Python that the agent uses, for instance: pip install onnxruntime numpy"
-        report(Finding(name, "runtimes", FAIL, "none can be used: nothing can be measured here", fix))
+def _runtimes(
+    name: str,
+    client: AgentClient,
+    facts: Facts,
+    profile: Profile | None,
+    report: Report,
+    *,
+    thorough: bool,
+) -> None:
+    from farm.devices.checks import runtimes
+
+    wanted = {target.runtime for target in profile.targets} if profile else None
+    there = [fact.name for fact in facts.runtimes if not fact.unavailable]
+    for finding in runtimes.check(name, facts, wanted, client.try_runtimes(there) if thorough else ()):
+        report(finding)
+
+
+def _disturbances(
+    name: str, seen: Surroundings, client: AgentClient, profile: Profile | None, report: Report
+) -> None:
+    from farm.devices.checks import clocks, load, memory, power, sensing
+
+    for found in (
+        load.check(name, seen),
+        memory.check(name, seen),
+        clocks.check(name, seen),
+        power.check(name, seen),
+        sensing.check(name, client.sensors(), seen, profile),
+    ):
+        for finding in found:
+            report(finding)
 
 
 def _clock(name: str, transport: Transport, python: str) -> Finding:
@@ -149,18 +180,3 @@ def _clock(name: str, transport: Transport, python: str) -> Finding:
             name, "clock", WARN, text, "switch on time synchronisation there: timedatectl set-ntp true"
         )
     return Finding(name, "clock", OK, f"agrees with this machine's within {after - before + skew_s:.1f} s")
-
-
-def _pressure(name: str, transport: Transport) -> Finding:
-    """PSI: the share of time in which some task waited for a CPU, over the last 10 s."""
-    done = transport.run(["cat", "/proc/pressure/cpu"], timeout_s=CALL_TIMEOUT_S)
-    words = dict(word.split(b"=", 1) for word in done.stdout.split() if b"=" in word)
-    try:
-        waited_pct = float(words[b"avg10"])
-    except (KeyError, ValueError):
-        text = "the kernel tells no pressure (PSI): load by others cannot be seen in results"
-        return Finding(name, "load", WARN, text, "boot with psi=1 where the kernel has it")
-    if waited_pct > BUSY_PCT:
-        text = f"tasks waited for a CPU {waited_pct:.0f} % of the last 10 s"
-        return Finding(name, "load", WARN, text, "stop what else runs there; see top(1)")
-    return Finding(name, "load", OK, f"tasks waited for a CPU {waited_pct:.0f} % of the last 10 s")
