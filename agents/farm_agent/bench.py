@@ -144,7 +144,9 @@ def warm_up(loop: Loop, plan: BlockPlan) -> WarmUp:
                 return WarmUp(runs, elapsed, steady=True, median_ns=_quantile(current, 0.5))
             previous, in_window, opened = current, 0, end
         if elapsed >= plan.warmup_max_ns:
-            return WarmUp(runs, elapsed, steady=False, median_ns=_quantile(previous, 0.5) if previous else 0)
+            kept = min(in_window, WINDOW_KEPT)
+            last = previous or sorted(window[2 * at + 1] - window[2 * at] for at in range(kept))
+            return WarmUp(runs, elapsed, steady=False, median_ns=_quantile(last, 0.5))
 
 
 def agree(earlier: Sequence[int], later: Sequence[int]) -> bool:

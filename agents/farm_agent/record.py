@@ -84,6 +84,7 @@ class Reader:
         self._channels: Tuple[Channel, ...] = ()
         self._busy_since: Optional[int] = None
         self._recording = 0
+        self._reads = 0
         self._longest_ns: List[int] = []
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"sensor-{name}")
 
@@ -140,10 +141,11 @@ class Reader:
         with self._lock:
             return self._late_ns() > 0
 
-    def ready(self) -> bool:
-        """Whether it has opened, failed to, or hangs."""
+    def ready(self, *, values: bool = False) -> bool:
+        """Whether it has opened (with ``values``: was read), failed to, or hangs."""
         with self._lock:
-            return bool(self._channels or self.unavailable or self._late_ns())
+            done = self._reads > 0 if values else bool(self._channels)
+            return bool(done or self.unavailable or self._late_ns())
 
     def close(self, patience_s: float = 1.0) -> None:
         """Let go of the sensor. A thread that hangs is left behind: it ends with the process."""
@@ -194,6 +196,7 @@ class Reader:
             ended = time.monotonic_ns()
             with self._lock:
                 self._busy_since = None
+                self._reads += 1
                 if recording == self._recording:
                     self._keep(values, problem, (began + ended) // 2)
                     self._longest_ns.append(ended - began)

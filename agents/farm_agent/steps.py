@@ -19,6 +19,7 @@ from farm_agent import (
     steps_process,
 )
 from farm_agent.errors import FarmBug
+from farm_agent.preflight import Preflight
 from farm_agent.steps_block import run_block
 from farm_agent.steps_process import Keeper
 from farm_agent.tools import runner
@@ -30,13 +31,26 @@ __all__ = ["Keeper", "run_all"]
 
 def run_all(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
     """Raises the first error; what was finished before it is kept."""
+    telemetry = Telemetry(spec.sensors)
+    try:
+        telemetry.settle()
+        run_measured(keeper, spec, folder, telemetry, Preflight(keeper, spec, folder, telemetry))
+    finally:
+        telemetry.close()
+
+
+def run_measured(
+    keeper: Keeper, spec: JobSpec, folder: Path, telemetry: Telemetry, preflight: Preflight
+) -> None:
+    """One step after another, the cheapest and the most decisive first."""
     loads = not spec.tool or runner.can_check(spec)
     if loads:
         run_check(keeper, spec, folder)
     if spec.tool:
+        preflight.pass_gate(spec.tool)
         runner.run(keeper, spec, folder)
     else:
-        run_blocks(keeper, spec, folder)
+        run_blocks(keeper, spec, folder, telemetry, preflight)
     if spec.energy is not None:
         energy.run(keeper, spec, folder)
     if spec.profile_ops:
@@ -45,17 +59,15 @@ def run_all(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
         run_evaluation(keeper, spec, folder)
 
 
-def run_blocks(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
-    """The timed blocks, with the sensors beside them."""
-    telemetry = Telemetry(spec.sensors)
-    try:
-        telemetry.settle()
-        points = scenarios.load(spec.scenario).points(spec)
-        for index, point in enumerate(points):
-            keeper.emit("progress", {"block": index, "blocks": len(points)})
-            run_block(keeper, spec, folder, index, point, telemetry)
-    finally:
-        telemetry.close()
+def run_blocks(
+    keeper: Keeper, spec: JobSpec, folder: Path, telemetry: Telemetry, preflight: Preflight
+) -> None:
+    """The timed blocks: each waits for a quiet device and has the sensors beside it."""
+    points = scenarios.load(spec.scenario).points(spec)
+    for index, point in enumerate(points):
+        keeper.emit("progress", {"block": index, "blocks": len(points)})
+        gate = preflight.pass_gate(f"process {index + 1} of {len(points)}")
+        run_block(keeper, spec, folder, index, point, telemetry, gate)
 
 
 def run_check(keeper: Keeper, spec: JobSpec, folder: Path) -> None:

@@ -58,10 +58,12 @@ class Telemetry:
         reader.start()
         self._readers.append(reader)
 
-    def settle(self, patience_s: float = OPENING_S) -> None:
-        """Wait until every sensor has opened, has failed to, or hangs."""
+    def settle(self, patience_s: float = OPENING_S, *, values: bool = False) -> None:
+        """Wait until every sensor has opened (with ``values``: was read), has failed to, or hangs."""
         deadline = time.monotonic() + patience_s
-        while not all(reader.ready() for reader in self._readers) and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            if all(reader.ready(values=values) for reader in self._readers):
+                return
             time.sleep(0.02)
 
     def want(self, *, wanted: bool) -> None:
