@@ -46,7 +46,7 @@ def step_w(chip: str, shunt_ohm: Optional[float]) -> Optional[float]:
 
 
 def sources(root: Path) -> List[sysfiles.Source]:
-    """Power, voltage and current of each chip, named ``hwmon2:ina226/power``."""
+    """Power, voltage and current of each chip, ``hwmon2:ina226``, with _V and _A."""
     found = []
     for folder in sysfiles.folders(root / HWMON, "hwmon*"):
         chip = sysfiles.read_word(folder / "name")
@@ -56,9 +56,9 @@ def sources(root: Path) -> List[sysfiles.Source]:
             update_s = interval_ms / 1000 if interval_ms and interval_ms > 0 else None
             micro_ohm = sysfiles.number(folder / "shunt_resistor")
             step = step_w(chip, micro_ohm * 1e-6 if micro_ohm and micro_ohm > 0 else None)
-            power = Channel(f"{name}/power", "power_w", "input", step, None, update_s)
-            volts = Channel(f"{name}/voltage", "voltage_v", "input", None, None, update_s)
-            amperes = Channel(f"{name}/current", "current_a", "input", None, None, update_s)
+            power = Channel(name, "power_w", "input", step, None, update_s)
+            volts = Channel(f"{name}_V", "voltage_v", "input", None, None, update_s)
+            amperes = Channel(f"{name}_A", "current_a", "input", None, None, update_s)
             found.append(sysfiles.Source(power, folder / "power1_input", 1e-6))
             found.append(sysfiles.Source(volts, folder / "in1_input", 1e-3))
             found.append(sysfiles.Source(amperes, folder / "curr1_input", 1e-3))

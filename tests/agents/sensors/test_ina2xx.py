@@ -27,7 +27,7 @@ def test_power_voltage_and_current_in_units(tmp_path: Path) -> None:
     sensor = ina2xx.open(tree(tmp_path, INA226))
 
     assert sensor.read() == pytest.approx(
-        {"hwmon2:ina226/power": 2.475, "hwmon2:ina226/voltage": 4.998, "hwmon2:ina226/current": 0.495}
+        {"hwmon2:ina226": 2.475, "hwmon2:ina226_V": 4.998, "hwmon2:ina226_A": 0.495}
     )
     power = sensor.channels[0]
     assert (power.scope, power.update_s) == ("input", 0.036)
@@ -38,7 +38,7 @@ def test_a_negative_power_is_left_out(tmp_path: Path) -> None:
     """The shunt is wired the other way round, or power flows back: no cost of an inference."""
     sensor = ina2xx.open(tree(tmp_path, {**INA226, f"{CHIP}/power1_input": "-2475000"}))
 
-    assert set(sensor.read()) == {"hwmon2:ina226/voltage", "hwmon2:ina226/current"}
+    assert set(sensor.read()) == {"hwmon2:ina226_V", "hwmon2:ina226_A"}
 
 
 @pytest.mark.parametrize(

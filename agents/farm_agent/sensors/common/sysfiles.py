@@ -31,13 +31,18 @@ class Source:
 
 
 def read_text(path: Path) -> str:
-    """A pseudo-file's text without blanks around it.
+    """A pseudo-file's text without blanks around it. Raises SensorError like ``read_whole``."""
+    return read_whole(path).strip("\0 \t\r\n")
+
+
+def read_whole(path: Path) -> str:
+    """A pseudo-file's text as it is.
 
     Raises SensorError ``sensor.permission`` or ``sensor.silent``.
     """
     try:
         with open(path, "rb") as file:
-            return file.read(READ_LIMIT_BYTES).decode("utf-8", "replace").strip("\0 \t\r\n")
+            return file.read(READ_LIMIT_BYTES).decode("utf-8", "replace")
     except OSError as error:
         denied = error.errno in DENIED
         raise SensorError(
