@@ -40,16 +40,17 @@ def load(files: Iterable[Path]) -> None:
                 pass
 
 
-def drop(files: Iterable[Path]) -> str:
-    """Ask the kernel to forget the files; why that is not possible here, or "". Pages that another process
-    has mapped stay: ``resident_share`` tells."""
+def drop(files: Iterable[Path], *, flush: bool = False) -> str:
+    """Ask the kernel to forget the files; why that is not possible here, or "". Pages stay that another
+    process has mapped, or that are not yet on the disk (``flush`` writes them first): ``resident_share``
+    tells."""
     advise = getattr(os, "posix_fadvise", None)
     if advise is None:
         return "this system has no posix_fadvise"
     for path in files:
         with contextlib.suppress(OSError), open(path, "rb", buffering=0) as file:
-            # A page that is not yet on the disk cannot be forgotten.
-            os.fsync(file.fileno())
+            if flush:
+                os.fsync(file.fileno())
             advise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     return ""
 

@@ -47,9 +47,9 @@ def prepare(request: Any) -> Dict[str, str]:  # noqa: ANN401 - block.BlockReques
         pagecache.load(model)
         return _seen(state, pagecache.resident_share(model))
     packages = runtimes.load(request.runtime).PACKAGES
-    everything = [*model, *pagecache.package_files((*packages, "numpy"))]
-    problem = pagecache.drop(everything)
-    seen = _seen(state, pagecache.resident_share(everything))
+    installed = pagecache.package_files((*packages, "numpy"))
+    problem = pagecache.drop(model, flush=True) or pagecache.drop(installed)
+    seen = _seen(state, pagecache.resident_share([*model, *installed]))
     return {**seen, "page_cache_problem": problem} if problem else seen
 
 

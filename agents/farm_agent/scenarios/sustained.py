@@ -12,7 +12,6 @@ from farm_agent.wire import JobSpec
 NAME = "sustained"
 DURATION_NS = 600_000_000_000
 BIN_NS = 10_000_000_000
-CHUNK_ROWS = 65536
 PILOT_RUNS = 5
 PILOT_NS = 20_000_000
 
@@ -56,17 +55,20 @@ def calls_per_row(loop: Loop, duration_ns: int) -> Tuple[int, int]:
 
 
 def run(loop: Loop, duration_ns: int, calls: int) -> Tuple[List[array[int]], int]:
-    """(chunks of pairs, number of rows) of ``duration_ns`` without a pause."""
-    chunks: List[array[int]] = []
-    count = 0
-    until = loop.now() + duration_ns
+    """(chunks of pairs, number of rows) of ``duration_ns`` from the first start on, without a pause."""
+    chunk = array("q", bytes(16 * bench.CHUNK_ROWS))
+    chunks = [chunk]
+    filled = count = loop.run(chunk, 0, 1, 0, calls)
+    until = chunk[0] + duration_ns
+    if chunk[1] >= until:
+        return chunks, count
     while True:
-        chunk = array("q", bytes(16 * CHUNK_ROWS))
-        chunks.append(chunk)
-        filled = 0
-        while filled < CHUNK_ROWS:
-            done = loop.run(chunk, filled, CHUNK_ROWS - filled, until, calls)
+        while filled < bench.CHUNK_ROWS:
+            done = loop.run(chunk, filled, bench.CHUNK_ROWS - filled, until, calls)
             filled += done
             count += done
             if chunk[2 * filled - 1] >= until:
                 return chunks, count
+        chunk = array("q", bytes(16 * bench.CHUNK_ROWS))
+        chunks.append(chunk)
+        filled = 0

@@ -97,6 +97,7 @@ def test_warm_reads_the_model_and_is_believed_only_when_seen(
 def test_cold_is_what_was_seen_not_what_was_wished(
     model: Path, monkeypatch: pytest.MonkeyPatch, share: float, word: str
 ) -> None:
+    monkeypatch.setattr(pagecache, "package_files", lambda _: [])
     monkeypatch.setattr(pagecache, "resident_share", lambda _: share)
     state = cold_start.prepare(request(model.parent, page_cache="cold"))
     assert (state["page_cache"], state["page_cache_asked"]) == (word, "cold")
