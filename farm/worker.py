@@ -17,7 +17,7 @@ from farm.measure import PROTOCOL, Measure
 from farm.outline import timeout_s
 from farm.plan import Cell, Request, device_build_error
 from farm.progress import Reporter
-from farm_agent import scenarios
+from farm_agent import faults, scenarios
 from farm_agent.wire import Event, Facts, GatePlan, JobSpec
 
 if TYPE_CHECKING:
@@ -191,6 +191,10 @@ class _Tell(Watcher):
             self._ended += 1
             text = f"process {self._ended} of {self._blocks} measured"
             self._work.reporter.stage(self._cell, text, self._share())
+        elif event.kind == "gate":
+            self._work.reporter.stage(
+                self._cell, faults.shorten(str(event.data.get("text", "")), 160), self._share()
+            )
 
     def sent(self, byte_count: int) -> None:
         if byte_count:
