@@ -101,11 +101,12 @@ def _clean(text: str) -> str:
     return text.translate(_CONTROL_BUT_LINES)
 
 
-def _colours(stream: TextIO) -> bool:
+def colours(stream: TextIO) -> bool:
+    """Whether to paint what goes there: a terminal, unless NO_COLOR; anything with FORCE_COLOR."""
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
 def _paint(text: str, colour: str, stream: TextIO) -> str:
-    return click.style(text, fg=colour, bold=True) if _colours(stream) else text
+    return click.style(text, fg=colour, bold=True) if colours(stream) else text

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from farm_results.report.flat import KINDS, flat
+from farm_results.report.flat import table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,10 +32,10 @@ def frame_of(results: Sequence[Result]) -> pd.DataFrame:
     """The frame of results at hand. Without results it has the same columns and types."""
     import pandas as pd
 
-    records = [flat(result) for result in results]
+    kinds, records = table(results)
     columns = {
         name: pd.Series([record[name] for record in records], dtype=_DTYPES[kind])
-        for name, kind in KINDS.items()
+        for name, kind in kinds.items()
     }
     frame = pd.DataFrame(columns)
     created = pd.to_datetime(frame["created_unix_s"], unit="s", utc=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from farm_results.model import Result
-from farm_results.report.flat import KINDS, flat
+from farm_results.report.flat import table
 from farm_results.text import printable
 
 SUFFIX = "csv"
@@ -23,9 +23,10 @@ def render(results: Sequence[Result]) -> str:
     """The table with a header line; an unknown number is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(KINDS)
-    for result in results:
-        writer.writerow([_cell(value) for value in flat(result).values()])
+    kinds, records = table(results)
+    writer.writerow([_cell(name) for name in kinds])
+    for record in records:
+        writer.writerow([_cell(value) for value in record.values()])
     return text.getvalue()
 
 

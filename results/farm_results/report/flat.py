@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
-from farm_results.model import Latency, Result
+from farm_results.model import Energy, Latency, Result
 
 _WHAT = ("job_id", "run_id", "model", "model_sha256", "device", "profile", "format", "runtime")
-_HOW = ("runtime_version", "precision", "executed_precision", "scenario", "protocol", "status")
+_HOW = ("runtime_version", "precision", "executed_precision", "scenario", "protocol", "harness", "status")
 _ERROR = ("error_blame", "error_code", "error_message", "error_fix")
+_NO_ENERGY = Energy("", "", "")
 _LATENCY = tuple(field.name for field in fields(Latency) if field.name != "intervals_ns")
 _PERCENTILES = ("p5", "p90", "p95", "p99", "p99_9")
+_OUTLIERS = ("low_severe", "low_mild", "high_mild", "high_severe")
+_ENERGY = {
+    "energy_sensor": ("text", "sensor"),
+    "energy_scope": ("text", "scope"),
+    "energy_gross_j": ("float", "gross_j"),
+    "u_energy_gross_j": ("float", "u_gross_j"),
+    "energy_net_j": ("float", "net_j"),
+    "u_energy_net_j": ("float", "u_net_j"),
+    "energy_window_s": ("float", "window_s"),
+    "power_w": ("float", "power_w"),
+    "idle_power_w": ("float", "idle_w"),
+    "energy_error": ("text", "error_code"),
+}
+"""Of the sensor with the widest scope that gave a number."""
 _COUNTS = ("count", "blocks")
 
 
@@ -25,6 +40,24 @@ def _bound(name: str, side: int) -> Callable[[Result], Any]:
     def read(result: Result) -> float | None:
         bounds = () if result.latency is None else result.latency.intervals_ns.get(name, ())
         return bounds[side] if len(bounds) > side else None
+
+    return read
+
+
+def _outliers(name: str) -> Callable[[Result], Any]:
+    return lambda result: sum(getattr(one, name) for one in result.outliers) if result.outliers else None
+
+
+def _longest_stall(result: Result) -> float | None:
+    return max((one.longest_stall_ns for one in result.outliers), default=None)
+
+
+def _energy(name: str) -> Callable[[Result], Any]:
+    def read(result: Result) -> Any:  # noqa: ANN401 - text or float
+        from farm_results.energy import headline
+
+        best = headline(result.energy) or (result.energy[0] if result.energy else _NO_ENERGY)
+        return getattr(best, name)
 
     return read
 
@@ -55,6 +88,9 @@ _READ: dict[str, tuple[str, Callable[[Result], Any]]] = {
     "first_inference_ns": ("float", _own("first_inference_ns")),
     "peak_memory_bytes": ("int", _own("peak_memory_bytes")),
     "memory_delta_bytes": ("int", _own("memory_delta_bytes")),
+    **{f"outliers_{name}": ("int", _outliers(name)) for name in _OUTLIERS},
+    "longest_stall_ns": ("float", _longest_stall),
+    **{name: (kind, _energy(field)) for name, (kind, field) in _ENERGY.items()},
     "artifact_bytes": ("int", _own("artifact_bytes")),
     "artifact_sha256": ("text", _own("artifact_sha256")),
     "max_abs_error": ("float", _own("max_abs_error")),
@@ -65,7 +101,7 @@ _READ: dict[str, tuple[str, Callable[[Result], Any]]] = {
 }
 
 KINDS = MappingProxyType({name: kind for name, (kind, _) in _READ.items()})
-"""Every column in order, and what it holds: text, int or float. Text is never None."""
+"""The columns that every table has, in order, and what each holds: text, int or float. Text is never None."""
 
 
 def flat(result: Result) -> dict[str, Any]:
@@ -73,6 +109,17 @@ def flat(result: Result) -> dict[str, Any]:
     file format can hold, is spelled ``\\udc80``."""
     record = {name: read(result) for name, (_, read) in _READ.items()}
     return {name: _encodable(value) if isinstance(value, str) else value for name, value in record.items()}
+
+
+def table(results: Sequence[Result]) -> tuple[dict[str, str], list[dict[str, Any]]]:
+    """(kinds, records): the columns of ``KINDS`` and one ``metrics.NAME_UNIT`` for each metric of a scenario
+    or tool that some result has."""
+    names = sorted({_encodable(name) for result in results for name in result.metrics})
+    records = []
+    for result in results:
+        own = {_encodable(name): value for name, value in result.metrics.items()}
+        records.append(flat(result) | {f"metrics.{name}": own.get(name) for name in names})
+    return {**KINDS, **{f"metrics.{name}": "float" for name in names}}, records
 
 
 def _encodable(text: str) -> str:

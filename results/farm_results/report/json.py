@@ -11,11 +11,10 @@ from farm_agent import codec
 from farm_results import layers
 from farm_results.model import Latency, Result
 from farm_results.stats import minimum_count
+from farm_results.summary import PERCENTILES
 
 SUFFIX = "json"
 SCHEMA = "farm.results/1"
-
-_SHARES = {"p90_ns": 0.90, "p95_ns": 0.95, "p99_ns": 0.99}
 
 
 def render(results: Sequence[Result]) -> str:
@@ -40,13 +39,13 @@ def _not_estimable(latency: Latency) -> dict[str, str]:
     """Why a number of the summary is null."""
     why = {
         name: f"needs {minimum_count(share)} samples, has {latency.count}"
-        for name, share in _SHARES.items()
-        if getattr(latency, name) is None
+        for name, share in ((f"{word}_ns", share) for word, share in PERCENTILES.items())
+        if getattr(latency, name) is None and latency.count < minimum_count(share)
     }
     if latency.p50_low_ns is None:
         why["p50_low_ns"] = why["p50_high_ns"] = "needs 6 samples in every process"
     if latency.between_block_spread is None:
-        why["between_block_spread"] = "needs two processes"
+        why["between_block_spread"] = why["between_cv"] = "needs two processes"
     return why
 
 

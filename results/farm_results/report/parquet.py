@@ -7,7 +7,7 @@ from pathlib import Path
 
 from farm_agent.errors import UsageError
 from farm_results.model import Result
-from farm_results.report.flat import KINDS, flat
+from farm_results.report import flat
 
 SUFFIX = "parquet"
 
@@ -24,6 +24,6 @@ def write(results: Sequence[Result], path: Path) -> None:
             fix="pip install 'edgefarm[parquet]'",
         ) from error
     types = {"text": pa.string(), "int": pa.int64(), "float": pa.float64()}
-    schema = pa.schema([(name, types[kind]) for name, kind in KINDS.items()])
-    table = pa.Table.from_pylist([flat(result) for result in results], schema=schema)
-    parquet.write_table(table, path)
+    kinds, records = flat.table(results)
+    schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
+    parquet.write_table(pa.Table.from_pylist(records, schema=schema), path)

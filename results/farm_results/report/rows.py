@@ -5,7 +5,7 @@ Every string is safe to print (see ``printable``) and carries its unit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from farm_results import text
@@ -13,6 +13,7 @@ from farm_results.model import Latency, Result
 from farm_results.text import printable
 
 NOTHING = "–"
+SHORT_NS = 500_000
 
 
 @dataclass(frozen=True)
@@ -24,52 +25,154 @@ class Table:
     align: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    cell: Callable[[Result], str]
+    align: str = "right"
+
+
 def table_of(results: Sequence[Result], *, brief: bool = False) -> Table:
-    """One row per result. Columns for the model and the threads only where they differ between rows.
+    """One row per result. Columns for what all rows share are left out, and those of a scenario, a native
+    tool or energy appear only where some row has them: their numbers never share a column.
 
     ``brief`` leaves the messages of failures to ``lines_of_caveats``.
     """
     columns = [
-        "device",
-        "runtime",
-        "prec",
-        "p50",
-        "95 % interval",
-        "p99",
-        "peak memory",
-        "accuracy",
-        "verdict",
+        *_identity(results),
+        *(_LATENCY if _has_latency(results) else ()),
+        *_scenarios(results),
+        *(_TOOL if any(map(is_tool, results)) else ()),
+        *((_Column("energy", energy_text),) if any(map(asked_energy, results)) else ()),
+        _Column("peak memory", _memory),
+        *((_Column("accuracy", accuracy_text),) if any(r.accuracy is not None for r in results) else ()),
+        _Column("verdict", _brief_verdict if brief else verdict_text, "left"),
     ]
-    rows = [_cells(result) for result in results]
-    if brief:
-        for row, result in zip(rows, results, strict=True):
-            row[-1] = row[-1].partition(":")[0] if result.status == "failed" else row[-1]
-    if len({result.threads for result in results}) > 1:
-        columns.insert(2, "threads")
-        for row, result in zip(rows, results, strict=True):
-            row.insert(2, str(result.threads))
-    if len({(result.model, result.model_sha256) for result in results}) > 1:
-        columns.insert(0, "model")
-        for row, result in zip(rows, results, strict=True):
-            row.insert(0, printable(result.model))
-    right = ("threads", "p50", "95 % interval", "p99", "peak memory", "accuracy")
-    align = tuple("right" if column in right else "left" for column in columns)
-    return Table(tuple(columns), tuple(tuple(row) for row in rows), align)
+    return Table(
+        tuple(column.name for column in columns),
+        tuple(tuple(column.cell(result) for column in columns) for result in results),
+        tuple(column.align for column in columns),
+    )
 
 
-def _cells(result: Result) -> list[str]:
-    latency = result.latency
-    return [
-        printable(result.device),
-        runtime_text(result) or NOTHING,
-        precision_text(result),
-        NOTHING if latency is None else text.duration(latency.p50_ns),
-        interval_text(latency),
-        percentile_text(latency, "p99_ns"),
-        NOTHING if result.peak_memory_bytes is None else text.size(result.peak_memory_bytes),
-        accuracy_text(result),
-        verdict_text(result),
+def _identity(results: Sequence[Result]) -> list[_Column]:
+    """What tells the rows apart."""
+
+    def differ(read: Callable[[Result], object]) -> bool:
+        return len({read(result) for result in results}) > 1
+
+    columns = [
+        _Column("device", lambda result: printable(result.device), "left"),
+        _Column("runtime", lambda result: runtime_text(result) or NOTHING, "left"),
     ]
+    if differ(lambda result: (result.model, result.model_sha256)):
+        columns.insert(0, _Column("model", lambda result: printable(result.model), "left"))
+    if differ(lambda result: result.threads):
+        columns.append(_Column("threads", lambda result: str(result.threads)))
+    if differ(_batch):
+        columns.append(_Column("batch", _batch))
+    columns.append(_Column("prec", precision_text, "left"))
+    if _harness_matters(results):
+        columns.append(_Column("harness", lambda result: printable(result.harness) or NOTHING, "left"))
+    return columns
+
+
+def _batch(result: Result) -> str:
+    return printable(result.options.get("batch", "")) or NOTHING
+
+
+def _harness_matters(results: Sequence[Result]) -> bool:
+    """Where rows were timed by different loops, or another than the native one timed short runs."""
+    timed = [result for result in results if result.latency is not None and result.harness]
+    short = any(
+        result.harness != "native" and result.latency is not None and result.latency.p50_ns < SHORT_NS
+        for result in timed
+    )
+    return short or len({result.harness for result in timed}) > 1
+
+
+def _closed_loop(result: Result) -> Latency | None:
+    """The summary that the latency's columns show; another scenario's times are no latency of a loop."""
+    return result.latency if result.scenario == "latency" else None
+
+
+def _has_latency(results: Sequence[Result]) -> bool:
+    """Also where nothing was measured at all, so that a table never lacks its numbers' names."""
+    measured = [result for result in results if result.latency is not None or is_tool(result)]
+    return not measured or any(_closed_loop(result) is not None for result in measured)
+
+
+def _p50(result: Result) -> str:
+    latency = _closed_loop(result)
+    return NOTHING if latency is None else text.duration(latency.p50_ns)
+
+
+def _between(result: Result) -> str:
+    latency = _closed_loop(result)
+    return NOTHING if latency is None else between_text(latency)
+
+
+_LATENCY = (
+    _Column("p50", _p50),
+    _Column("95 % interval", lambda result: interval_text(_closed_loop(result))),
+    _Column("between", _between),
+    _Column("p99", lambda result: percentile_text(_closed_loop(result), "p99_ns")),
+)
+
+
+def _scenarios(results: Sequence[Result]) -> list[_Column]:
+    """The columns of other scenarios than latency, in the order in which they appear."""
+    from farm_results import scenarios
+
+    cells = {result.job_id: dict(scenarios.columns(result)) for result in results}
+    names = dict.fromkeys(name for found in cells.values() for name in found)
+
+    def column(name: str) -> _Column:
+        return _Column(name, lambda result: printable(cells[result.job_id].get(name, NOTHING)))
+
+    return [column(name) for name in names]
+
+
+def is_tool(result: Result) -> bool:
+    """Whether a runtime's own tool measured, by its protocol."""
+    return any(name.startswith("tool_") for name in result.metrics)
+
+
+def _tool_time(name: str) -> Callable[[Result], str]:
+    def cell(result: Result) -> str:
+        value = result.metrics.get(name)
+        return NOTHING if value is None else text.duration(value)
+
+    return cell
+
+
+_TOOL = (
+    _Column("tool's protocol", lambda r: printable(r.protocol) if is_tool(r) else NOTHING, "left"),
+    _Column("tool's median", _tool_time("tool_median_ns")),
+    _Column("tool's mean", _tool_time("tool_mean_ns")),
+)
+
+
+def asked_energy(result: Result) -> bool:
+    """Whether energy was to be measured; it may have ended in an error."""
+    spec = result.document.get("spec")
+    return bool(result.energy) or (isinstance(spec, Mapping) and bool(spec.get("energy")))
+
+
+def energy_text(result: Result) -> str:
+    """Energy per inference, or that it was not measured: never zero, never an estimate."""
+    from farm_results import energy
+
+    return printable(energy.energy_text(result))
+
+
+def _memory(result: Result) -> str:
+    return NOTHING if result.peak_memory_bytes is None else text.size(result.peak_memory_bytes)
+
+
+def _brief_verdict(result: Result) -> str:
+    whole = verdict_text(result)
+    return whole.partition(":")[0] if result.status == "failed" else whole
 
 
 def runtime_text(result: Result) -> str:
@@ -93,12 +196,30 @@ def interval_text(latency: Latency | None) -> str:
     return text.duration_range(latency.p50_low_ns, latency.p50_high_ns, latency.p50_ns)
 
 
+def between_text(latency: Latency) -> str:
+    """How far the processes lie apart: the CV of their medians, the error that matters."""
+    if latency.between_cv is None:
+        return NOTHING if latency.blocks > 1 else "n/a (1 process)"
+    return f"{latency.between_cv * 100:.2f} %"
+
+
 def percentile_text(latency: Latency | None, field: str) -> str:
     """A percentile, or ``n/a (n=100)`` when so few samples do not support it."""
     if latency is None:
         return NOTHING
     value = getattr(latency, field)
-    return f"n/a (n={latency.count})" if value is None else text.duration(value)
+    if value is None:
+        return f"n/a (n={latency.count})" if latency.count < least_count(field) else NOTHING
+    return text.duration(value)
+
+
+def least_count(field: str) -> int:
+    """From how many samples on a percentile is shown. One that lacks it nevertheless was stored by an older
+    farm, which did not take it."""
+    from farm_results.stats import minimum_count
+    from farm_results.summary import PERCENTILES
+
+    return minimum_count(PERCENTILES[field.removesuffix("_ns")])
 
 
 def accuracy_text(result: Result) -> str:
@@ -150,56 +271,3 @@ def _names(names: Sequence[str], total: int) -> str:
         return f"all {total} rows"
     shown = ", ".join(names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
-
-
-def facts_of(result: Result) -> list[tuple[str, str]]:
-    """Everything worth reading about one result, as label and text, for a vertical view."""
-    latency = result.latency
-    pairs = [
-        ("job", result.job_id),
-        ("run", result.run_id),
-        ("model", f"{result.model}  sha256:{result.model_sha256[:12]}"),
-        ("device", f"{result.device} ({result.profile})"),
-        ("runtime", f"{result.runtime} {result.runtime_version}".strip()),
-        ("precision", precision_text(result)),
-        ("threads", str(result.threads)),
-        ("verdict", verdict_text(result)),
-    ]
-    if latency is not None:
-        pairs += _latency_facts(latency)
-    times = {
-        "import": result.import_ns,
-        "load": result.load_ns,
-        "first inference": result.first_inference_ns,
-    }
-    pairs += [(name, text.duration(value)) for name, value in times.items() if value is not None]
-    if result.peak_memory_bytes is not None:
-        pairs.append(("peak memory", text.size(result.peak_memory_bytes)))
-    if result.artifact_bytes is not None:
-        pairs.append(
-            ("artifact", f"{text.size(result.artifact_bytes)}  sha256:{result.artifact_sha256[:12]}")
-        )
-    if result.max_abs_error is not None:
-        pairs.append(("max error", f"{result.max_abs_error:.3g}"))
-    if result.accuracy is not None:
-        pairs.append((result.accuracy_metric or "accuracy", accuracy_text(result)))
-    pairs += [("caveat", line) for line in lines_of_caveats([result])]
-    return [(label, printable(value)) for label, value in pairs]
-
-
-def _latency_facts(latency: Latency) -> list[tuple[str, str]]:
-    percentiles = [(name[:3], percentile_text(latency, name)) for name in ("p90_ns", "p95_ns", "p99_ns")]
-    spread = latency.between_block_spread
-    return [
-        ("samples", f"{latency.count} in {latency.blocks} processes"),
-        ("p50", f"{text.duration(latency.p50_ns)}  95 % interval {interval_text(latency)}"),
-        *percentiles,
-        ("min", text.duration(latency.min_ns)),
-        ("mean", text.duration(latency.mean_ns)),
-        ("deviation", f"median {text.duration(latency.mad_ns)}" + _standard(latency)),
-        ("between processes", "unknown (one process)" if spread is None else f"{spread:.2%} of p50"),
-    ]
-
-
-def _standard(latency: Latency) -> str:
-    return "" if latency.stdev_ns is None else f", standard {text.duration(latency.stdev_ns)}"

@@ -14,7 +14,7 @@ import pytest
 
 from farm_agent.errors import FarmError, UsageError
 from farm_results import report
-from farm_results.model import Result
+from farm_results.model import Energy, Outliers, Result
 from farm_results.report.flat import KINDS
 from tests.results.made import HOSTILE, latency, result
 
@@ -67,6 +67,29 @@ def test_csv_holds_numbers_in_full() -> None:
     assert (row["samples"], row["processes"], row["caveats"]) == ("2000", "5", "processes.one")
 
 
+def test_csv_carries_intervals_outliers_metrics_and_energy_flat() -> None:
+    """Every number by its name and unit; a metric that only one result has is an empty cell in the others."""
+    measured = Energy("rapl", "package-0", "package", 1000, 30.0, 300, 0.02, 0.001, 0.012, 0.002, 12.0, 5.0)
+    many = (Outliers(400, high_severe=2, longest_stall_ns=7.5), Outliers(400, high_severe=1))
+    rows = rows_of(
+        [
+            result("a", metrics={"paced_p50_ns": 34.5}, energy=(measured,), outliers=many, harness="native",
+                   memory_delta_bytes=5),
+            result("b"),
+        ]
+    )  # fmt: skip
+    assert (rows[0]["p99_low_ns"], rows[0]["p99_high_ns"]) == ("5500000.0", "5750000.0")
+    assert (rows[0]["metrics.paced_p50_ns"], rows[1]["metrics.paced_p50_ns"]) == ("34.5", "")
+    assert (rows[0]["energy_net_j"], rows[0]["energy_scope"], rows[1]["energy_net_j"]) == (
+        "0.012",
+        "package",
+        "",
+    )
+    assert (rows[0]["outliers_high_severe"], rows[0]["longest_stall_ns"]) == ("3", "7.5")
+    assert (rows[1]["outliers_high_severe"], rows[0]["harness"]) == ("", "native")
+    assert rows[0]["memory_delta_bytes"] == "5"
+
+
 @pytest.mark.parametrize(
     "text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "\r=1", "  =1", "\uff1d1", "-"]
 )
@@ -100,8 +123,8 @@ def test_json_is_strict_and_complete() -> None:
     def refuse(word: str) -> Any:
         raise AssertionError(word)
 
-    wanted = result(latency=latency(count=100, p99_ns=None, between_block_spread=None, mean_ns=float("nan")),
-                    document={"deep": [float("inf"), 1.5]})  # fmt: skip
+    lacking = latency(count=100, p99_ns=None, p99_9_ns=None, between_block_spread=None, mean_ns=float("nan"))
+    wanted = result(latency=lacking, document={"deep": [float("inf"), 1.5]})
     document = json.loads(report.render("json", [wanted]), parse_constant=refuse)
     assert document["schema"] == "farm.results/1"
     (record,) = document["results"]
@@ -109,7 +132,9 @@ def test_json_is_strict_and_complete() -> None:
     assert record["latency"]["mean_ns"] is None
     assert record["latency"]["not_estimable"] == {
         "p99_ns": "needs 299 samples, has 100",
+        "p99_9_ns": "needs 2995 samples, has 100",
         "between_block_spread": "needs two processes",
+        "between_cv": "needs two processes",
     }
     assert record["document"] == {"deep": [None, 1.5]}
     assert record["verdict"]["caveats"][0]["code"] == "processes.one"
@@ -123,9 +148,11 @@ def test_json_keeps_strings_verbatim(text: str) -> None:
 
 def test_parquet_reads_back_with_its_types(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    report.write("parquet", [result(), result("b", latency=None)], tmp_path / "x.parquet")
+    results = [result(metrics={"cold_total_ns": 3.0}), result("b", latency=None)]
+    report.write("parquet", results, tmp_path / "x.parquet")
     table = parquet.read_table(tmp_path / "x.parquet")
-    assert table.column_names == list(KINDS)
+    assert table.column_names == [*KINDS, "metrics.cold_total_ns"]
+    assert table["metrics.cold_total_ns"].to_pylist() == [3.0, None]
     assert table["p50_ns"].to_pylist() == [4_910_000.0, None]
     assert str(table.schema.field("samples").type) == "int64"
 

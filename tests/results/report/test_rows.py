@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from farm_results.model import Caveat, Verdict
-from farm_results.report.rows import facts_of, lines_of_caveats, table_of
+import pytest
+
+from farm_results.model import Caveat, Energy, Verdict
+from farm_results.report.rows import lines_of_caveats, table_of
 from tests.results.made import HOSTILE, latency, result
 
 
@@ -21,6 +23,7 @@ def test_a_measured_row_has_a_unit_on_every_number() -> None:
         "prec": "fp32",
         "p50": "4.91 ms",
         "95 % interval": "4.87–4.96 ms",
+        "between": "0.40 %",
         "p99": "5.60 ms",
         "peak memory": "148 MB",
         "accuracy": "97.2 % (n=360)",
@@ -34,7 +37,11 @@ def test_what_is_unknown_says_so() -> None:
         latency=latency(count=100, p99_ns=None, p50_low_ns=None, p50_high_ns=None), peak_memory_bytes=None
     )
     assert row["p99"] == row["95 % interval"] == "n/a (n=100)"
-    assert row["peak memory"] == row["accuracy"] == "–"
+    assert row["peak memory"] == "–"
+    assert "accuracy" not in row
+    assert row_of(latency=latency(blocks=1, between_cv=None))["between"] == "n/a (1 process)"
+    assert row_of(latency=latency(between_cv=None))["between"] == "–"
+    assert row_of(latency=latency(p99_ns=None))["p99"] == "–"
 
 
 def test_precision_shows_what_really_ran() -> None:
@@ -73,8 +80,7 @@ def test_every_cell_is_safe_to_print() -> None:
             error_code=text, error_message=text, error_fix=text, verdict=Verdict(text, (caveat,)),
         )  # fmt: skip
         cells = [cell for row in table_of([bad, result()]).rows for cell in row]
-        lines = lines_of_caveats([bad]) + [value for _, value in facts_of(bad)]
-        for line in cells + lines:
+        for line in cells + lines_of_caveats([bad]):
             assert "\x1b" not in line
             assert len(line.splitlines()) <= 1
             line.encode("utf-8")
@@ -114,11 +120,54 @@ def test_a_brief_table_leaves_a_failure_s_message_to_the_lines_below() -> None:
     assert lines_of_caveats([gone]) == ["FAILED  pi onnxruntime fp32: link.lost: gone: away"]
 
 
-def test_the_vertical_view_has_what_the_table_leaves_out() -> None:
-    facts = dict(facts_of(result(first_inference_ns=9e6, artifact_bytes=14_000_000, max_abs_error=2e-6)))
-    assert facts["load"] == "30.0 ms"
-    assert facts["first inference"] == "9.00 ms"
-    assert facts["artifact"].startswith("14.0 MB")
-    assert facts["max error"] == "2e-06"
-    assert facts["between processes"] == "1.00% of p50"
-    assert facts["p95"] == "5.20 ms"
+def test_another_scenario_s_numbers_have_columns_of_their_own() -> None:
+    """Its times are no latency of a closed loop; neither stands in the other's column."""
+    paced = result("a", scenario="paced", metrics={"paced_p50_ns": 34e6, "paced_miss_share": 0.01})
+    alone = table_of([paced])
+    assert "p50" not in alone.columns
+    assert any(name.startswith("paced") for name in alone.columns)
+    both = table_of([paced, result("b")])
+    at = both.columns.index("p50")
+    assert [row[at] for row in both.rows] == ["–", "4.91 ms"]
+    other = next(k for k, name in enumerate(both.columns) if name.startswith("paced"))
+    assert both.rows[1][other] == "–"
+
+
+def test_a_tool_s_numbers_stand_under_its_protocol() -> None:
+    """Never in the columns of our own loop."""
+    tool = result("a", latency=None, protocol="benchmark_app/2026.4", harness="benchmark_app",
+                  metrics={"tool_median_ns": 1.21e6, "tool_mean_ns": 1.3e6})  # fmt: skip
+    both = table_of([tool, result("b")])
+    rows = [dict(zip(both.columns, row, strict=True)) for row in both.rows]
+    assert (rows[0]["tool's protocol"], rows[0]["tool's median"], rows[0]["p50"]) == (
+        "benchmark_app/2026.4",
+        "1.21 ms",
+        "–",
+    )
+    assert (rows[1]["tool's median"], rows[1]["p50"]) == ("–", "4.91 ms")
+    assert "p50" not in table_of([tool]).columns
+
+
+def test_energy_has_a_column_as_soon_as_somebody_asked_for_it() -> None:
+    """A row without a number says that it was not measured, never zero."""
+    assert "energy" not in row_of()
+    assert row_of(document={"spec": {"energy": {"window_ns": 1}}})["energy"] == "not measured"
+    measured = Energy("rapl", "package-0", "package", 1000, 30.0, 300, 0.02, 0.001, 0.012, 0.002, 12.0, 5.0)
+    assert "mJ" in row_of(energy=(measured,))["energy"]
+    failed = Energy("rapl", "package-0", "package", error_code="energy.window-short")
+    assert row_of(energy=(failed,))["energy"] == "error: energy.window-short"
+
+
+@pytest.mark.parametrize(
+    ("harness", "p50_ns", "shown"),
+    [("native", 1e4, False), ("python", 499_999.0, True), ("python", 500_000.0, False)],
+)
+def test_the_loop_is_named_where_it_matters(harness: str, p50_ns: float, shown: bool) -> None:
+    assert ("harness" in row_of(harness=harness, latency=latency(p50_ns=p50_ns))) is shown
+
+
+def test_the_loop_and_the_batch_are_named_where_rows_differ() -> None:
+    rows = [result("a", harness="native", options={"batch": "1"}), result("b", harness="python")]
+    table = table_of(rows)
+    assert {"harness", "batch"} <= set(table.columns)
+    assert {"harness", "batch"}.isdisjoint(table_of(rows[:1]).columns)
