@@ -192,7 +192,7 @@ def _show(outcome: Outcome, layout: str) -> None:
     show_results(outcome.results, layout)
     kinds = {status: _count(outcome.results, status) for status in ("ok", "failed", "skipped")}
     say(" · ".join(f"{count} {status}" for status, count in kinds.items() if count) or "nothing ran")
-    say(f"Again: farm results show {outcome.run_id}")
+    say(f"How and why: farm show {outcome.run_id}")
 
 
 def _count(results: Sequence[Result], status: str) -> int:
