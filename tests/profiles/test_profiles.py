@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from farm_agent import runtimes
+from farm_agent import runtimes, sensors
 from farm_agent.errors import UsageError
 from farm_converters.recipe import FORMATS, PRECISIONS
 from farm_profiles import Limits, Profile, Reach, Support, Target
@@ -29,17 +29,6 @@ REQUIRED = {
 }
 TRANSPORTS = {"local", "ssh", "adb"}
 FORMAT_OF = {"onnxruntime": "onnx", "openvino": "openvino", "litert": "tflite", "tensorrt": "tensorrt"}
-SENSORS = {
-    "ina3221",
-    "tegrastats",
-    "vcgencmd_throttled",
-    "pmic",
-    "rapl",
-    "thermal",
-    "nvml",
-    "battery",
-    "odpm",
-}
 GOOD = """
 schema = 1
 title = "A board"
@@ -67,7 +56,7 @@ def test_a_shipped_profile_is_usable(name: str) -> None:
 
     assert profile.name == name
     assert set(profile.reach.transports) <= TRANSPORTS
-    assert set(profile.sensors) <= SENSORS
+    assert set(profile.sensors) <= set(sensors.names())
     assert len(set(map(repr, profile.targets))) == len(profile.targets)
     for target in profile.targets:
         assert target.runtime in runtimes.names()

@@ -234,4 +234,4 @@ def test_a_machine_without_tegrastats_says_so() -> None:
     found = tegrastats.probe("/nonexistent/tegrastats")
 
     assert "cannot run" in found.unavailable
-    assert "install" in found.fix
+    assert "Jetson" in found.fix

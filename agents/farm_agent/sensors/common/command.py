@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 from typing import Dict, Sequence
 
 from farm_agent import faults
@@ -11,6 +12,11 @@ from farm_agent.sensors import SensorError
 
 DEADLINE_S = 5.0
 OUTPUT_LIMIT_BYTES = 1024 * 1024
+WHERE = {
+    "tegrastats": "only on a Jetson, where NVIDIA's Jetson Linux brings it; put it on the agent's PATH there",
+    "vcgencmd": "only on a Raspberry Pi; there: sudo apt install raspi-utils",
+    "dumpsys": "only on Android, whose shell has it",
+}
 
 
 def run(argv: Sequence[str], deadline_s: float = DEADLINE_S) -> str:
@@ -49,7 +55,7 @@ def missing(name: str, error: OSError) -> SensorError:
     return SensorError(
         f"cannot run {name}: {error.strerror}",
         code="sensor.unavailable",
-        fix=f"install {name}, or put it on the agent's PATH",
+        fix=WHERE.get(Path(name).name, f"install {name}, or put it on the agent's PATH"),
     )
 
 
