@@ -39,11 +39,45 @@ def test_numbers_of_one_process_agree_with_numpy() -> None:
     assert summary.between_block_spread is None
 
 
-@pytest.mark.parametrize(("count", "known"), [(28, 0), (29, 1), (59, 2), (298, 2), (299, 3)])
+@pytest.mark.parametrize(
+    ("count", "known"),
+    [(28, 0), (29, 1), (58, 1), (59, 3), (298, 3), (299, 4), (2994, 4), (2995, 5)],
+)
 def test_percentiles_appear_only_where_the_count_supports_them(count: int, known: int) -> None:
+    """p5 from as many samples as p95: its minimum must be a bound."""
     summary = summarise([pairs_of(range(100, 100 + count))])
-    values = (summary.p90_ns, summary.p95_ns, summary.p99_ns)
-    assert [value is not None for value in values] == [True] * known + [False] * (3 - known)
+    values = (summary.p90_ns, summary.p95_ns, summary.p5_ns, summary.p99_ns, summary.p99_9_ns)
+    assert [value is not None for value in values] == [True] * known + [False] * (5 - known)
+
+
+def test_percentiles_keep_their_exact_intervals() -> None:
+    """The ranks are those of the binomial distribution; too few samples for both sides give none."""
+    summary = summarise([pairs_of(range(1, 1001))])
+    assert summary.intervals_ns["p90"] == (881.0, 919.0)
+    assert summary.intervals_ns["p99"] == (983.0, 997.0)
+    assert "p99_9" not in summary.intervals_ns
+    assert "p99" not in summarise([pairs_of(range(1, 368))]).intervals_ns
+    assert "p99" in summarise([pairs_of(range(1, 369))]).intervals_ns
+
+
+def test_the_spread_between_processes_is_their_medians_cv() -> None:
+    summary = summarise([pairs_of([median] * 100) for median in (100, 110, 120)])
+    assert summary.between_cv == pytest.approx(10 / 110)
+    assert summary.cv == pytest.approx(np.std([100, 110, 120] * 100, ddof=1) / 110)
+    assert summarise([pairs_of([100] * 100)]).between_cv is None
+
+
+def test_a_trend_is_found_in_both_directions_of_time() -> None:
+    slowing = summarise([pairs_of([10_000] * 400), pairs_of(np.linspace(10_000, 11_000, 400))])
+    assert slowing.slope == pytest.approx(0.095, abs=0.01)
+    assert slowing.slope_p is not None
+    assert slowing.slope_p < 1e-6
+    assert slowing.settling is not None
+    assert slowing.settling <= 1.0
+    settling = summarise([pairs_of(np.linspace(11_000, 10_000, 400))])
+    assert settling.settling == pytest.approx(1.075, abs=0.02)
+    assert settling.slope is not None
+    assert settling.slope < 0
 
 
 def test_too_few_samples_give_no_interval() -> None:
