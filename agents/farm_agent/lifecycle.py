@@ -7,10 +7,11 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from farm_agent import cas, files, identity, job, pack, scenarios
+from farm_agent import cas, files, identity, job, pack, pins, restore, scenarios
 from farm_agent.errors import FarmError, InfrastructureError, JobError, UsageError
 from farm_agent.job import Job, Record
 from farm_agent.root import Root
@@ -53,6 +54,7 @@ def start(root: Root, spec: JobSpec) -> JobState:
             )
         # Only now: a start that is refused must not fence off the driver of the job that runs.
         root.raise_fence(spec.fence)
+        restore.leftover(root.path)
         _lay_out(root, found, spec)
         return found.state(_launch(found, spec))
 
@@ -118,7 +120,10 @@ def _launch(found: Job, spec: JobSpec) -> Record:
 
 def bury(found: Job, record: Record) -> Record:
     """If the supervisor is gone without a last word, end the job as interrupted (or stopped, if asked)."""
-    if record.ended or record.living:
+    if record.living:
+        return record
+    back = restore.leftover(found.path.parent.parent)
+    if record.ended:
         return record
     kill_group(found, record)
     fresh = found.record() or record
@@ -129,6 +134,7 @@ def bury(found: Job, record: Record) -> Record:
     outcome = "stopped" if stopped else "interrupted"
     if not (found.path / "result.json").exists():
         partial = found.partial() or job.blank(found.spec(), pack.agent_sha256())
+        partial = replace(partial, pins=pins.with_restored(partial.pins, back))
         found.write_result(job.ended(partial, outcome, error))
     ended = Record(outcome, record.spec_sha256, record.process)
     found.emit(found.next_seq(), "state", {"state": outcome, "message": error.message})

@@ -15,6 +15,7 @@ from farm_agent import (
     files,
     identity,
     layers,
+    pins,
     scenarios,
     steps_process,
 )
@@ -31,12 +32,13 @@ __all__ = ["Keeper", "run_all"]
 
 def run_all(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
     """Raises the first error; what was finished before it is kept."""
-    telemetry = Telemetry(spec.sensors)
-    try:
-        telemetry.settle()
-        run_measured(keeper, spec, folder, telemetry, Preflight(keeper, spec, folder, telemetry))
-    finally:
-        telemetry.close()
+    with pins.pinned(keeper, spec.pins, folder.parent.parent):
+        telemetry = Telemetry(spec.sensors)
+        try:
+            telemetry.settle()
+            run_measured(keeper, spec, folder, telemetry, Preflight(keeper, spec, folder, telemetry))
+        finally:
+            telemetry.close()
 
 
 def run_measured(

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Dict, Optional
 
-from farm_agent import environment, faults, files, identity, job, lifecycle, pack, steps
+from farm_agent import environment, faults, files, identity, job, lifecycle, pack, restore, steps
 from farm_agent.errors import FarmBug, FarmError, InfrastructureError
 from farm_agent.job import Job, Record
 from farm_agent.wire import JobResult, JobSpec, spec_hash
@@ -73,6 +73,8 @@ class Supervisor:
             )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
+        # A signal in the very moment of setting back leaves it half done.
+        restore.own(self._job.path.parent.parent)
         self._end(outcome, error)
 
     def _begin(self) -> None:

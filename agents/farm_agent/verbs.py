@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Callable, Dict, List
 
-from farm_agent import cas, clockverb, codec, facts, files, job, lifecycle, pack, reply, sweep
+from farm_agent import cas, clockverb, codec, facts, files, job, lifecycle, pack, reply, restore, sweep
 from farm_agent.errors import UsageError
 from farm_agent.job import Job
 from farm_agent.root import open_root
@@ -27,6 +27,9 @@ def hello(options: argparse.Namespace) -> None:
     """Who this agent is and what the device runs."""
     root = open_root(options.root)
     sweep.touch_own(root)
+    if restore.pending(root.path):
+        with root.locked():
+            restore.leftover(root.path)
     message = Hello(
         wire=WIRE,
         agent_sha256=pack.agent_sha256(),
