@@ -28,6 +28,9 @@ PRINTED = re.compile(
     r"(?:\[[^\]]*\] )?\[I\]\s+(?P<total>[0-9.]+)\s+(?P<mean>[0-9.]+)(?:\s+(?P<median>[0-9.]+))?"
     r"\s+[0-9.]+\s+(?P<name>\S.*)"
 )
+INFO = re.compile(r"Name: (.{1,2000}?), LayerType: (\w{1,80}), Inputs: \[")
+TENSOR = re.compile(r"Dimensions: \[([0-9,-]{0,200})\], Format/Datatype: ([^}]{1,200}?) \}")
+TACTIC = re.compile(r", TacticName: ([^,]{1,1000})")
 ONNX = re.compile(r"\[ONNX Layer: ([^\]]+)\]")
 REFORMAT = "Reformatting CopyNode"
 LONGEST_LINE = 20_000
@@ -80,6 +83,39 @@ def parse_layer_info(text: str) -> Dict[str, Layer]:
         raise unreadable("trtexec's layer information", "it has no list of Layers")
     found = [_described(layer) for layer in layers[:MOST_LAYERS]]
     return {layer.name: layer for layer in found}
+
+
+def parse_printed_info(text: str) -> Dict[str, Layer]:
+    """What ``--dumpLayerInfo`` prints of each layer into the log at detailed verbosity, by name.
+
+    Raises MeasurementError ``layers.unreadable``.
+    """
+    found: Dict[str, Layer] = {}
+    for line in text[:PROFILE_LIMIT_BYTES].splitlines():
+        head = INFO.match(line[:LONGEST_LINE])
+        if head is None or len(found) >= MOST_LAYERS:
+            continue
+        rest = line[head.end() : LONGEST_LINE]
+        read, _, written = rest.partition(", Outputs: [")
+        tactic = TACTIC.search(rest)
+        layer = _described(
+            {
+                "Name": head[1],
+                "LayerType": head[2],
+                "Inputs": _printed_tensors(read),
+                "Outputs": _printed_tensors(written),
+                "TacticName": tactic[1] if tactic else "",
+                "Metadata": rest.partition(", Metadata: ")[2],
+            }
+        )
+        found[layer.name] = layer
+    if not found:
+        raise unreadable("trtexec's layer information", "no line of a layer")
+    return found
+
+
+def _printed_tensors(text: str) -> List[Dict[str, Any]]:
+    return [{"Dimensions": shape.split(","), "Format/Datatype": kind} for shape, kind in TENSOR.findall(text)]
 
 
 def merge(rows: Tuple[Layer, ...], described: Mapping[str, Layer]) -> Tuple[Layer, ...]:
