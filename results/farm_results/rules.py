@@ -18,6 +18,7 @@ from farm_results.evidence import (
     precision,
     processes,
     protocol,
+    scenario,
     throttle,
 )
 
@@ -161,6 +162,13 @@ RULES: tuple[Rule, ...] = (
     Rule("memory.faults", NOISY, 0.01, memory.faults,
          "pages came back from disk more often than in every hundredth run (and more than ten times)",
          "free memory on the device, so that the model stays in it", not_for=_FEW),
+    Rule("paced.unserved", NOISY, 0, scenario.unserved,
+         "a paced process reached its time limit with part of its schedule never served",
+         "the device cannot keep this cadence: give a longer --period"),
+    Rule("cold.page-cache", NOISY, 0, scenario.page_cache,
+         "files of the model or the runtime lay otherwise in the page cache than a cold start asked for",
+         "end other programs that have the runtime loaded; as another user than the files' owner, the kernel"
+         " does not tell"),
     Rule("blocks.missing", NOISY, 0, processes.missing,
          "fewer processes were measured than planned", _AGAIN),
     Rule("block.capped", NOTE, 0, processes.capped,
@@ -200,7 +208,7 @@ RULES: tuple[Rule, ...] = (
          "use it to test that things work; its times say nothing about the real device", tools=True),
     Rule("processes.few", NOTE, 5, processes.few,
          "fewer processes were measured than the protocol's five",
-         "measure without --smoke for a number to keep"),
+         "measure without --smoke for a number to keep", not_for=_CROWDED),
     Rule("processes.one", NOTE, 0, processes.one,
          "only one process was measured, so the spread between processes is unknown",
          "measure with three processes or more"),

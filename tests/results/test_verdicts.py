@@ -49,6 +49,15 @@ def summary(**changes: Any) -> dict[str, Any]:
     return {"latency": latency(**changes)}
 
 
+def paced(scheduled: str) -> dict[str, Any]:
+    return {"spec": spec(scenario="paced"), **one(state={"scheduled": scheduled})}
+
+
+def cold(seen: str) -> dict[str, Any]:
+    state = {"page_cache_asked": "cold", "page_cache": seen, "page_cache_resident_share": "0.2100"}
+    return {"spec": spec(scenario="cold-start"), **all_blocks(state=state)}
+
+
 def gate(*, passed: bool = True, warm: bool = False) -> dict[str, Any]:
     check = GateCheck("cpu-pressure", passed, "CPU pressure 40 %")
     return one(gate=GateReport(passed, 3.0, 1, (check,), warm_start=warm))
@@ -179,6 +188,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "sensor.problem": (watched(problems=("rapl: permission denied",)), {}, "valid"),
     "device.emulated": ({"job": job(environment={"machine": "aarch64", "clocksource": "tsc"})}, {}, "valid"),
+    "paced.unserved": (paced("401"), paced("400"), "noisy"),
+    "cold.page-cache": (cold("partly"), cold("cold"), "noisy"),
     "processes.few": (few(4), few(5), "valid"),
     "processes.one": (few(1), few(5), "valid"),
     "tool.protocol": (tooled(), {}, "valid"),

@@ -25,7 +25,7 @@ def spec(period_ns: int, duration_ns: int) -> JobSpec:
 
 
 def served(latencies_ns: list[int], period_ns: int, wake_ns: int = 0) -> Measured:
-    """These latencies from the schedule; each inference begins when it is due and the one before has ended."""
+    """These latencies; each inference begins when it is due and the one before has ended."""
     scheduled = np.arange(len(latencies_ns)) * period_ns + 1000
     end = scheduled + np.array(latencies_ns)
     start = np.maximum(scheduled + wake_ns, np.concatenate([[0], end[:-1]]))

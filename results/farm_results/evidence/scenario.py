@@ -1,0 +1,31 @@
+"""What can be wrong with a scenario's own promise: its cadence, its state of the caches, its streams."""
+
+from __future__ import annotations
+
+from farm_results.evidence import Case
+
+
+def unserved(case: Case, _: float) -> str:
+    """Schedules that a paced process never came to before its time limit."""
+    if case.spec.scenario != "paced":
+        return ""
+    behind = [
+        (b, int(b.state["scheduled"])) for b in case.job.blocks if b.state.get("scheduled", "").isdigit()
+    ]
+    missing = sum(max(0, scheduled - block.count) for block, scheduled in behind)
+    total = sum(scheduled for _, scheduled in behind)
+    return f"{missing} of {total} scheduled inferences were never served" if missing else ""
+
+
+def page_cache(case: Case, _: float) -> str:
+    """A cold start whose files lay otherwise in the page cache than asked for, as far as could be seen."""
+    if case.spec.scenario != "cold-start":
+        return ""
+    blocks = [block for block in case.job.blocks if "page_cache" in block.state]
+    asked = [block.state.get("page_cache_asked", "warm") for block in blocks]
+    wrong = sorted({block.state["page_cache"] for block in blocks} - set(asked))
+    if not wrong:
+        return ""
+    shares = [b.state["page_cache_resident_share"] for b in blocks if "page_cache_resident_share" in b.state]
+    at_most = f", up to {max(shares)} of the files' pages resident" if shares else ""
+    return f"asked for a {asked[0]} page cache, seen: {', '.join(wrong)}{at_most}"
