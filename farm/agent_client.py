@@ -168,6 +168,11 @@ class AgentClient:
         """Tell the device that the result with this hash is stored here."""
         self._ask("ack", job_id, sha256)
 
+    def clock(self) -> tuple[int, str]:
+        """The device's CLOCK_MONOTONIC in ns and the id of its boot."""
+        body = self._ask("clock")
+        return _decode(int, body, "monotonic_ns"), _decode(str, body, "boot_id")
+
     def gc(self, max_bytes: int) -> dict[str, Any]:
         """Make room; returns what went (jobs, files, agents, freed_bytes)."""
         return self._ask("gc", "--max-bytes", str(max_bytes), timeout_s=2 * CALL_TIMEOUT_S)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from farm import meters
 from farm.config import Config, masked
 from farm.errors import EXIT_INTERRUPTED
 from farm.plan import Cell, Plan, Request, make_plan
@@ -58,6 +59,7 @@ def plan_for(request: Request, config: Config) -> Plan:
     devices = inventory.load(config.inventory_path)
     profiles = {name: load_profile(name) for name in profile_names()}
     selection = select(devices, profiles, request.devices)
+    meters.choose(request.measure.meters, config.meters, [match.name for match in selection.matches])
     return make_plan(
         request,
         run_id=_run_id(),
@@ -96,7 +98,15 @@ def execute(
         desk = ArtifactDesk(config.cache_dir, plan.request.data, reporter.convert)
         with tempfile.TemporaryDirectory(prefix="farm-") as scratch:
             work = Work(
-                plan.run_id, plan.request, store, desk, reporter, _holder(plan.run_id), stop, Path(scratch)
+                plan.run_id,
+                plan.request,
+                store,
+                desk,
+                reporter,
+                _holder(plan.run_id),
+                stop,
+                Path(scratch),
+                tuple(config.meters[name] for name in plan.request.measure.meters),
             )
             try:
                 desk.order(plan.cells)

@@ -18,8 +18,11 @@ from typing import Any
 import platformdirs
 
 from farm.errors import UsageError
+from farm.meters import parse_meters
+from farm.power import MeterSettings
 
 PATHS = ("cache_dir", "state_dir", "inventory_path")
+METERS = "meters"
 NAMES = ("store", *PATHS, "offline")
 _WORDS = {
     "1": True,
@@ -35,13 +38,15 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Config:
-    """``store`` is a folder or a database URL; ``offline`` forbids every download."""
+    """``store`` is a folder or a database URL; ``offline`` forbids every download; ``meters`` are the
+    external power meters by name: a nearer file's table replaces a farther one's of the same name."""
 
     store: str
     cache_dir: Path
     state_dir: Path
     inventory_path: Path
     offline: bool
+    meters: Mapping[str, MeterSettings] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def origin(self, name: str) -> str:
@@ -58,7 +63,10 @@ def load_config(overrides: Mapping[str, str] | None = None) -> Config:
     origins: dict[str, str] = {}
     for origin, folder, layer in _layers(overrides or {}):
         for name, value in layer.items():
-            if name not in values:
+            if name == METERS:
+                found = parse_meters(value, origin, folder)
+                values[METERS] = {**found, **values.get(METERS, {})}
+            elif name not in values:
                 source = f"FARM_{name.upper()}" if origin == "environment" else origin
                 values[name] = _checked(name, value, source, folder)
                 origins[name] = source
@@ -116,7 +124,7 @@ def _checked(name: str, value: object, origin: str, folder: Path) -> str | Path 
         raise UsageError(
             f"{origin}: there is no setting {name!r}",
             code="config.unknown-key",
-            fix=f"use one of: {', '.join(NAMES)}",
+            fix=f"use one of: {', '.join((*NAMES, METERS))}",
         )
     if name == "offline":
         word = _WORDS.get(value.lower()) if isinstance(value, str) else value

@@ -13,7 +13,6 @@ START_S = 1.5
 CHECK_S = 3.0
 # What the standard plan's longest process takes; the profile's time limit is meant for that.
 USUAL_S = 90.0
-SIGNATURE_S = 12.0
 COUNTED_STREAMS = 3
 
 
@@ -79,7 +78,7 @@ def _energy_s(measure: Measure | JobSpec) -> float:
     energy = measure.energy
     if energy is None:
         return 0.0
-    signature_s = 2 * SIGNATURE_S if energy.signature else 0.0
+    signature_s = 12 * energy.burst_ns / 1e9 if energy.signature else 0.0
     return (energy.window_ns + 2 * energy.idle_ns) / 1e9 + signature_s
 
 

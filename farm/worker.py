@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from farm import meters
 from farm.artifacts import ArtifactDesk
 from farm.devices.session import Session
 from farm.drive import Driver, Fetched, Shipment, Watcher, shipment_of
 from farm.errors import FarmBug, FarmError, InfrastructureError, JobError
 from farm.measure import PROTOCOL, Measure
+from farm.metering import Metering
 from farm.outline import timeout_s
 from farm.plan import Cell, Request, device_build_error
 from farm.progress import Reporter
@@ -21,7 +23,9 @@ from farm_agent import faults, scenarios
 from farm_agent.wire import Event, Facts, GatePlan, JobSpec
 
 if TYPE_CHECKING:
+    from farm.power import MeterSettings
     from farm_converters.recipe import Artifact
+    from farm_results.align import MeterRecord
     from farm_results.build import Identity
     from farm_results.model import Result
     from farm_results.store import Store
@@ -42,6 +46,7 @@ class Work:
     holder: str
     stop: threading.Event
     scratch: Path
+    meters: tuple[MeterSettings, ...] = ()
 
 
 def run_cells(work: Work, session: Session, cells: Sequence[Cell]) -> None:
@@ -86,12 +91,16 @@ def _run(work: Work, session: Session, cell: Cell) -> None:
             work.desk.wait_all(work.stop)
         spec, shipment = _spec(work, cell, artifact, facts)
         driver = Driver(session, work.store.engine, work.holder, work.stop, work.request.wait_s, work.scratch)
-        driver.drive(
-            spec,
-            shipment,
-            lambda fetched: _measured(work, cell, artifact, facts, fetched),
-            _Tell(work, cell, spec),
-        )
+        metering = Metering(session, meters.of_device(work.meters, cell.device.name))
+        metering.prepare()
+
+        def keep(fetched: Fetched) -> None:
+            _measured(work, cell, artifact, facts, fetched, metering.finish())
+
+        try:
+            driver.drive(spec, shipment, keep, _Tell(work, cell, spec, metering))
+        finally:
+            metering.finish()
     except FarmError:
         raise
     except Exception as error:
@@ -141,7 +150,7 @@ def _spec(work: Work, cell: Cell, artifact: Artifact, facts: Facts) -> tuple[Job
         gate=_gate(measure, cell),
         pins=measure.pins,
         sensors=cell.profile.sensors,
-        energy=measure.energy,
+        energy=meters.planned(measure.energy, meters.of_device(work.meters, cell.device.name)),
         profile_ops=measure.profile_ops,
         tool=measure.tool,
     )
@@ -176,7 +185,8 @@ def _gate(measure: Measure, cell: Cell) -> GatePlan | None:
 class _Tell(Watcher):
     """Turns what the loop says into progress."""
 
-    def __init__(self, work: Work, cell: Cell, spec: JobSpec) -> None:
+    def __init__(self, work: Work, cell: Cell, spec: JobSpec, metering: Metering) -> None:
+        self._metering = metering
         self._work = work
         self._cell = cell
         self._blocks = len(scenarios.load(spec.scenario).points(spec))
@@ -187,7 +197,11 @@ class _Tell(Watcher):
         self._work.reporter.stage(self._cell, text, self._share())
 
     def event(self, event: Event) -> None:
-        if event.kind == "block":
+        self._metering.event(event)
+        if event.kind == "phase" and event.data.get("phase") == "energy":
+            window = faults.shorten(str(event.data.get("window", "")), 40)
+            self._work.reporter.stage(self._cell, f"energy: {window}", self._share())
+        elif event.kind == "block":
             self._ended += 1
             text = f"process {self._ended} of {self._blocks} measured"
             self._work.reporter.stage(self._cell, text, self._share())
@@ -204,9 +218,17 @@ class _Tell(Watcher):
         return min(1.0, (self._ended + 0.5) / self._processes)
 
 
-def _measured(work: Work, cell: Cell, artifact: Artifact, facts: Facts, fetched: Fetched) -> None:
+def _measured(
+    work: Work,
+    cell: Cell,
+    artifact: Artifact,
+    facts: Facts,
+    fetched: Fetched,
+    records: Sequence[MeterRecord] = (),
+) -> None:
     """Judge what came back and store it: samples first, then the row that points at them."""
-    from farm_results import energy, outliers
+    from farm import energies
+    from farm_results import outliers
     from farm_results import scenarios as summaries
     from farm_results.build import result_of
     from farm_results.verdicts import judge
@@ -216,6 +238,8 @@ def _measured(work: Work, cell: Cell, artifact: Artifact, facts: Facts, fetched:
     far = outliers.of_job(fetched.spec, fetched.result, fetched.samples, fetched.traces)
     verdict = judge(fetched.spec, fetched.result, latency, native=native, outliers=far)
     hashes = tuple(work.store.objects.put_file(path) for path in fetched.samples)
+    traces = tuple(work.store.objects.put_file(path) for path in fetched.traces)
+    power = energies.of_job(work.store.objects, fetched, records)
     result = result_of(
         **_identity(work, cell),
         spec=fetched.spec,
@@ -223,14 +247,16 @@ def _measured(work: Work, cell: Cell, artifact: Artifact, facts: Facts, fetched:
         latency=latency,
         verdict=verdict,
         sample_hashes=hashes,
-        trace_hashes=tuple(work.store.objects.put_file(path) for path in fetched.traces),
-        metrics=metrics,
+        trace_hashes=(*traces, *power.trace_hashes),
+        metrics={**metrics, **power.metrics},
         outliers=far,
-        energy=energy.of_device(fetched.result, fetched.energy_traces),
+        energy=power.entries,
         facts=facts,
         artifact=_about(artifact),
         sent_bytes=fetched.sent_bytes,
     )
+    if power.document:
+        result = replace(result, document={**result.document, "energy": dict(power.document)})
     if fetched.result.outcome == "stopped" and work.stop.is_set():
         result = replace(result, error_code="run.interrupted", error_message="interrupted while it measured")
     _keep(work, cell, result)

@@ -111,6 +111,9 @@ def _on_device_clock(run: EnergyRun, record: MeterRecord) -> tuple[Trace, float]
     trace = record.trace
     if not run.windows or not trace.times_ns:
         raise refused("energy.no-samples", "the meter gave nothing during the energy windows")
+    for window in run.windows:
+        if window.name == "busy":
+            long_enough(window, 0.0)
     times_ns, bound_s = align.on_device_clock(trace.times_ns, record.before, record.after)
     origin_ns = run.windows[0].start_ns
     times_s, values = (times_ns - origin_ns) / 1e9, np.asarray(trace.values, dtype=np.float64)
