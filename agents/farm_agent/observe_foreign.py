@@ -23,6 +23,7 @@ ONLY_WITH = {
     "docker": ("pull", "build"),
 }
 INTERPRETERS = ("python", "perl", "sh", "bash", "dash", "env", "sudo", "nice", "ionice", "node")
+FARM = "another farm job"
 MEASURING = (b"_block", b"_energy", b"_layers", b"_check", b"_evaluate", b"_tool")
 CMDLINE_LIMIT_BYTES = 4096
 
@@ -82,4 +83,4 @@ class Scan:
                 words = file.read(CMDLINE_LIMIT_BYTES).rstrip(b"\0").split(b"\0")
         except OSError:
             return ""
-        return "farm" if farm_job(words, self._own) else package_tool(words)
+        return FARM if farm_job(words, self._own) else package_tool(words)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
 from farm_agent.messages.gate import GateCheck, GatePlan
+from farm_agent.observe_foreign import FARM
 from farm_agent.preflight_look import Look
 
 # A background of half a CPU is everyday life; together with the model's threads it must fit the CPUs.
@@ -143,7 +144,7 @@ def memory(plan: GatePlan, need: Need, now: Look) -> GateCheck:
 
 def package_jobs(now: Look) -> GateCheck:
     """Nothing is being installed."""
-    found = [name for name in now.foreign if not name.startswith("farm (")]
+    found = [name for name in now.foreign if not name.startswith(FARM)]
     if not found:
         return GateCheck("package-jobs", passed=True, text="none")
     return GateCheck(
@@ -157,13 +158,13 @@ def package_jobs(now: Look) -> GateCheck:
 
 def other_job(now: Look) -> GateCheck:
     """No other farm measures here."""
-    found = [name for name in now.foreign if name.startswith("farm (")]
+    found = [name for name in now.foreign if name.startswith(FARM)]
     if not found:
         return GateCheck("other-job", passed=True, text="none")
     return GateCheck(
         "other-job",
         passed=False,
-        text="another farm job measures on this device: process " + found[0][len("farm (") : -1],
+        text=f"{found[0]} measures on this device",
         value=float(len(found)),
         fix="wait for the other job, or give --gate-wait 30m",
     )

@@ -20,6 +20,8 @@ from farm_agent.sensors.common import plausible
 DEADLINE_S = 1.0
 MOST_VALUES = 200_000
 MOST_CHANNELS = 512
+# The device has no such thing: no problem of the measurement.
+ABSENT = "sensor.unavailable"
 
 
 class Series:
@@ -61,7 +63,10 @@ class Series:
 
 
 class Reader:
-    """Reads one sensor again and again while somebody wants it. Every method returns at once."""
+    """Reads one sensor again and again while somebody wants it. Every method but ``close`` returns at once.
+
+    ``unavailable``: why it could not be opened, ``absent`` when that is because the device has no such thing.
+    """
 
     def __init__(
         self,
@@ -73,6 +78,7 @@ class Reader:
     ) -> None:
         self.name = name
         self.unavailable = ""
+        self.absent = False
         self._open = open_sensor
         self._interval_s = interval_s
         self._cpus = cpus
@@ -168,6 +174,7 @@ class Reader:
         except Exception as error:  # noqa: BLE001 - a sensor that cannot be opened ends no job
             with self._lock:
                 self.unavailable = _why(error)
+                self.absent = getattr(error, "code", "") == ABSENT
                 self._busy_since = None
             return
         with self._lock:

@@ -86,15 +86,16 @@ class Telemetry:
     def end(self, observed: Observed) -> Tuple[Observed, TraceFile]:
         """What was read since ``begin``; ``observed`` with what that means."""
         traces: List[Trace] = []
-        missing = dict(self._unavailable)
+        missing, broken = dict(self._unavailable), dict(self._unavailable)
         for reader in self._readers:
             traces += reader.end()
             if reader.unavailable:
                 missing[reader.name] = reader.unavailable
-        # What nobody asked for and this device does not have is no problem of the measurement.
-        unavailable = tuple(sorted(missing.items())) if self._asked else ()
-        told, self._clocks = observe_traces.summarise(observed, traces, self._clocks, unavailable)
-        return told, TraceFile(tuple(traces), unavailable)
+            if reader.unavailable and not reader.absent:
+                broken[reader.name] = reader.unavailable
+        told, self._clocks = observe_traces.summarise(observed, traces, self._clocks, sorted(broken.items()))
+        # What nobody asked for and this device does not have is not worth a line.
+        return told, TraceFile(tuple(traces), tuple(sorted((missing if self._asked else broken).items())))
 
     def close(self) -> None:
         """Let go of every sensor."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Callable, Iterable
-from itertools import chain, repeat
+from itertools import chain, cycle, repeat
 
 import numpy as np
 import pytest
@@ -152,3 +152,59 @@ def test_the_garbage_collector_is_off_while_measuring_and_on_again_after_an_erro
         bench.measure(PythonLoop(call, clock=clock), BlockPlan())
     assert seen == [False]
     assert gc.isenabled()
+
+
+def test_a_block_goes_on_until_the_median_is_known_well_enough() -> None:
+    noisy = cycle([8 * MS, 10 * MS, 12 * MS, 9 * MS, 11 * MS])
+    plan = BlockPlan(min_time_ns=S, min_runs=10, ci_half_width=0.05)
+    done = bench.timed(looped(Clock(noisy)), plan)
+    assert done.ended == "ci"
+    assert done.count > 100
+    assert done.ci_half_width is not None
+    assert done.ci_half_width <= 0.05
+
+
+def test_a_narrow_interval_ends_no_block_before_its_floors() -> None:
+    plan = BlockPlan(min_time_ns=2 * S, min_runs=300, ci_half_width=0.5)
+    done = bench.timed(looped(Clock(repeat(10 * MS))), plan)
+    assert (done.count, done.ended, done.ci_half_width) == (300, "ci", pytest.approx(0.0, abs=1e-3))
+
+
+def test_a_median_that_never_narrows_ends_at_the_cap_and_tells_its_interval() -> None:
+    two_modes = cycle([10 * MS, 20 * MS])
+    plan = BlockPlan(min_time_ns=S, min_runs=10, max_time_ns=5 * S, ci_half_width=0.005)
+    done = bench.timed(looped(Clock(two_modes)), plan)
+    assert done.ended == "cap"
+    assert done.ci_half_width == pytest.approx(0.5, abs=0.01)  # 10 ms below 20 ms
+
+
+def test_an_inference_too_short_for_the_clock_is_timed_several_at_a_time() -> None:
+    clock = Clock(repeat(3000), cost_ns=40)
+    plan = BlockPlan(min_time_ns=10 * MS, min_runs=100, warmup_min_ns=MS, warmup_max_ns=5 * MS)
+    block = bench.measure(looped(clock), plan)
+    assert block.calls_per_sample == 3  # 200 x 40 ns are 8 µs
+    assert int(np.median(np.diff(pairs(block)))) >= 3 * 3000
+
+
+def test_least_runs_count_inferences_and_not_rows() -> None:
+    clock = Clock(repeat(100))
+    done = bench.timed(looped(clock), BlockPlan(min_time_ns=0, min_runs=100), calls=7)
+    assert done.count == 15
+    assert clock.calls == 105
+
+
+def test_the_rows_of_the_shortest_inference_stay_bounded() -> None:
+    assert bench.calls_per_sample(1000, 0, 10 * S) * bench.WISHED_ROWS * 1000 >= 10 * S
+    assert bench.calls_per_sample(5000, 20, 10 * S) == 1
+    assert bench.calls_per_sample(0, 20, 10 * S) == 1
+
+
+def test_a_warm_up_that_is_given_up_still_tells_a_duration() -> None:
+    warm = bench.warm_up(looped(Clock(repeat(1000))), BlockPlan(warmup_max_ns=10 * MS))
+    assert (warm.steady, warm.median_ns) == (False, 1000)
+
+
+def test_a_block_tells_how_much_memory_its_rows_take() -> None:
+    done = bench.timed(looped(Clock(repeat(10))), BlockPlan(min_time_ns=0, min_runs=10))
+    block = bench.Block(bench.WarmUp(0, 0, steady=True), done.chunks, done.count, done.ended)
+    assert block.buffer_bytes == bench.CHUNK_ROWS * 16
