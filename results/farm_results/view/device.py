@@ -49,13 +49,15 @@ def memory_lines(result: Result, job: JobResult, width: int) -> list[Line]:
         rows.append(("model delta", f"{text.size(result.memory_delta_bytes)} (peak less after import)"))
     lines = pairs(rows, width)
     if job.blocks:
-        lines += [Line(f"{'phase':<17}{'RSS':>10}{'peak':>10}{'PSS':>10}{'USS':>10}", "dim")]
-        lines += [_phase(phase) for phase in job.blocks[0].memory]
+        shown = 4 if width >= 17 + 4 * 10 else 2
+        names = "".join(f"{name:>10}" for name in ("RSS", "peak", "PSS", "USS")[:shown])
+        lines += [Line(f"{'phase':<17}{names}", "dim")]
+        lines += [_phase(phase, shown) for phase in job.blocks[0].memory]
     return lines
 
 
-def _phase(phase: MemoryPhase) -> Line:
-    values = (phase.rss_bytes, phase.peak_rss_bytes, phase.pss_bytes, phase.uss_bytes)
+def _phase(phase: MemoryPhase, shown: int) -> Line:
+    values = (phase.rss_bytes, phase.peak_rss_bytes, phase.pss_bytes, phase.uss_bytes)[:shown]
     cells = "".join(f"{'n/a' if value is None else text.size(value):>10}" for value in values)
     return Line(f"{text.printable(phase.phase, 16):<17}{cells}")
 

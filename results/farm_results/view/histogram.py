@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,8 +18,7 @@ BODY_BINS, TAIL_BINS = 10, 7
 BODY_MADS, BODY_SHARE = 10.0, 0.99
 # A tail is worth bins of its own from this ratio of the maximum to the body's end.
 TAIL_RATIO = 1.5
-# Bins that differ by less of their value need more digits to be told apart.
-_NARROW = 0.005
+_DIGITS = range(3, 10)
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,14 +52,25 @@ def lines(blocks: Sequence[Floats], width: int) -> list[Line]:
     if not blocks:
         return []
     found, many = counts(np.concatenate(blocks))
-    digits = 3 if found[1] - found[0] > _NARROW * found[0] else 6
-    names = [_name(edge, digits) for edge in found[:-1].tolist()]
+    names = _names(found[:-1].tolist())
     left = max(len(name) for name in names)
     right = len(str(many.max()))
     room = max(8, width - left - right - 4)
     return [
         Line(f"{name:>{left}}  {bar(count / many.max(), room):<{room}}  {count:>{right}}".rstrip())
         for name, count in zip(names, many.tolist(), strict=True)
+    ]
+
+
+def _names(edges_ns: Sequence[float]) -> list[str]:
+    """Times with as many digits as tell neighbours apart; three where they are far apart anyway."""
+    for digits in _DIGITS:
+        names = [_name(edge, digits) for edge in edges_ns]
+        if len(set(names)) == len(names):
+            break
+    near = [True, *(after < 1.1 * before for before, after in itertools.pairwise(edges_ns))]
+    return [
+        name if close else _name(edge, 3) for name, edge, close in zip(names, edges_ns, near, strict=True)
     ]
 
 

@@ -76,9 +76,7 @@ def lines(processes: Sequence[Process], width: int) -> list[Line]:
     most = min(max(known), MOST_OVER * float(np.median(known)))
     low, high = min(known), max(most, min(known) * (1 + LEAST_SPAN))
     seconds = (_span(processes[0])[1] - _span(processes[0])[0]) / 1e9
-    found = [
-        Line(f"median of each {text.duration(seconds / count * 1e9)} (first process), {_range(known)}", "dim")
-    ]
+    found = [Line(f"{text.duration(seconds / count * 1e9)} a column; medians {_range(known)}", "dim")]
     for number, (process, row) in enumerate(zip(processes, medians, strict=True)):
         own = [value for value in row if value is not None]
         found.append(Line(f"{f'process {number}':<{LABEL}}{spark(row, low, high)}  {_range(own)}".rstrip()))
