@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Tuple
 
+from farm_agent import faults
 from farm_agent.errors import MeasurementError
 from farm_agent.messages.layers import Layer
 
@@ -72,7 +73,7 @@ def timed(call: Callable[[], Any], runs: int) -> List[float]:
 def unreadable(what: str, why: object) -> MeasurementError:
     """The one error of every parser here."""
     return MeasurementError(
-        f"{what} cannot be read: {str(why)[:200]}",
+        f"{what} cannot be read: {faults.shorten(str(why), 200)}",
         code="layers.unreadable",
         fix="report the runtime's version; the latency of the same run is unharmed",
     )
