@@ -32,13 +32,23 @@ _ENERGY = {
 _COUNTS = ("count", "blocks")
 
 
+def _closed_loop(result: Result) -> Latency | None:
+    """Another scenario's times are no latency of a closed loop: its own are under ``metrics.``."""
+    return result.latency if result.scenario == "latency" else None
+
+
 def _latency(name: str) -> Callable[[Result], Any]:
-    return lambda result: None if result.latency is None else getattr(result.latency, name)
+    def read(result: Result) -> Any:  # noqa: ANN401 - int or float
+        latency = result.latency if name in _COUNTS else _closed_loop(result)
+        return None if latency is None else getattr(latency, name)
+
+    return read
 
 
 def _bound(name: str, side: int) -> Callable[[Result], Any]:
     def read(result: Result) -> float | None:
-        bounds = () if result.latency is None else result.latency.intervals_ns.get(name, ())
+        latency = _closed_loop(result)
+        bounds = () if latency is None else latency.intervals_ns.get(name, ())
         return bounds[side] if len(bounds) > side else None
 
     return read

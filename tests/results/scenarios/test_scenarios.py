@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from farm_agent import scenarios as agent_scenarios
 from farm_agent.errors import JobError
 from farm_agent.wire import JobSpec
 from farm_results import scenarios
+from farm_results.report.flat import table
+from farm_results.report.json import render
 from tests.results import made
 
 # The words that a scenario's metrics begin with.
@@ -70,3 +73,22 @@ def test_a_scenario_nobody_knows_is_an_error_and_an_old_result_of_one_has_no_col
 
 def test_what_failed_has_no_columns() -> None:
     assert scenarios.columns(made.result(scenario="paced", status="failed", latency=None)) == []
+
+
+def test_files_keep_another_scenarios_times_out_of_the_latencys_columns() -> None:
+    """A paced median is nowhere called p50_ns, and a mean over a column never mixes the two."""
+    paced = made.result("job-2", scenario="paced", metrics={"paced_p50_ns": 7e6})
+    kinds, (closed_row, paced_row) = table([made.result(), paced])
+
+    assert (closed_row["p50_ns"], paced_row["p50_ns"]) == (4_910_000.0, None)
+    assert (closed_row["metrics.paced_p50_ns"], paced_row["metrics.paced_p50_ns"]) == (None, 7e6)
+    assert paced_row["samples"] == 1200
+    assert kinds["metrics.paced_p50_ns"] == "float"
+
+
+def test_json_names_the_scenario_of_its_summary() -> None:
+    documents = json.loads(render([made.result(), made.result("job-2", scenario="cold-start")]))["results"]
+
+    assert documents[0]["latency"]["p50_ns"] == 4_910_000.0
+    assert documents[1]["latency"] is None
+    assert documents[1]["cold_start_latency"]["p50_ns"] == 4_910_000.0
