@@ -28,11 +28,11 @@ class Energies:
 def of_job(objects: Objects, fetched: Fetched, records: Sequence[MeterRecord]) -> Energies:
     """Compute and store; nothing where the job measured no energy."""
     from farm_agent import codec
-    from farm_results import energy
+    from farm_results import energy, metered
 
     entries = (
         *energy.of_device(fetched.result, fetched.energy_traces),
-        *energy.of_meters(fetched.result, records),
+        *metered.of_meters(fetched.result, records),
     )
     hashes = []
     document: dict[str, Any] = {}

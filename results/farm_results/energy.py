@@ -17,8 +17,7 @@ from farm_agent.errors import MeasurementError
 from farm_agent.messages.energy import EnergyRun, Window
 from farm_agent.messages.traces import Trace
 from farm_agent.wire import JobResult
-from farm_results import align, integrate, traces
-from farm_results.align import MeterRecord
+from farm_results import integrate, traces
 from farm_results.integrate import Integral, refused
 from farm_results.model import Energy, Result
 
@@ -78,55 +77,6 @@ def of_run(run: EnergyRun, found: Sequence[Trace]) -> tuple[Energy, ...]:
     measured = [trace for trace in traces.paired(found) if trace.channel.kind in ("power_w", "energy_j")]
     every = [*traces.summed(measured), *measured]
     return tuple(of_trace(trace, run, bound_s=trace.read_ns / 2e9) for trace in every)
-
-
-def of_meters(job: JobResult, records: Sequence[MeterRecord]) -> tuple[Energy, ...]:
-    """One entry per external meter that watched the job's energy windows."""
-    run = job.energy
-    if run is None or (not run.windows and not run.error_code):
-        return ()
-    return tuple(of_meter(run, record) for record in records)
-
-
-def of_meter(run: EnergyRun, record: MeterRecord) -> Energy:
-    """Energy by a meter: its times brought to the device's clock, then aligned by the load signature."""
-    channel = record.trace.channel
-    failed = Energy(record.meter, channel.name, channel.scope, run.inferences)
-    if run.error_code:
-        return replace(failed, error_code=run.error_code, error_message=run.error_message)
-    if record.problem_code:
-        return replace(failed, error_code=record.problem_code, error_message=record.problem)
-    try:
-        trace, bound_s = _on_device_clock(run, record)
-    except MeasurementError as error:
-        reason = f"{error.message} ({record.trace.problem})" if record.trace.problem else error.message
-        return replace(failed, error_code=error.code, error_message=reason)
-    return of_trace(replace(trace, sensor=record.meter), run, bound_s=bound_s)
-
-
-def _on_device_clock(run: EnergyRun, record: MeterRecord) -> tuple[Trace, float]:
-    """Raises MeasurementError energy.*."""
-    if record.before is None or record.after is None:
-        raise refused("energy.clock-bound", "the device's clock was not measured before and after")
-    trace = record.trace
-    if not run.windows or not trace.times_ns:
-        raise refused("energy.no-samples", "the meter gave nothing during the energy windows")
-    for window in run.windows:
-        if window.name == "busy":
-            long_enough(window, 0.0)
-    times_ns, bound_s = align.on_device_clock(trace.times_ns, record.before, record.after)
-    origin_ns = run.windows[0].start_ns
-    times_s, values = (times_ns - origin_ns) / 1e9, np.asarray(trace.values, dtype=np.float64)
-    integrate.checked(times_s, values)
-    if trace.channel.kind == "energy_j":
-        total = integrate.unwrapped(times_s, values, trace.channel.wraps_at)
-        powers, middles = np.diff(total) / np.diff(times_s), (times_s[1:] + times_s[:-1]) / 2
-    else:
-        integrate.sane_power(values)
-        powers, middles = values, times_s
-    lag = align.lag_of(middles, powers, run, origin_ns, align.LATEST_S + bound_s)
-    shifted = times_ns - int(lag.lag_s * 1e9)
-    return replace(trace, times_ns=tuple(shifted.tolist())), lag.bound_s
 
 
 def of_trace(trace: Trace, run: EnergyRun, *, bound_s: float) -> Energy:
@@ -287,6 +237,14 @@ def energy_text(result: Result) -> str:
     if value is None or u is None:
         kind, value, u = "gross", best.gross_j, best.u_gross_j
     return f"{joules(value or 0.0, 2 * (u or 0.0))} ({best.scope or best.sensor}, {kind})"
+
+
+def unavailable(result: Result) -> tuple[str, ...]:
+    """Why nothing was measured where energy was asked for: one line per sensor, with its fix."""
+    job = result.document.get("job")
+    run = job.get("energy") if isinstance(job, Mapping) else None
+    rows = run.get("unavailable", ()) if isinstance(run, Mapping) else ()
+    return tuple(f"{name}: {why}" + (f" (fix: {fix})" if fix else "") for name, why, fix in rows)
 
 
 def joules(value: float, half: float) -> str:

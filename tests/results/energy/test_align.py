@@ -14,7 +14,7 @@ from farm_agent.errors import MeasurementError
 from farm_agent.messages.energy import EnergyRun, Window
 from farm_agent.messages.traces import Channel, Trace
 from farm_agent.wire import JobResult
-from farm_results import align, energy
+from farm_results import align, metered
 from farm_results.align import MeterRecord, Ping
 
 S = 1_000_000_000
@@ -97,7 +97,7 @@ def test_a_late_meter_gives_the_right_energy() -> None:
     """2.3 s late, 8 W for 300 s: unaligned, 2.3 s of it would be lost."""
     run = made_run()
 
-    found = energy.of_meter(run, record(run, 0.25, 2.3))
+    found = metered.of_meter(run, record(run, 0.25, 2.3))
 
     assert found.error_code == ""
     assert found.scope == "wall"
@@ -117,7 +117,7 @@ def test_a_counter_is_aligned_by_its_increments() -> None:
     joules = 500 + np.concatenate(([0.0], np.cumsum(np.diff(times) * np.array(made.trace.values)[1:])))
     trace = replace(made.trace, channel=Channel("energy", "energy_j", "wall"), values=tuple(joules.tolist()))
 
-    found = energy.of_meter(run, replace(made, trace=trace))
+    found = metered.of_meter(run, replace(made, trace=trace))
 
     assert found.error_code == ""
     assert found.net_j == pytest.approx(5.0 * 300 / 10_000, rel=5e-3)
@@ -134,7 +134,7 @@ def test_a_meter_that_shows_no_signature_is_refused() -> None:
         np.full(len(made.trace.values), 7.0),
     ):
         trace = replace(made.trace, values=tuple(values.tolist()))
-        found = energy.of_meter(run, replace(made, trace=trace))
+        found = metered.of_meter(run, replace(made, trace=trace))
         assert found.error_code == "energy.no-signature"
         assert found.gross_j is None
 
@@ -145,7 +145,7 @@ def test_another_devices_signature_does_not_fit() -> None:
     made = record(run, 0.1, 0.0)
     trace = replace(made.trace, values=tuple(20.0 - value for value in made.trace.values))
 
-    assert energy.of_meter(run, replace(made, trace=trace)).error_code == "energy.no-signature"
+    assert metered.of_meter(run, replace(made, trace=trace)).error_code == "energy.no-signature"
 
 
 def test_a_clock_that_jumped_gives_no_number() -> None:
@@ -156,8 +156,8 @@ def test_a_clock_that_jumped_gives_no_number() -> None:
     drifted = replace(made.after, offset_ns=AHEAD_NS + 30_000_000)
     jumped = replace(made.after, offset_ns=AHEAD_NS + 90_000_000)
 
-    assert energy.of_meter(run, replace(made, after=drifted)).error_code == ""
-    assert energy.of_meter(run, replace(made, after=jumped)).error_code == "energy.clock-jumped"
+    assert metered.of_meter(run, replace(made, after=drifted)).error_code == ""
+    assert metered.of_meter(run, replace(made, after=jumped)).error_code == "energy.clock-jumped"
 
 
 def test_a_device_that_restarted_gives_no_number() -> None:
@@ -166,7 +166,7 @@ def test_a_device_that_restarted_gives_no_number() -> None:
     made = record(run, 0.25, 0.0)
     assert made.after is not None
 
-    found = energy.of_meter(run, replace(made, after=replace(made.after, boot_id="other")))
+    found = metered.of_meter(run, replace(made, after=replace(made.after, boot_id="other")))
 
     assert found.error_code == "energy.clock-jumped"
     assert "restarted" in found.error_message
@@ -177,7 +177,7 @@ def test_a_meter_that_failed_says_why() -> None:
     run = made_run()
     made = record(run, 0.25, 0.0, problem_code="meter.silent", problem="the plug does not answer")
 
-    found = energy.of_meter(run, made)
+    found = metered.of_meter(run, made)
 
     assert (found.error_code, found.error_message) == ("meter.silent", "the plug does not answer")
     assert found.gross_j is None
@@ -187,7 +187,7 @@ def test_a_meter_without_an_energy_run_gives_nothing() -> None:
     """A job that measured no energy has no entry for it."""
     job = JobResult("j", "ok", None, (), None, None, None, "", {}, "", 0.0, 0.0)
 
-    assert energy.of_meters(job, [record(made_run(), 0.25, 0.0)]) == ()
+    assert metered.of_meters(job, [record(made_run(), 0.25, 0.0)]) == ()
 
 
 @given(st.lists(st.floats(0, 100), min_size=0, max_size=60), st.integers(0, 2**40))
