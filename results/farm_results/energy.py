@@ -202,9 +202,10 @@ def _alive(trace: Trace, run: EnergyRun) -> None:
 def headline(energies: Sequence[Energy]) -> Energy | None:
     """The entry with the widest scope that has a value: what the device as a whole drew comes first.
 
-    Of several with the same scope, the first: a sum stands before its parts.
+    Of several with the same scope, the first: a sum stands before its parts. A rail whose place nobody knows
+    (scope unknown) is shown and heads nothing.
     """
-    valued = [energy for energy in energies if energy.gross_j is not None]
+    valued = [energy for energy in energies if energy.gross_j is not None and energy.scope != "unknown"]
     rank = {scope: index for index, scope in enumerate(SCOPES)}
     return min(valued, key=lambda energy: rank.get(energy.scope, len(SCOPES)), default=None)
 

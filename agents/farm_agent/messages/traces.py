@@ -16,9 +16,10 @@ class Channel:
     tell: throttle_state (being slowed down while above 0), throttle_count and throttle_time_ms (slowed down
     when it grew), flags (bits 0-3 are what is wrong now, 16-19 the same since boot). ``scope`` says what a
     power or energy value covers: module_input, rail, rail_sum, soc_rails, package, core, dram, gpu, battery,
-    platform, wall, input. ``quantum``: the smallest step the sensor can show; ``update_s``: how often the
-    sensor itself takes a new value, however often it is read; ``gain``: standard uncertainty of its scale
-    as its maker states it, a share of the value. None: not known.
+    platform, wall, input, and unknown for a rail that may be part of another: it is never summed.
+    ``quantum``: the smallest step the sensor can show; ``update_s``: how often the sensor itself takes a new
+    value, however often it is read; ``gain``: standard uncertainty of its scale as its maker states it, a
+    share of the value. None: not known.
     """
 
     name: str

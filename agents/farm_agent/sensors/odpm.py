@@ -1,7 +1,8 @@
 """Energy counters of a Pixel's power rails (ODPM), Pixel 6 and newer.
 
 Two power chips, each an iio device whose ``energy_value`` tells uJ since boot by rail, and the chip's own
-time in ms. Rails cover processors, memory and radios, not the whole phone.
+time in ms. Rails cover processors, memory and radios, not the whole
+phone; some feed others, so they are never summed.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ class Odpm:
         names = [
             names[rail] for path, names in self._chips for rail in parse(sysfiles.read_whole(path)).energy_uj
         ]
-        self.channels: Tuple[Channel, ...] = tuple(Channel(name, "energy_j", "rail", 1e-6) for name in names)
+        self.channels: Tuple[Channel, ...] = tuple(
+            Channel(name, "energy_j", "unknown", 1e-6) for name in names
+        )
 
     def read(self) -> Dict[str, float]:
         """Joules by rail. Raises SensorError when a chip cannot be read."""

@@ -68,8 +68,8 @@ def channels_of(line: Line, update_s: float = INTERVAL_S) -> List[Channel]:
 def _channel(name: str, row: Optional[Semantics], update_s: float) -> Channel:
     group, _, rest = name.partition("/")
     if group == "power":
-        total = row is not None and rest == row.channel
-        scope = row.scope if row is not None and total else "rail"
+        total = row is not None and rest == jetson_rails.TOTAL
+        scope = row.scope if row is not None and total else jetson_rails.scope_of(rest, row)
         return Channel(name, "power_w", scope, 0.001, None, update_s)
     kind, quantum = {
         "load": ("load_pct", 1.0),

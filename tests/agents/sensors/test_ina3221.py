@@ -136,8 +136,16 @@ def test_what_the_rails_of_a_board_add_up_to(rails: tuple[str, ...], scope: str,
     assert (row.scope, row.channel) == (scope, channel)
 
 
-def test_unknown_rails_are_never_summed() -> None:
-    """Nobody knows whether one feeds the other."""
+def test_unknown_rails_are_never_summed(tmp_path: Path) -> None:
+    """Nobody knows whether one feeds the other; their scope says so."""
+    files = {**ORIN_NX, f"{CHIP}/in1_label": "VIN_NEW"}
+    files.update({f"{CHIP}/in2_label": "VDD_NEW", f"{CHIP}/in3_label": "NC"})
+    sensor = ina3221.open(tree(tmp_path, files))
+
+    assert {channel.name: channel.scope for channel in sensor.channels} == {
+        "VIN_NEW": "unknown",
+        "VDD_NEW": "unknown",
+    }
     assert jetson_rails.semantics_of(("VDD_A", "VDD_B")) is None
     assert jetson_rails.total_w({"VDD_A": 1.0, "VDD_B": 2.0}, None) == {}
 
