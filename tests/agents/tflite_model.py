@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +13,9 @@ SIZE = 256
 
 def write_tflite(path: Path) -> Path:
     """One FULLY_CONNECTED, one TANH, one CUMSUM: the last is none that the default delegate takes."""
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
+    # Generated code without types.
+    flatbuffers: Any = importlib.import_module("flatbuffers")
+    schema: Any = importlib.import_module("ai_edge_litert.schema_py_generated")
 
     model = schema.ModelT()
     model.version = 3
@@ -48,7 +51,7 @@ def write_tflite(path: Path) -> Path:
     return path
 
 
-def _code(schema, builtin):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - generated code
+def _code(schema: Any, builtin: int) -> Any:
     code = schema.OperatorCodeT()
     code.builtinCode = builtin
     code.deprecatedBuiltinCode = min(builtin, 127)
@@ -56,19 +59,19 @@ def _code(schema, builtin):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN2
     return code
 
 
-def _buffer(schema, data):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _buffer(schema: Any, data: bytes) -> Any:
     buffer = schema.BufferT()
     buffer.data = list(data) or None
     return buffer
 
 
-def _tensor(schema, name, shape, buffer, kind):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _tensor(schema: Any, name: str, shape: list[int], buffer: int, kind: int) -> Any:
     tensor = schema.TensorT()
     tensor.name, tensor.shape, tensor.buffer, tensor.type = name.encode(), shape, buffer, kind
     return tensor
 
 
-def _operator(schema, index, inputs, outputs):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _operator(schema: Any, index: int, inputs: list[int], outputs: list[int]) -> Any:
     operator = schema.OperatorT()
     operator.opcodeIndex, operator.inputs, operator.outputs = index, inputs, outputs
     return operator

@@ -71,18 +71,16 @@ def test_a_profiled_trtexec_has_no_latency_but_layers() -> None:
     assert caught.value.code == "tool.unreadable"
     layers = trtexec.parse_profile(text)
     assert len(layers) == 15
-    assert (layers[1].name, layers[1].mean_us, layers[1].median_us) == (
-        "node_conv2d_myl0_1",
-        10.5,
-        pytest.approx(9.8),
-    )
+    assert (layers[1].name, layers[1].mean_us) == ("node_conv2d_myl0_1", 10.5)
+    assert layers[1].median_us == pytest.approx(9.8)
     assert layers[1].count == 18362
 
 
 def test_every_query_of_an_export_is_read_also_of_a_file_that_was_cut() -> None:
     text = sample("exportTimes_head.json")
     report = trtexec.parse_times(text)
-    assert (report.count, report.median_ns) == (4, pytest.approx(497_559, rel=0.01))
+    assert report.count == 4
+    assert report.median_ns == pytest.approx(497_559, rel=0.01)
     assert trtexec.parse_times(text[:-30]).count == 3
     # Float32 milliseconds at 5 s.
     assert report.resolution_ns == pytest.approx(488.28, rel=1e-3)
