@@ -57,8 +57,10 @@ def semantics_of(rails: Collection[str]) -> Optional[Semantics]:
 
 
 def scope_of(rail: str, row: Optional[Semantics]) -> str:
-    """``module_input`` for the rail that feeds everything, ``rail`` for every other; ``unknown`` for those of a
-    board that the table does not have: one may feed another, so nobody must add them up."""
+    """``module_input`` for the rail that feeds everything, ``rail`` for every other.
+
+    ``unknown`` on a board that the table does not have: one rail may feed another, so nobody must add them up.
+    """
     if row is None:
         return "unknown"
     return row.scope if row.headline == (rail,) else "rail"
