@@ -124,7 +124,7 @@ def _measure(request: BlockRequest, link: Link) -> BlockMessage:
     link.phase("started")
     began = clock()
     module = runtimes.load(request.runtime)
-    probe = module.probe()
+    probe = harness.probe(module, request.options, request.harness)
     import_ns = clock() - began
     # One that cannot be used is refused by open, with the reason.
     link.phase("imported", {"runtime": probe.version, "numpy": _numpy_version()})

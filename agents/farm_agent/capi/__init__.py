@@ -4,8 +4,9 @@ One file per runtime, named like it. A file must provide:
 
     library() -> Library                         raises native.Unavailable when there is none to call
     refusal(options) -> str                      why these options need the Python package ("": they do not)
-    open(library, path, options) -> Session      raises JobError as the runtime's Python file does
+    open(library, path, options, sizes) -> Session   raises Unavailable, and what the Python file does
 
+``sizes``: what is known of the model's inputs and outputs, by name.
 A session is a ``runtimes.Session`` (without a proof: that is the check's business) with ``native_call``.
 Nothing here imports a runtime's Python package.
 """
@@ -17,9 +18,12 @@ import importlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence, Tuple
 
 from farm_agent.native import Unavailable
+
+ALIGNMENT = 64
+Sizes = Mapping[str, Tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,17 @@ def dlopen(path: Path) -> Any:  # noqa: ANN401 - ctypes.CDLL
         return ctypes.CDLL(str(path))
     except OSError as error:
         raise Unavailable(f"{path.name} cannot be loaded: {error}") from error
+
+
+def aligned(array: Any) -> Any:  # noqa: ANN401 - numpy arrays
+    """A copy in C order that begins at a multiple of 64 bytes, as the runtimes' own buffers do."""
+    import numpy as np
+
+    store = np.empty(array.nbytes + ALIGNMENT, np.uint8)
+    first = -store.ctypes.data % ALIGNMENT
+    copy = store[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def copied(address: int, dtype: str, shape: Sequence[int]) -> Any:  # noqa: ANN401 - numpy array

@@ -6,10 +6,10 @@ The library is libonnxruntime.so of the Python wheel: the same build as the Pyth
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Callable, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 from farm_agent import native
-from farm_agent.capi import Library, copied, dlopen, find
+from farm_agent.capi import Library, Sizes, aligned, copied, dlopen, find
 from farm_agent.capi.ort_api import Api
 from farm_agent.errors import JobError
 from farm_agent.runtimes import match_all, threads_of
@@ -47,8 +47,9 @@ def refusal(options: Mapping[str, Any]) -> str:
     return "" if provider == "CPUExecutionProvider" else f"{provider} is called through Python"
 
 
-def open(library: Library, path: str, options: Mapping[str, Any]) -> Session:  # noqa: A001 - the seam's name
+def open(library: Library, path: str, options: Mapping[str, Any], sizes: Sizes) -> Session:  # noqa: A001
     """Load a model with the settings of the Python session. Raises JobError runtime.*, model.*."""
+    del sizes  # outputs are allocated by the runtime
     return Session(library.handle, path, options)
 
 
@@ -57,17 +58,25 @@ class Session:
 
     def __init__(self, api: Api, path: str, options: Mapping[str, Any]) -> None:
         self._api = api
-        self._path = path
-        self._environment = api.pointer("load", "CreateEnv", SEVERITY_ERROR, b"farm")
-        self._memory = api.pointer("load", "CreateCpuMemoryInfo", ARENA_ALLOCATOR, MEMORY_DEFAULT)
-        self._session = _create(api, self._environment, path, options)
+        self._environment = self._memory = self._session = ctypes.c_void_p()
+        self._feed: List[Any] = []
+        self._values = self._results = (ctypes.c_void_p * 0)()
+        try:
+            self._load(path, options)
+        except BaseException:
+            self.close()
+            raise
+
+    def _load(self, path: str, options: Mapping[str, Any]) -> None:
+        self._environment = self._api.pointer("load", "CreateEnv", SEVERITY_ERROR, b"farm")
+        self._memory = self._api.pointer("load", "CreateCpuMemoryInfo", ARENA_ALLOCATOR, MEMORY_DEFAULT)
+        self._session = _create(self._api, self._environment, path, options)
         self._inputs = self._specs("Input")
         self._outputs = self._specs("Output")
-        self._feed: List[Any] = []
         self._values = (ctypes.c_void_p * len(self._inputs))()
         self._results = (ctypes.c_void_p * len(self._outputs))()
-        self._input_names = (ctypes.c_char_p * len(self._inputs))(*[s.name.encode() for s in self._inputs])
-        self._output_names = (ctypes.c_char_p * len(self._outputs))(*[s.name.encode() for s in self._outputs])
+        self._input_names = _strings([spec.name for spec in self._inputs])
+        self._output_names = _strings([spec.name for spec in self._outputs])
 
     def _specs(self, kind: str) -> List[TensorSpec]:
         count = self._api.size(f"SessionGet{kind}Count", self._session)
@@ -81,12 +90,10 @@ class Session:
 
     def bind(self, feed: Mapping[str, Any]) -> None:
         """Values over copies of the arrays. The first run allocates each output, the others fill it again."""
-        import numpy as np
-
         match_all([spec.name for spec in self._inputs], feed)
         self._release_values()
         for index, spec in enumerate(self._inputs):
-            array = np.array(feed[spec.name], order="C")
+            array = aligned(feed[spec.name])
             self._feed.append(array)
             shape = (ctypes.c_int64 * max(1, array.ndim))(*array.shape)
             number = NUMBERS.get(str(array.dtype), 0)
@@ -186,3 +193,7 @@ def _type_and_shape(api: Api, tensor: Any) -> Tuple[str, Tuple[int, ...]]:  # no
     shape = (ctypes.c_int64 * max(1, rank))()
     api.do("load", "GetDimensions", tensor, shape, rank)
     return TYPES.get(kind.value, ""), tuple(shape[:rank])
+
+
+def _strings(words: Sequence[str]) -> Any:  # noqa: ANN401 - a ctypes array
+    return (ctypes.c_char_p * len(words))(*[word.encode() for word in words])
