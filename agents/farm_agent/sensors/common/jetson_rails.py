@@ -59,7 +59,7 @@ def semantics_of(rails: Collection[str]) -> Optional[Semantics]:
 def scope_of(rail: str, row: Optional[Semantics]) -> str:
     """``module_input`` for the rail that feeds everything, ``rail`` for every other.
 
-    ``unknown`` on a board that the table does not have: one rail may feed another, so nobody must add them up.
+    ``unknown`` on a board that the table does not have: one rail may feed another, and nobody must add them.
     """
     if row is None:
         return "unknown"
