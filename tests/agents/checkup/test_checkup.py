@@ -17,7 +17,7 @@ import farm_agent
 from farm_agent import sensors
 from farm_agent.checkup import models, neighbours, sensing, surroundings, trial, updates
 from farm_agent.errors import JobError
-from farm_agent.messages.checkup import PowerSupply
+from farm_agent.messages.checkup import PowerSupply, Surroundings
 
 ENTRY = Path(farm_agent.__file__).parent / "__main__.py"
 STAT = "cpu  100 0 50 1000 0 0 0 {steal} 0 0\n"
@@ -108,7 +108,7 @@ def test_a_box_that_tells_nothing_gives_nothing_and_no_guess(tmp_path: Path) -> 
     seen = surroundings.look(tmp_path, watch_s=0.0)
 
     blank = replace(
-        surroundings.Surroundings(),
+        Surroundings(),
         cores=seen.cores,
         scheduler=seen.scheduler,
         clock_synchronised=seen.clock_synchronised,
