@@ -11,6 +11,8 @@ from farm_agent.wire import BlockPlan, JobSpec
 # Start of a process, import, load, and the check before: seconds on a PC, more on a board.
 START_S = 1.5
 CHECK_S = 3.0
+# The least time in which the gate sees that a device is quiet.
+GATE_S = 1.0
 # What the standard plan's longest process takes; the profile's time limit is meant for that.
 USUAL_S = 90.0
 COUNTED_STREAMS = 3
@@ -31,8 +33,9 @@ def outline(plan: BlockPlan, measure: Measure) -> Outline:
     least_s, most_s = process_s(plan, measure)
     count = 1 if measure.tool else plan.blocks * _points(measure)
     extra_s = CHECK_S + _energy_s(measure)
+    start_s = START_S + (GATE_S if measure.gate else 0.0)
     return Outline(
-        _text(plan, measure), count * (least_s + START_S) + extra_s, count * (most_s + START_S) + extra_s
+        _text(plan, measure), count * (least_s + start_s) + extra_s, count * (most_s + start_s) + extra_s
     )
 
 

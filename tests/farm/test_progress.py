@@ -31,7 +31,7 @@ def test_the_head_tells_the_protocol_only_where_something_runs(tmp_path: Path) -
     lines = progress.header(plan_of(tmp_path, conv_net(tmp_path / "net.onnx"), missing, blocks=1))
     assert lines[0].endswith("2 models × 1 device = 1 job (1 not run: see below)")
     assert "1 fresh process per job" in lines[-2]
-    assert lines[-1].startswith("  about 6 s per job")
+    assert lines[-1].startswith("  about 7 s per job")
     assert len(progress.header(plan_of(tmp_path, missing))) == 1
 
 

@@ -65,7 +65,7 @@ def test_people_see_the_scenario_the_time_and_the_batch(
     text = shown.out + shown.err
 
     assert "sustained: 1 fresh process per job, back to back from cold for 2 min" in text
-    assert "about 2 min 4 s per job, 4 min 9 s in all" in text
+    assert "about 2 min 6 s per job, 4 min 11 s in all" in text
     assert "batch" in text
 
 

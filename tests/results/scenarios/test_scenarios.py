@@ -82,7 +82,7 @@ def test_files_keep_another_scenarios_times_out_of_the_latencys_columns() -> Non
 
     assert (closed_row["p50_ns"], paced_row["p50_ns"]) == (4_910_000.0, None)
     assert (closed_row["metrics.paced_p50_ns"], paced_row["metrics.paced_p50_ns"]) == (None, 7e6)
-    assert paced_row["samples"] == 1200
+    assert paced_row["samples"] == closed_row["samples"] > 0
     assert kinds["metrics.paced_p50_ns"] == "float"
 
 
