@@ -266,6 +266,7 @@ def test_the_widest_scope_is_the_headline() -> None:
     assert best is not None
     assert best.scope == "module_input"
     assert energy.headline([failed]) is None
+    assert energy.headline([Energy("odpm", "VDD_A", "unknown", gross_j=1.0)]) is None
     assert energy.metrics_of([failed]) == {}
 
 
