@@ -9,7 +9,7 @@ import click
 
 from farm.cli.duration import Duration
 from farm.cli.types import CommaInts, CommaList, list_option
-from farm_agent import scenarios
+from farm_agent import scenarios, tools
 
 if TYPE_CHECKING:
     from farm.measure import Measure
@@ -62,7 +62,11 @@ _OPTIONS = (
     click.option("--energy", is_flag=True, help="Also measure energy per inference (30 s or more)."),
     list_option("--meter", kind=CommaList(), metavar="NAME", text="External power meters (docs/power.md)."),
     click.option("--profile-ops", is_flag=True, help="Also time every layer, in a process of its own."),
-    click.option("--tool", default="", metavar="NAME", help="Measure with the runtime's own tool instead."),
+    click.option(
+        "--tool",
+        type=click.Choice(tools.names()),
+        help="Measure with the runtime's own tool instead; see docs/tools.md.",
+    ),
 )
 
 
@@ -114,7 +118,7 @@ def measure_of(values: Mapping[str, Any]) -> Measure:
         energy=energy,
         meters=meters,
         profile_ops=values["profile_ops"],
-        tool=values["tool"],
+        tool=values["tool"] or "",
     )
 
 
