@@ -24,7 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 EXPORTS = ("csv", "json", "md", "parquet")
 STATUSES = ("ok", "failed", "skipped")
-COLUMNS = ("run", "when", "model", "device", "runtime", "prec", "p50", "95 % interval", "verdict")
+COLUMNS = ("run", "when", "model", "device", "runtime", "prec", "measured", "p50", "95 % interval", "verdict")
 
 
 def filters(function: F) -> F:
@@ -199,6 +199,7 @@ def _row(result: Result) -> tuple[str, ...]:
     from farm_results import text
     from farm_results.report import rows
 
+    latency = rows.closed_loop(result)
     return (
         result.run_id,
         _when(result.created_unix_s),
@@ -206,8 +207,9 @@ def _row(result: Result) -> tuple[str, ...]:
         result.device,
         result.runtime,
         rows.precision_text(result),
-        rows.NOTHING if result.latency is None else text.duration(result.latency.p50_ns),
-        rows.interval_text(result.latency),
+        rows.measured_text(result),
+        rows.NOTHING if latency is None else text.duration(latency.p50_ns),
+        rows.interval_text(latency),
         rows.verdict_text(result),
     )
 

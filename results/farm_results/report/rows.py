@@ -91,7 +91,19 @@ def _harness_matters(results: Sequence[Result]) -> bool:
     return short or len({result.harness for result in timed}) > 1
 
 
-def _closed_loop(result: Result) -> Latency | None:
+def measured_text(result: Result) -> str:
+    """What was measured: ``latency``, or another scenario's or a tool's number, which has no column of its
+    own in a list of everything."""
+    from farm_results import scenarios
+
+    if is_tool(result):
+        median = result.metrics.get("tool_median_ns")
+        return printable(result.protocol) + (f" median {text.duration(median)}" if median is not None else "")
+    own = "" if result.scenario == "latency" else scenarios.headline(result)
+    return printable(own or result.scenario)
+
+
+def closed_loop(result: Result) -> Latency | None:
     """The summary that the latency's columns show; another scenario's times are no latency of a loop."""
     return result.latency if result.scenario == "latency" else None
 
@@ -99,24 +111,24 @@ def _closed_loop(result: Result) -> Latency | None:
 def _has_latency(results: Sequence[Result]) -> bool:
     """Also where nothing was measured at all, so that a table never lacks its numbers' names."""
     measured = [result for result in results if result.latency is not None or is_tool(result)]
-    return not measured or any(_closed_loop(result) is not None for result in measured)
+    return not measured or any(closed_loop(result) is not None for result in measured)
 
 
 def _p50(result: Result) -> str:
-    latency = _closed_loop(result)
+    latency = closed_loop(result)
     return NOTHING if latency is None else text.duration(latency.p50_ns)
 
 
 def _between(result: Result) -> str:
-    latency = _closed_loop(result)
+    latency = closed_loop(result)
     return NOTHING if latency is None else between_text(latency)
 
 
 _LATENCY = (
     _Column("p50", _p50),
-    _Column("95 % interval", lambda result: interval_text(_closed_loop(result))),
+    _Column("95 % interval", lambda result: interval_text(closed_loop(result))),
     _Column("between", _between),
-    _Column("p99", lambda result: percentile_text(_closed_loop(result), "p99_ns")),
+    _Column("p99", lambda result: percentile_text(closed_loop(result), "p99_ns")),
 )
 
 

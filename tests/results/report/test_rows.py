@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from farm_results.model import Caveat, Energy, Verdict
-from farm_results.report.rows import lines_of_caveats, table_of
+from farm_results.report.rows import closed_loop, lines_of_caveats, measured_text, table_of
 from tests.results.made import HOSTILE, latency, result
 
 
@@ -171,3 +171,15 @@ def test_the_loop_and_the_batch_are_named_where_rows_differ() -> None:
     table = table_of(rows)
     assert {"harness", "batch"} <= set(table.columns)
     assert {"harness", "batch"}.isdisjoint(table_of(rows[:1]).columns)
+
+
+def test_a_list_of_everything_names_what_was_measured() -> None:
+    """The closed loop has columns of its own; other numbers carry their scenario's or tool's name."""
+    assert measured_text(result()) == "latency"
+    paced = result(scenario="paced", metrics={"paced_p50_ns": 34e6, "paced_miss_share": 0.01})
+    assert measured_text(paced).startswith("paced")
+    assert "34" in measured_text(paced)
+    assert closed_loop(paced) is None
+    tool = result(latency=None, protocol="trtexec/10", metrics={"tool_median_ns": 1.5e6})
+    assert measured_text(tool) == "trtexec/10 median 1.50 ms"
+    assert measured_text(result(scenario="unheard-of")) == "unheard-of"
