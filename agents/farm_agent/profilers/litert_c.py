@@ -8,12 +8,14 @@ litert_profiler_event.h.
 from __future__ import annotations
 
 import ctypes as c
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from farm_agent.errors import MeasurementError
 from farm_agent.profilers import unreadable
 
+OLDEST = (2, 1, 6)
 CPU = 1
 WRITE = 1
 RANK_MASK = 0x7F
@@ -72,7 +74,7 @@ class CModel:
             raise MeasurementError(
                 f"this LiteRT offers no profiler: {str(error)[:200]}",
                 code="layers.no-profiler",
-                fix="install ai-edge-litert 2.3 or newer on the device",
+                fix="install ai-edge-litert 2.1.6 or newer on the device",
             ) from error
 
     def run(self) -> None:
@@ -121,6 +123,8 @@ class CModel:
     def _new(self, name: str, *arguments: Any) -> c.c_void_p:  # noqa: ANN401
         handle = c.c_void_p()
         self._ask(name, *arguments, c.byref(handle))
+        if not handle:
+            raise OSError(f"{name} gave nothing")
         return handle
 
     def _option(self, options: c.c_void_p, identifier: str, text: str) -> None:
@@ -206,9 +210,21 @@ def _value(feed: Mapping[str, Any], name: str, index: int) -> Any:  # noqa: ANN4
 
 
 def _library() -> Path:
+    """The C library of the wheel. Raises OSError where there is none that is known to work."""
     try:
         import ai_edge_litert
     except ImportError as error:
         raise OSError("only the package ai-edge-litert has one") from error
-    folders = [Path(folder) for folder in ai_edge_litert.__path__]
-    return next((folder / "libLiteRt.so" for folder in folders), Path("libLiteRt.so"))
+    release = _release()
+    if release and release < OLDEST:
+        raise OSError(f"ai-edge-litert {'.'.join(map(str, release))} is older than 2.1.6")
+    return Path(next(iter(ai_edge_litert.__path__))) / "libLiteRt.so"
+
+
+def _release() -> Tuple[int, ...]:
+    """Of the package; () for a build that is not numbered so. Older ones take other arguments: never try."""
+    try:
+        parts = metadata.version("ai-edge-litert").split(".")
+    except metadata.PackageNotFoundError:
+        return ()
+    return tuple(int(part) for part in parts if part.isdigit())

@@ -12,7 +12,7 @@ from farm_agent.tools import TEXT_LIMIT, ToolJob, failed, on_path, positive, rou
 TOOL = "litert-benchmark"
 RUNTIMES = ("litert",)
 PACKAGE = "ai-edge-litert"
-FIX = "install ai-edge-litert 2.1 or newer for the device's Python: pip install ai-edge-litert"
+FIX = "install ai-edge-litert 2.1.6 or newer for the device's Python: pip install ai-edge-litert"
 RESOLUTION_NS = 10_000.0
 WARMUP = 5
 MOST_RUNS = 100_000
