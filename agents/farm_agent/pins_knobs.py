@@ -109,8 +109,11 @@ class FileKnob:
 
     def write(self, value: str) -> None:
         try:
-            with open(self._path, "r+b", buffering=0) as file:
-                file.write(value.encode())
+            handle = os.open(str(self._path), os.O_WRONLY | os.O_TRUNC)
+            try:
+                os.write(handle, value.encode())
+            finally:
+                os.close(handle)
         except OSError as error:
             if error.errno in DENIED:
                 by_hand = f"echo {value} | sudo tee {self._path}"

@@ -28,7 +28,7 @@ def test_the_ranks_hold_95_percent_and_no_narrower_ones_do(count: int) -> None:
     assert upper == count - 1 - lower
 
     def below(rank: int) -> float:
-        return sum(comb(count, k) for k in range(rank + 1)) / 2**count
+        return float(sum(comb(count, k) for k in range(rank + 1)) / 2**count)
 
     assert below(lower) <= 0.025
     assert below(lower + 1) > 0.025
