@@ -49,7 +49,7 @@ class Parser:
         again = self._last_ns > 0 and time_ns - self._last_ns > PAUSE_NS
         done = []
         if index == 0 or again:
-            done = [] if self._dropping else self._whole()
+            done = [] if self._dropping or again else self._whole()
             # The packet that begins now is the first after a connection when none came before it.
             self._dropping = again or self._last_ns == 0
             self._packet = []
