@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
@@ -19,7 +20,22 @@ KEPT = ("node_index", "parameter_size", "activation_size", "output_size")
 
 
 def profile(session: Any, request: ProfileRequest) -> Profiled:  # noqa: ANN401 - runtimes.onnxruntime.Session
-    """Profile in a second session with the same settings."""
+    """Profile in a second session with the same settings; of a huge network as many inferences as can be
+    read."""
+    text, wholes = _trace(session, request)
+    if not text:
+        request = replace(request, warmup=1, runs=2)
+        text, wholes = _trace(session, request)
+    if not text:
+        raise unreadable(
+            "ONNX Runtime's profile", f"three inferences need more than {PROFILE_LIMIT_BYTES} bytes"
+        )
+    layers, sums = combine(kernels(text)[request.warmup :])
+    return Profiled(layers, sums, tuple(wholes[request.warmup :]), short(session.provider))
+
+
+def _trace(session: Any, request: ProfileRequest) -> Tuple[str, List[float]]:  # noqa: ANN401
+    """The profile's text, empty where it is too large to be read; and the whole inferences."""
     with tempfile.TemporaryDirectory(prefix="farm-") as folder:
         profiled = session.profiled(str(Path(folder) / "profile"))
         feed = dict(request.feed)
@@ -28,10 +44,8 @@ def profile(session: Any, request: ProfileRequest) -> Profiled:  # noqa: ANN401 
         finally:
             path = Path(profiled.end_profiling())
         if path.stat().st_size > PROFILE_LIMIT_BYTES:
-            raise unreadable("ONNX Runtime's profile", f"it has {path.stat().st_size} bytes")
-        runs = kernels(path.read_text(encoding="utf-8", errors="replace"))[request.warmup :]
-    layers, sums = combine(runs)
-    return Profiled(layers, sums, tuple(wholes[request.warmup :]), short(session.provider))
+            return "", wholes
+        return path.read_text(encoding="utf-8", errors="replace"), wholes
 
 
 def parse(text: str) -> Tuple[Layer, ...]:

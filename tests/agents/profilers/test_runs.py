@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from farm_agent import codec, facts, identity, job, layers
+from farm_agent.errors import MeasurementError
 from farm_agent.messages.layers import Layer, LayerProfile
+from farm_agent.profilers import Profiled, ProfileRequest, ort
+from farm_agent.runtimes import onnxruntime
 from farm_agent.wire import ArtifactSpec, Blob, JobResult, JobSpec, TensorMap, TensorSpec
 from tests.agents.parts import local_agent, small_spec
 from tests.agents.tflite_model import SIZE, write_tflite
@@ -184,8 +187,22 @@ def test_of_a_huge_network_the_slowest_layers_stay_and_the_rest_keeps_its_sum() 
 
 @pytest.mark.parametrize("layer", [(), (Layer(0, "mlp", "Subgraph", status="unprofilable"),)])
 def test_a_profile_without_a_time_says_so(layer: tuple[Layer, ...]) -> None:
-    from farm_agent.profilers import Profiled
-
     found = layers.summary("ov", Profiled(layer, (), (5.0,)), 4.0)
     assert found.problem
     assert found.sum_us is None
+
+
+def test_a_profile_that_is_too_large_is_taken_of_fewer_inferences(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need(facts.probe("onnxruntime").version, "onnxruntime is not installed")
+    model = write_convolution(tmp_path / "model.onnx")
+    monkeypatch.setattr(ort, "PROFILE_LIMIT_BYTES", 20_000)
+    session = onnxruntime.open(str(model), {"threads": 1})
+    feed = {"x": np.zeros((1, 8, 64, 64), np.float32)}
+    found = ort.profile(session, ProfileRequest(str(model), {}, feed, warmup=5, runs=30))
+    assert len(found.wholes_us) == 2
+    assert {layer.count for layer in found.layers} == {2}
+    monkeypatch.setattr(ort, "PROFILE_LIMIT_BYTES", 100)
+    with pytest.raises(MeasurementError):
+        ort.profile(session, ProfileRequest(str(model), {}, feed, warmup=5, runs=30))
