@@ -26,7 +26,7 @@ from typing import Any
 
 from farm_agent.errors import JobError
 from farm_agent.wire import JobResult, JobSpec
-from farm_results.measured import measured
+from farm_results.measured import Measured, measured
 from farm_results.model import Latency, Result
 from farm_results.samples import read_samples
 from farm_results.summary import summarise_durations
@@ -52,9 +52,15 @@ def summarise(
         measured(block, read_samples(path, block.columns))
         for block, path in zip(job.blocks, files, strict=True)
     ]
-    chosen = getattr(module, "of_latency", lambda _, all_of_them: all_of_them)(spec, processes)
-    latency = summarise_durations([process.latency_ns() for process in chosen])
+    latency = summarise_durations([process.latency_ns() for process in of_latency(spec, processes)])
     return latency, dict(module.metrics(spec, processes))
+
+
+def of_latency(spec: JobSpec, processes: Sequence[Measured]) -> Sequence[Measured]:
+    """The processes whose rows ``Result.latency`` summarises. Raises JobError ``scenario.unknown``."""
+    choose = getattr(_module(spec.scenario), "of_latency", None)
+    chosen: Sequence[Measured] = processes if choose is None else choose(spec, processes)
+    return chosen
 
 
 def columns(result: Result) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from farm_results.text import printable
 
-LABEL = 14
+LABEL = 16
 
 
 @dataclass(frozen=True)

@@ -40,18 +40,17 @@ def _wrapped(line: Line, width: int) -> list[Line]:
 
 
 def lines(result: Result, processes: Sequence[Process], width: int) -> list[Line]:
-    """The summary, the scenario's own numbers, energy, start, accuracy."""
+    """The summary, energy, start, accuracy. ``processes`` are those that the summary is of."""
     found: list[tuple[str, str]] = []
     if result.latency is not None:
-        if result.scenario != "latency":
-            found += scenarios.columns(result)
         found += _latency(result.latency, processes)
     found += [(name.removeprefix("tool_"), _metric(name, value)) for name, value in _tool(result)]
     found += [("energy", energy_line(one)) for one in result.energy]
     if rows.asked_energy(result) and not result.energy:
         found.append(("energy", "not measured"))
+    started = result.scenario != "cold-start"
     times = (("import", result.import_ns), ("load", result.load_ns), ("first run", result.first_inference_ns))
-    found += [(name, text.duration(value)) for name, value in times if value is not None]
+    found += [(name, text.duration(value)) for name, value in times if started and value is not None]
     if result.accuracy is not None:
         found.append((result.accuracy_metric or "accuracy", rows.accuracy_text(result)))
     if result.max_abs_error is not None:
@@ -61,6 +60,13 @@ def lines(result: Result, processes: Sequence[Process], width: int) -> list[Line
             ("artifact", f"{text.size(result.artifact_bytes)}, sha256 {result.artifact_sha256[:12]}")
         )
     return pairs(found, width)
+
+
+def scenario_lines(result: Result, width: int) -> list[Line]:
+    """Another scenario's own numbers; nothing for the closed loop, whose latency says everything."""
+    word = result.scenario
+    own = [(name.removeprefix(word).strip(" /"), value) for name, value in scenarios.columns(result)]
+    return pairs([(name or word, value) for name, value in own], width)
 
 
 def _latency(latency: Latency, processes: Sequence[Process]) -> list[tuple[str, str]]:

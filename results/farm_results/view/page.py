@@ -9,7 +9,7 @@ import numpy as np
 
 from farm_agent.wire import JobResult
 from farm_results.model import Result
-from farm_results.view import Line, device, histogram, numbers, pair, section, timeline
+from farm_results.view import Line, device, histogram, numbers, pair, raw, section, timeline
 from farm_results.view.raw import Process
 
 JSON_SLICES = 60
@@ -24,10 +24,12 @@ def page(
     Raises MeasurementError samples.*.
     """
     found = numbers.header(result, width)
-    found += section("Numbers", numbers.lines(result, processes, width))
+    chosen = raw.summarised(result, list(processes))
+    found += section(result.scenario.capitalize(), numbers.scenario_lines(result, width))
+    found += section("Numbers", numbers.lines(result, chosen, width))
     if problem:
         found += section("Samples", pair("missing", problem, width, "warn"))
-    taken = [np.asarray(process.measured.latency_ns(), dtype=np.float64) for process in processes]
+    taken = [np.asarray(process.measured.latency_ns(), dtype=np.float64) for process in chosen]
     found += section("Histogram", histogram.lines(taken, width))
     found += section("Timeline", timeline.lines(processes, width))
     found += section("Outliers", device.outlier_lines(result, width))
@@ -53,7 +55,8 @@ def document(result: Result, processes: Sequence[Process], problem: str = "") ->
 
     record: dict[str, Any] = document_of([result])["results"][0]
     if processes:
-        taken = np.concatenate([process.measured.latency_ns() for process in processes])
+        chosen = raw.summarised(result, list(processes))
+        taken = np.concatenate([process.measured.latency_ns() for process in chosen])
         edges, counts = histogram.counts(taken.astype(np.float64))
         record["histogram"] = {"edges_ns": edges.tolist(), "counts": counts.tolist()}
         record["timeline"] = [

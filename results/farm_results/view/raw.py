@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from farm_agent import codec
-from farm_agent.errors import MeasurementError
+from farm_agent.errors import FarmError, MeasurementError
 from farm_agent.messages.traces import TraceFile
-from farm_agent.wire import BlockResult, JobResult
+from farm_agent.wire import BlockResult, JobResult, JobSpec
 from farm_results.measured import Measured, measured
 from farm_results.samples import parse_samples
 from farm_results.traces import parse_traces
@@ -25,6 +25,18 @@ class Process:
     block: BlockResult
     measured: Measured
     traces: TraceFile
+
+
+def summarised(result: Result, processes: list[Process]) -> list[Process]:
+    """Those whose runs the result's latency summarises: all, or the ones that its scenario chooses."""
+    from farm_results import scenarios
+
+    try:
+        spec = codec.decode(JobSpec, result.document.get("spec"))
+        chosen = [id(one) for one in scenarios.of_latency(spec, [one.measured for one in processes])]
+    except (codec.DecodeError, FarmError):
+        return processes
+    return [process for process in processes if id(process.measured) in chosen]
 
 
 def job_of(result: Result) -> JobResult | None:

@@ -79,9 +79,17 @@ def lines(processes: Sequence[Process], width: int) -> list[Line]:
     found = [Line(f"{text.duration(seconds / count * 1e9)} a column; medians {_range(known)}", "dim")]
     for number, (process, row) in enumerate(zip(processes, medians, strict=True)):
         own = [value for value in row if value is not None]
-        found.append(Line(f"{f'process {number}':<{LABEL}}{spark(row, low, high)}  {_range(own)}".rstrip()))
+        found.append(
+            Line(f"{_name(process, number):<{LABEL}}{spark(row, low, high)}  {_range(own)}".rstrip())
+        )
         found += _sensors(process, count)
     return found
+
+
+def _name(process: Process, number: int) -> str:
+    """Its number, or where it lies on the scenario's curve."""
+    point = " ".join(f"{value} {key}" for key, value in process.block.point.items())
+    return text.printable(point, LABEL - 1) or f"process {number}"
 
 
 def _sensors(process: Process, count: int) -> list[Line]:

@@ -21,7 +21,7 @@ from farm_results.measured import Measured
 from farm_results.model import Caveat, Energy, Outliers, Result, Verdict
 from farm_results.view import Line, bars, histogram, page, raw, timeline
 from farm_results.view.raw import Process
-from tests.results.made import HOSTILE, block, job, latency, observed, pairs_of, result
+from tests.results.made import HOSTILE, block, job, latency, observed, pairs_of, result, spec
 
 MS = 1_000_000
 
@@ -128,19 +128,19 @@ def test_the_page_answers_what_people_ask() -> None:
     for wanted in (
         "95 % interval 4.87–4.96 ms",
         "CV 0.40 % of 5 processes' medians",
-        "p99           5.60 ms   95 % interval 5.50–5.75 ms",
-        "p99.9         n/a (n=2000)",
-        "high severe   3 of 400 runs (0.75 %)",
-        "coincide      unknown 4, swap 1",
-        "longest       9.00 ms beyond the median run",
-        "peak          148 MB",
-        "model delta   27.8 MB",
+        "p99             5.60 ms   95 % interval 5.50–5.75 ms",
+        "p99.9           n/a (n=2000)",
+        "high severe     3 of 400 runs (0.75 %)",
+        "coincide        unknown 4, swap 1",
+        "longest         9.00 ms beyond the median run",
+        "peak            148 MB",
+        "model delta     27.8 MB",
         "fp32 ran (50 fp32, 3 other; told by profile)",
         "not met: CPU pressure 40 %, waited 3 s, some began warm",
         "governor ondemand → performance, NOT set back, turbo: no such file",
         "python (no compiler)",
         "other programs 30.0 % of one CPU",
-        "noisy         others used 30 %",
+        "noisy           others used 30 %",
         "→ end them  [cpu.shared]",
         "net 12",
         "plug (wall): energy.window-short: too short",
@@ -150,7 +150,7 @@ def test_the_page_answers_what_people_ask() -> None:
 
 def test_too_few_runs_say_so() -> None:
     text = shown(result(latency=latency(count=100, p99_ns=None, p99_9_ns=None, blocks=1, between_cv=None)))
-    assert "p99           n/a (n=100)" in text
+    assert "p99             n/a (n=100)" in text
     assert "unknown: one process" in text
 
 
@@ -217,3 +217,31 @@ def test_any_rows_and_traces_give_a_page_or_a_measurement_error(rows: Any, value
 def test_any_durations_give_a_page(durations: list[int], width: int) -> None:
     one = process(durations)
     assert page.page(result(), job(), [one, one], width)
+
+
+def test_a_scenario_s_numbers_have_a_section_of_their_own() -> None:
+    """Under its name; the processes of a curve carry their place on it."""
+    metrics = {"throughput_best_per_s": 100.0, "throughput_best_streams": 2.0}
+    sent = codec.encode(spec(scenario="throughput"))
+    curve = result(scenario="throughput", metrics=metrics, document={"spec": sent})
+    one = process([5 * MS] * 50)
+    placed = replace(one, block=replace(one.block, point={"streams": "2"}))
+    text = shown(curve, job(), placed)
+    assert "\nThroughput\nbest" in text
+    assert "\n2 streams" in text
+    assert "\nThroughput\n" not in shown(result(), job(), placed)
+
+
+def test_the_summary_s_own_processes_are_in_the_histogram() -> None:
+    """Of a curve, those that its latency is of; the timeline shows all."""
+    sent = codec.encode(spec(scenario="throughput"))
+    curve = result(scenario="throughput", document={"spec": sent})
+    points = [
+        replace(process([5 * MS] * 50, index=n), block=block(n, point={"streams": str(n + 1)}))
+        for n in (0, 1)
+    ]
+    placed = [replace(p, measured=replace(p.measured, point=p.block.point)) for p in points]
+    chosen = raw.summarised(curve, placed)
+    assert set(map(id, chosen)) <= set(map(id, placed))
+    assert len(chosen) == 1
+    assert raw.summarised(replace(curve, document={"spec": 7}), placed) == placed
