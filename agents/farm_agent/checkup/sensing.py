@@ -59,6 +59,7 @@ def read(name: str) -> SensorReading:
         try:
             values = sensor.read()
             channels = tuple(sensor.channels)
+            lacks = getattr(sensor, "lacks", None)
         finally:
             sensor.close()
     except FarmError as error:
@@ -66,4 +67,6 @@ def read(name: str) -> SensorReading:
     except Exception as error:  # noqa: BLE001 - no sensor may hide the others
         text = faults.shorten(f"{type(error).__name__}: {error}")
         return SensorReading(name, purpose, problem=text, fix="please report this")
+    if isinstance(lacks, FarmError):
+        return SensorReading(name, purpose, channels, values, lacks.code, lacks.message, lacks.fix)
     return SensorReading(name, purpose, channels, values)

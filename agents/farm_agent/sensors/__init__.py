@@ -40,7 +40,10 @@ class SensorError(MeasurementError):
 
 
 class Sensor(Protocol):
-    """An open sensor."""
+    """An open sensor.
+
+    One that lacks a part may have ``lacks``, the SensorError that says why and what helps.
+    """
 
     @property
     def channels(self) -> Tuple[Channel, ...]:

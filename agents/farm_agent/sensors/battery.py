@@ -83,14 +83,16 @@ def discharges(told: BatteryText) -> bool:
 
 
 class Battery:
-    """Reads the battery; ``problem`` says why there is no power, "" where there is."""
+    """Reads the battery. ``lacks``: why there is no power among its channels; None where there is."""
 
     interval_s = INTERVAL_S
 
-    def __init__(self, ask: Ask, calibrated: Optional[BatteryCalibration], problem: str) -> None:
+    def __init__(
+        self, ask: Ask, calibrated: Optional[BatteryCalibration], lacks: Optional[SensorError]
+    ) -> None:
         self._ask = ask
         self._calibrated = calibrated
-        self.problem = problem
+        self.lacks = lacks
         first = ask()
         self.channels: Tuple[Channel, ...] = tuple(_channels(first, calibrated))
 
@@ -126,7 +128,7 @@ def probe(root: Path = Path("/")) -> Probe:
         sensor.read()
     except SensorError as error:
         return Probe(error.message, error.fix)
-    return Probe("", sensor.problem)
+    return Probe("", sensor.lacks.fix if sensor.lacks is not None else "")
 
 
 def open(  # noqa: A001 - the seam's name
@@ -136,10 +138,11 @@ def open(  # noqa: A001 - the seam's name
 
     Raises SensorError ``sensor.unavailable`` where there is no battery.
     """
-    ask, problem = asker(root), ""
+    ask = asker(root)
+    lacks: Optional[SensorError] = None
     if calibrated is None:
         try:
             calibrated = calibration.load(readings_path())
         except SensorError as error:
-            problem = f"no power from the battery: {error.message}; {error.fix}"
-    return Battery(ask, calibrated, problem)
+            lacks = SensorError(f"no power: {error.message}", code=error.code, fix=error.fix)
+    return Battery(ask, calibrated, lacks)

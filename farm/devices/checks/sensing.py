@@ -33,7 +33,8 @@ def check(
     wanted = set(profile.sensors) if profile and not seen.virtual_machine else set()
     absent = []
     for reading in readings:
-        if not reading.problem:
+        # A part that is missing matters where the sensor does: a laptop's battery need not tell its power.
+        if not reading.problem or (reading.values and reading.sensor not in wanted):
             yield Finding(name, f"sensor {reading.sensor}", OK, _values(reading))
         elif reading.sensor in wanted or reading.code not in ("sensor.unavailable", "sensor.unknown"):
             fix = reading.fix or "look at it on the device; the other sensors are not concerned"
