@@ -241,4 +241,5 @@ def ending(result: Result) -> str:
 
 
 def _what(cell: Cell) -> str:
-    return f"{cell.model_name} {cell.target.runtime} {cell.target.precision}"
+    batch = f" batch {cell.batch}" if (cell.batch or 1) > 1 else ""
+    return f"{cell.model_name} {cell.target.runtime} {cell.target.precision}{batch}"

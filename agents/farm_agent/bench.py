@@ -51,7 +51,8 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class Block:
-    """One timed block. ``chunks`` hold ``count`` rows of ``columns`` in order.
+    """One timed block. ``chunks`` hold ``count`` rows of ``columns`` in order; ``spare_bytes``: memory of other
+    buffers that the loop had at the same time.
 
     ``ended``, ``calls_per_sample``, ``ci_half_width``: as in BlockResult.
     """
@@ -64,11 +65,12 @@ class Block:
     calls_per_sample: int = 1
     state: Dict[str, str] = field(default_factory=dict)
     ci_half_width: Optional[float] = None
+    spare_bytes: int = 0
 
     @property
     def buffer_bytes(self) -> int:
         """Memory that the rows take in the measured process."""
-        return sum(chunk.itemsize * len(chunk) for chunk in self.chunks)
+        return sum(chunk.itemsize * len(chunk) for chunk in self.chunks) + self.spare_bytes
 
     def to_bytes(self) -> bytes:
         """All rows as little-endian int64."""

@@ -75,7 +75,16 @@ class _Together:
             raise self._failure
         rows, count = self._merged()
         ended = "cap" if any(self._capped) else "floor"
-        return bench.Block(warmup, [rows], count, ended, columns=COLUMNS, calls_per_sample=self._calls)
+        spare = sum(chunk.itemsize * len(chunk) for chunks, _ in self._rows for chunk in chunks)
+        return bench.Block(
+            warmup,
+            [rows],
+            count,
+            ended,
+            columns=COLUMNS,
+            calls_per_sample=self._calls,
+            spare_bytes=spare,
+        )
 
     def _stream(self, number: int) -> None:
         try:
@@ -120,7 +129,7 @@ class _Together:
     def _merged(self) -> Tuple[array[int], int]:
         """One array of (start, end, stream), the streams one after another, and its number of rows."""
         total = sum(count for _, count in self._rows)
-        merged = array("q", bytes(24 * total))
+        merged = array("q", [0]) * (3 * total)
         at = 0
         for number, (chunks, count) in enumerate(self._rows):
             for index, chunk in enumerate(chunks):

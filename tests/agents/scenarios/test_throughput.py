@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from farm_agent import streams
+from farm_agent import bench, streams
 from farm_agent.errors import JobError
 from farm_agent.loop import PythonLoop
 from farm_agent.scenarios import throughput
@@ -45,6 +45,13 @@ def test_every_stream_is_timed_and_named_in_its_rows() -> None:
         mine = rows[rows[:, 2] == number]
         assert (mine[1:, 0] >= mine[:-1, 1]).all()
         assert (mine[:, 1] - mine[:, 0] >= 2 * MS).all()
+
+
+def test_the_memory_of_all_buffers_is_told_so_that_it_is_not_taken_for_the_models() -> None:
+    """The rows of the streams and the merged ones lie in memory together."""
+    block = streams.measure([PythonLoop(nap) for _ in range(2)], SHORT)
+
+    assert block.buffer_bytes == 24 * block.count + 2 * 16 * bench.CHUNK_ROWS
 
 
 def test_the_streams_run_at_the_same_time() -> None:
