@@ -145,6 +145,11 @@ def open_sources(
             if _is_power(name):
                 missing.append((name, error.message, error.fix))
             continue
+        lacks = getattr(sensor, "lacks", None)
+        if power and isinstance(lacks, FarmError):
+            # A battery without calibration: it tells its level, no power.
+            missing.append((name, lacks.message, lacks.fix))
+            power = False
         interval_s = max(FASTEST_S if power else TELEMETRY_S, sensor.interval_s)
         found.append(Source(name, sensor, power, interval_s))
     return found, tuple(missing)

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farm_agent.checkup import sensing
+from farm_agent.energy_sampler import open_sources
 from farm_agent.sensors import SensorError, battery, odpm, thermalservice
 from farm_agent.sensors.common import battery_text, calibration, getprop
 from farm_agent.sensors.common.calibration import BatteryCalibration, calibrate
@@ -180,6 +182,24 @@ def test_without_a_calibration_there_is_no_power(tmp_path: Path, monkeypatch: py
     assert not battery.probe(root).unavailable
     assert str(tmp_path / "battery.json") in battery.probe(root).fix
     assert "power_w" not in {channel.kind for channel in sensor.channels}
+
+
+def test_energy_windows_do_not_count_on_such_a_battery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is missing as a power sensor, with the fix; the doctor shows what it tells and what it lacks."""
+    monkeypatch.setenv("FARM_BATTERY_READINGS", str(tmp_path / "battery.json"))
+    monkeypatch.setattr(battery, "SUPPLIES", supply(tmp_path, MI6) / battery.SUPPLIES)
+
+    found, missing = open_sources(("battery",), every=True)
+
+    assert [source.power for source in found] == [False]
+    assert [(name, "no power" in why, str(tmp_path) in fix) for name, why, fix in missing] == [
+        ("battery", True, True)
+    ]
+    reading = sensing.read("battery")
+    assert reading.code == "sensor.calibration"
+    assert reading.values["level"] == 81.0
 
 
 def test_readings_in_the_agents_folder_make_the_power_known(
