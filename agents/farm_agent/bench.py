@@ -51,8 +51,8 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class Block:
-    """One timed block. ``chunks`` hold ``count`` rows of ``columns`` in order; ``spare_bytes``: memory of other
-    buffers that the loop had at the same time.
+    """One timed block. ``chunks`` hold ``count`` rows of ``columns`` in order; ``spare_bytes``: memory of
+    other buffers that the loop had at the same time.
 
     ``ended``, ``calls_per_sample``, ``ci_half_width``: as in BlockResult.
     """
