@@ -64,7 +64,9 @@ def timer_cost(case: Case, threshold: float) -> str:
 
 def foreign_tool(case: Case, _: float) -> str:
     tool = case.job.tool
-    return f"{tool.tool} measured, by its own protocol {tool.protocol}" if tool is not None else ""
+    if tool is None:
+        return ""
+    return f"{tool.tool} measured, by its own protocol {tool.protocol}; nothing watched the device meanwhile"
 
 
 def tool_caveats(case: Case, _: float) -> str:

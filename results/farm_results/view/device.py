@@ -88,7 +88,7 @@ def _gate(result: Result, blocks: Sequence[BlockResult]) -> str:
     gates = [block.gate for block in blocks if block.gate is not None]
     if not gates:
         asked = isinstance(spec := result.document.get("spec"), dict) and spec.get("gate")
-        return "asked for, nothing told" if asked else "off"
+        return "asked for; it left no report" if asked else "off"
     waited = sum(gate.waited_s for gate in gates)
     failed = [check.text for gate in gates for check in gate.checks if not check.passed]
     warm = ", some began warm" if any(gate.warm_start for gate in gates) else ""
@@ -101,7 +101,7 @@ def _pin(pin: object) -> str:
     if problem:
         return f"{name}: {problem}"
     back = {True: ", set back", False: ", NOT set back", None: ""}[restored]
-    return f"{name} {old} → {new}{back}"
+    return f"{name} {old} → {new}{back}" if new else f"{name} {old or 'unknown'} (left alone)"
 
 
 def _observed(blocks: Sequence[BlockResult]) -> list[tuple[str, str]]:

@@ -44,7 +44,7 @@ def lines(result: Result, processes: Sequence[Process], width: int) -> list[Line
     found: list[tuple[str, str]] = []
     if result.latency is not None:
         found += _latency(result.latency, processes)
-    found += [(name.removeprefix("tool_"), _metric(name, value)) for name, value in _tool(result)]
+    found += [(_tool_label(name), _metric(name, value)) for name, value in _tool(result)]
     found += [("energy", energy_line(one)) for one in result.energy]
     if rows.asked_energy(result) and not result.energy:
         found.append(("energy", "not measured"))
@@ -103,6 +103,10 @@ def _percent(share: float) -> str:
 
 def _tool(result: Result) -> list[tuple[str, float]]:
     return [(name, value) for name, value in sorted(result.metrics.items()) if name.startswith("tool_")]
+
+
+def _tool_label(name: str) -> str:
+    return name.removeprefix("tool_").removesuffix("_ns").replace("_per_s", " per s").replace("_", ".")
 
 
 def _metric(name: str, value: float) -> str:
