@@ -66,3 +66,12 @@ def over_processes(
     if bounds is not None:
         metrics[f"{name}_low_{unit}"], metrics[f"{name}_high_{unit}"] = bounds
     return metrics
+
+
+def resident_share(state: Mapping[str, str]) -> float | None:
+    """Share of a process's files that lay in the page cache before its import; None where nobody saw it."""
+    try:
+        share = float(state.get("page_cache_resident_share", ""))
+    except ValueError:
+        return None
+    return share if 0.0 <= share <= 1.0 else None

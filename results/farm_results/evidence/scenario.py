@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from farm_results.evidence import Case
+from farm_results.measured import resident_share
 
 
 def unserved(case: Case, _: float) -> str:
@@ -26,6 +27,6 @@ def page_cache(case: Case, _: float) -> str:
     wrong = sorted({block.state["page_cache"] for block in blocks} - set(asked))
     if not wrong:
         return ""
-    shares = [b.state["page_cache_resident_share"] for b in blocks if "page_cache_resident_share" in b.state]
-    at_most = f", up to {max(shares)} of the files' pages resident" if shares else ""
+    known = [share for share in map(resident_share, (block.state for block in blocks)) if share is not None]
+    at_most = f", up to {max(known):.0%} of the files' pages resident" if known else ""
     return f"asked for a {asked[0]} page cache, seen: {', '.join(wrong)}{at_most}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from farm_agent.wire import JobSpec
 from farm_results import text
-from farm_results.measured import Measured, over_processes
+from farm_results.measured import Measured, over_processes, resident_share
 from farm_results.model import Result
 
 NOTHING = "–"
@@ -31,7 +31,7 @@ def metrics(spec: JobSpec, processes: Sequence[Measured]) -> dict[str, float]:
         **over_processes(processes, lambda p: float(np.median(p.latency_ns())), "cold_steady_p50", "ns"),
         "cold_processes_count": float(len(processes)),
     }
-    shares = [_share(process.state) for process in processes]
+    shares = [resident_share(process.state) for process in processes]
     known = [share for share in shares if share is not None]
     if known and len(known) == len(shares):
         found["cold_resident_share"] = max(known)
@@ -63,14 +63,6 @@ def page_cache(result: Result) -> str:
 def headline(result: Result) -> str:
     """The total."""
     return f"cold-start {_time(result.metrics, 'cold_total_ns')} (page cache {page_cache(result)})"
-
-
-def _share(state: Mapping[str, str]) -> float | None:
-    try:
-        share = float(state.get("page_cache_resident_share", ""))
-    except ValueError:
-        return None
-    return share if 0.0 <= share <= 1.0 else None
 
 
 def _time(values: Mapping[str, float], name: str) -> str:
