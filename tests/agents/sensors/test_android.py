@@ -76,6 +76,11 @@ def test_only_the_block_of_now_counts() -> None:
     assert heat == thermalservice.Heat(0, True, {"CPU": 44.181, "BATTERY": 35.4})
 
 
+def test_a_decimal_comma_is_a_point() -> None:
+    """A phone in another locale."""
+    assert thermalservice.parse(POCO.replace("44.181", "44,181")).temperatures_c["CPU"] == 44.181
+
+
 def test_a_service_without_data_has_none() -> None:
     """HAL Ready: false, whatever stands below."""
     heat = thermalservice.parse(POCO.replace("HAL Ready: true", "HAL Ready: false"))

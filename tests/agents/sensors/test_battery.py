@@ -205,6 +205,14 @@ def test_a_charging_battery_has_no_power(tmp_path: Path) -> None:
     assert values["battery_A"] == pytest.approx(-0.9)
 
 
+@pytest.mark.parametrize("status", ["Full", "Not charging", "Unknown"])
+def test_a_current_tells_no_power_unless_the_battery_feeds_the_phone(tmp_path: Path, status: str) -> None:
+    """A full battery on a charger trickles: what the phone draws comes from elsewhere."""
+    values = battery.open(supply(tmp_path, MI6.replace("Discharging", status)), SPEC).read()
+
+    assert "battery" not in values
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"idle": [1.5]}', '{"idle": "x"}', "\xff", "[" * 5000])
 def test_a_file_of_readings_is_untrusted(tmp_path: Path, text: str) -> None:
     """Anything else is one error with its fix."""
