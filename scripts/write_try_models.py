@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from typing import Dict
+from typing import Dict, Tuple
 
 # The format that each runtime opens. TensorRT has none: its engines belong to the device that built them.
 FORMATS = {"litert": "tflite", "onnxruntime": "onnx", "openvino": "openvino"}
@@ -40,6 +40,10 @@ def files(kind: str) -> Dict[str, bytes]:
 
 _FILES: Dict[str, Dict[str, str]] = {
 '''
+NAMES = """
+# Name of the input and of the output, by format.
+TENSORS: Dict[str, Tuple[str, str]] = {
+"""
 
 
 def write_model(path: Path) -> Path:
@@ -59,9 +63,11 @@ def write_model(path: Path) -> Path:
 
 def main() -> None:
     """Convert and write."""
-    lines = []
+    lines, names = [], []
     with tempfile.TemporaryDirectory() as folder:
         for artifact in farm.convert(write_model(Path(folder) / "try.onnx")):
+            x, y = artifact.spec.inputs[0].artifact, artifact.spec.outputs[0].artifact
+            names.append(f'    "{artifact.spec.format}": ("{x.name}", "{y.name}"),')
             lines.append(f'    "{artifact.spec.format}": {{')
             for path in artifact.paths:
                 text = base64.b64encode(zlib.compress(path.read_bytes(), 9)).decode()
@@ -69,7 +75,7 @@ def main() -> None:
                 lines += [f'            "{part}"' for part in textwrap.wrap(text, 92)]
                 lines.append("        ),")
             lines.append("    },")
-    TARGET.write_text(HEAD + "\n".join(lines) + "\n}\n")
+    TARGET.write_text(HEAD + "\n".join(lines) + "\n}\n" + NAMES + "\n".join(names) + "\n}\n")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from typing import Dict
+from typing import Dict, Tuple
 
 # The format that each runtime opens. TensorRT has none: its engines belong to the device that built them.
 FORMATS = {"litert": "tflite", "onnxruntime": "onnx", "openvino": "openvino"}
@@ -51,4 +51,11 @@ _FILES: Dict[str, Dict[str, str]] = {
             "Of/ZXme/e1mOcsFcp/tr6GoqwuYvnPMM6oZ8dxSTwXUVyx/xOr3E"
         ),
     },
+}
+
+# Name of the input and of the output, by format.
+TENSORS: Dict[str, Tuple[str, str]] = {
+    "onnx": ("x", "y"),
+    "openvino": ("x", "y"),
+    "tflite": ("in_0", "out_0"),
 }

@@ -14,7 +14,7 @@ from farm_agent import child, codec, faults, harness, identity, runtimes, task
 from farm_agent.checkup import models
 from farm_agent.errors import FarmError, JobError
 from farm_agent.messages.checkup import Trial
-from farm_agent.wire import ArtifactSpec, Blob
+from farm_agent.wire import ArtifactSpec, Blob, TensorMap, TensorSpec
 
 DEADLINE_S = 20.0
 RUNS = 20
@@ -22,6 +22,7 @@ RUNS = 20
 # so that every runtime must give exactly these.
 INPUT = (2, -5, 7, 1, 0, 3, -2, 8, -6, 4, 9, -1, 5, -3, 6, 2)
 OUTPUT = (27, 33, 35, 0)
+INPUT_SHAPE, OUTPUT_SHAPE = (1, 1, 4, 4), (1, 1, 2, 2)
 
 
 def attempt(runtime: str, deadline_s: float = DEADLINE_S) -> Trial:
@@ -94,7 +95,9 @@ def unpack(runtime: str, folder: Path) -> ArtifactSpec:
     for name, data in models.files(kind).items():
         (folder / name).write_bytes(data)
         blobs.append(Blob(hashlib.sha256(data).hexdigest(), len(data), name))
-    return ArtifactSpec(kind, "fp32", tuple(blobs), (), ())
+    x, y = models.TENSORS[kind]
+    taken, given = TensorSpec(x, "float32", INPUT_SHAPE), TensorSpec(y, "float32", OUTPUT_SHAPE)
+    return ArtifactSpec(kind, "fp32", tuple(blobs), (TensorMap(taken, taken),), (TensorMap(given, given),))
 
 
 def difference(outputs: Dict[str, Any]) -> str:
@@ -111,7 +114,7 @@ def _feed(session: runtimes.Session) -> Dict[str, Any]:
     import numpy as np
 
     (spec,) = session.inputs()
-    return {spec.name: np.array(INPUT, np.float32).reshape(spec.shape)}
+    return {spec.name: np.array(INPUT, np.float32).reshape(INPUT_SHAPE)}
 
 
 def _failed(runtime: str, error: FarmError) -> Trial:
