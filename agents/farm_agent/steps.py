@@ -50,7 +50,7 @@ def run_measured(
         run_check(keeper, spec, folder)
     if spec.tool:
         preflight.pass_gate(spec.tool)
-        runner.run(keeper, spec, folder)
+        runner.run(keeper, spec, folder, telemetry)
     else:
         run_blocks(keeper, spec, folder, telemetry, preflight)
     if spec.energy is not None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple
 
+from farm_agent.messages.observed import Observed
+
 
 @dataclass(frozen=True)
 class ToolReport:
     """``protocol``: the tool's name and version (``benchmark_app/2026.4``). Times in ns, None where the tool
-    does not print it; ``resolution_ns``: the step its output is rounded to. ``argv``: what was run."""
+    does not print it; ``resolution_ns``: the step its output is rounded to. ``argv``: what was run;
+    ``observed``: what disturbed it, from its start to its end, loading included."""
 
     tool: str
     protocol: str
@@ -28,3 +31,4 @@ class ToolReport:
     executed_precision: str = ""
     details: Dict[str, Any] = field(default_factory=dict)
     caveats: Tuple[str, ...] = ()
+    observed: Optional[Observed] = None

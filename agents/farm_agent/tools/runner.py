@@ -10,19 +10,22 @@ import shlex
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Tuple
 
 from farm_agent import child, codec, facts, faults, files, identity, task, tools
 from farm_agent.child import Ended
 from farm_agent.errors import FarmError, JobError, MeasurementError
+from farm_agent.messages.observed import Observed
 from farm_agent.messages.tool import ToolReport
 from farm_agent.tools import ToolJob
+from farm_agent.watch import Observation, Telemetry
 from farm_agent.wire import JobSpec
 
 if TYPE_CHECKING:
     from farm_agent.steps_process import Keeper
 
 LOG_CHARACTERS = 20_000
+READY = b"farm: the tool begins"
 OWN_INPUTS = "the tool fills the inputs itself: not the samples that farm's own runs use"
 UNCHECKED = "this device cannot load the runtime, so nobody compared the network's outputs there"
 
@@ -41,8 +44,8 @@ def can_check(spec: JobSpec) -> bool:
     return not facts.probe(spec.runtime).unavailable
 
 
-def run(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
-    """Measure with ``spec.tool`` and keep its report.
+def run(keeper: Keeper, spec: JobSpec, folder: Path, telemetry: Telemetry) -> None:
+    """Measure with ``spec.tool``, watched as a block is, and keep its report.
 
     Raises JobError tool.unknown, tool.missing, tool.failed, artifact.empty, runtime.timeout, runtime.crashed;
     MeasurementError tool.unreadable, tool.too-coarse.
@@ -61,10 +64,10 @@ def run(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
         place.mkdir(exist_ok=True)
     job = _job(spec, folder, place)
     if hasattr(module, "version_of"):
-        _, text = _capture([*command, "--help"], spec, place)
+        _, text, _ = _capture([*command, "--help"], spec, place)
         job = replace(job, options={**job.options, "tool_major": (module.version_of(text) or (0,))[0]})
     argv = module.argv(command, job)
-    ended, text = _capture(argv, spec, place)
+    ended, text, observed = _capture(argv, spec, place, telemetry)
     keeper.log(f"--- {shlex.join(argv)}\n{text[-LOG_CHARACTERS:]}\n{ended.stderr}\n")
     report = _parse(module, spec, ended, text, place)
     caveats = (OWN_INPUTS,) if keeper.result.check is not None else (OWN_INPUTS, UNCHECKED)
@@ -76,16 +79,22 @@ def run(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
                 argv=tuple(argv),
                 protocol=_protocol(module, report),
                 caveats=(*report.caveats, *caveats),
+                observed=observed,
             ),
         )
     )
 
 
 def become(request_path: str) -> NoReturn:
-    """The process: limits first, both streams as one, then the tool instead of this Python."""
+    """The process: limits first, both streams as one; it says that it is ready and waits for its byte, then
+    the tool takes its place."""
     request = codec.loads(ToolRequest, files.read_bounded(Path(request_path)))
     task.limit_memory(request.memory_limit_bytes)
     task.die_with_parent()
+    os.write(1, READY + b"\n")
+    if os.read(0, 1) == b"":
+        os._exit(1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(1, 2)
     os.chdir(request.folder)
     try:
@@ -111,24 +120,55 @@ def _job(spec: JobSpec, folder: Path, place: Path) -> ToolJob:
     )
 
 
-def _capture(argv: List[str], spec: JobSpec, place: Path) -> Tuple[Ended, str]:
-    """Run it to its end; how it ended, and the tail of what it printed."""
+def _capture(
+    argv: List[str], spec: JobSpec, place: Path, telemetry: Optional[Telemetry] = None
+) -> Tuple[Ended, str, Optional[Observed]]:
+    """Run it to its end; how it ended, the tail of what it printed, and what was seen around it."""
     asked = place / "request.json"
     request = ToolRequest(tuple(argv), str(place), spec.memory_limit_bytes)
     files.write_atomic(asked, codec.dumps(request).encode())
-    lines: List[bytes] = []
-    size = 0
+    output = _Output(telemetry, place)
+    try:
+        ended = child.run(identity.agent_argv("_tool", str(asked)), spec.process_timeout_s, output.on_line)
+        return ended, output.text(), output.observed()
+    finally:
+        output.abandon()
 
-    def keep(_: int, line: bytes) -> bool:
-        nonlocal size
-        lines.append(line)
-        size += len(line) + 1
-        while size > tools.TEXT_LIMIT:
-            size -= len(lines.pop(0)) + 1
+
+class _Output:
+    """Keeps the tail of what a tool prints and watches it from the moment it begins."""
+
+    def __init__(self, telemetry: Optional[Telemetry], place: Path) -> None:
+        self._telemetry = telemetry
+        self._place = place
+        self._lines: List[bytes] = []
+        self._size = 0
+        self._observation: Optional[Observation] = None
+
+    def on_line(self, pid: int, line: bytes) -> bool:
+        """True: the process waits for its byte."""
+        if line == READY and not self._lines:
+            if self._telemetry is not None:
+                self._observation = Observation(self._telemetry, pid, self._place.parent)
+                self._observation.begin()
+            return True
+        self._lines.append(line)
+        self._size += len(line) + 1
+        while self._size > tools.TEXT_LIMIT:
+            self._size -= len(self._lines.pop(0)) + 1
         return False
 
-    ended = child.run(identity.agent_argv("_tool", str(asked)), spec.process_timeout_s, keep)
-    return ended, b"\n".join([*lines, b""]).decode("utf-8", "replace")
+    def text(self) -> str:
+        return b"\n".join([*self._lines, b""]).decode("utf-8", "replace")
+
+    def observed(self) -> Optional[Observed]:
+        """Of a tool that has ended: its own times are those of the last look, up to 0.2 s before."""
+        return self._observation.end()[0] if self._observation is not None else None
+
+    def abandon(self) -> None:
+        """Whatever happened: nobody watches on."""
+        if self._observation is not None:
+            self._observation.abandon()
 
 
 def _parse(module: Any, spec: JobSpec, ended: Ended, text: str, place: Path) -> ToolReport:  # noqa: ANN401

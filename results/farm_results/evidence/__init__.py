@@ -37,8 +37,10 @@ class Case:
         return "" if proof is None or proof.executed == "other" else proof.executed
 
     def observed(self) -> Iterator[Observed]:
-        """What was seen of each process that was watched."""
-        return (block.observed for block in self.job.blocks if block.observed is not None)
+        """What was seen of each process that was watched; a tool is one."""
+        tool = (self.job.tool.observed,) if self.job.tool is not None else ()
+        seen = (*(block.observed for block in self.job.blocks), *tool)
+        return (observed for observed in seen if observed is not None)
 
 
 def worst(case: Case, read: Callable[[Observed], float | None]) -> float | None:

@@ -66,7 +66,8 @@ def foreign_tool(case: Case, _: float) -> str:
     tool = case.job.tool
     if tool is None:
         return ""
-    return f"{tool.tool} measured, by its own protocol {tool.protocol}; nothing watched the device meanwhile"
+    unwatched = "" if tool.observed is not None else "; nothing watched the device meanwhile"
+    return f"{tool.tool} measured, by its own protocol {tool.protocol}{unwatched}"
 
 
 def tool_caveats(case: Case, _: float) -> str:

@@ -76,6 +76,11 @@ def test_the_real_benchmark_app_measures_a_job(tmp_path: Path) -> None:
     assert report.details["mode"] == "synchronously"
     assert report.executed_precision == "fp32"
     assert "-infer_precision" in report.argv
+    # Watched from its start to its end.
+    assert report.observed is not None
+    assert report.observed.elapsed_ns > 1_000_000_000
+    assert report.observed.own_cpu_ns is not None
+    assert report.observed.own_cpu_ns > 0
 
 
 def test_the_real_litert_benchmark_measures_a_job_or_says_that_it_is_too_coarse(tmp_path: Path) -> None:
