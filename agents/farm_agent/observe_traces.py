@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Collection, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from farm_agent import sysfs
 from farm_agent.messages.observed import Observed
 from farm_agent.messages.traces import Channel, Trace
+from farm_agent.record import NO_VALUE
 
 LOW = 0.97
 # Drivers whose highest frequency is a boost that no load holds: a pinned governor is no target there.
@@ -50,11 +51,12 @@ def summarise(
     low_share, lowest, highest = _low_share(traces, clocks)
     start_c, max_c = _temperatures(traces)
     problems = list(observed.problems)
+    answering = {trace.sensor for trace in traces if trace.values}
     problems += [f"{name}: {why}" for name, why in unavailable]
     problems += [
         f"{trace.sensor} {trace.channel.name}: {trace.missed} reads without a value: {trace.problem}"
         for trace in traces
-        if trace.missed
+        if trace.missed and not _is_off(trace, answering)
     ]
     told = replace(
         observed,
@@ -67,6 +69,11 @@ def summarise(
         problems=tuple(problems[:20]),
     )
     return told, replace(clocks, highest_khz=max(clocks.highest_khz, highest))
+
+
+def _is_off(trace: Trace, answering: Collection[str]) -> bool:
+    """Whether its sensor answered all the time and never had a value for it: the unit is switched off."""
+    return trace.sensor in answering and not trace.values and trace.problem == NO_VALUE
 
 
 def flags_of(traces: Sequence[Trace]) -> List[str]:

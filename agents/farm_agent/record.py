@@ -19,6 +19,8 @@ from farm_agent.sensors.common import plausible
 # A read that takes longer hangs, or the sensor is of no use beside a block.
 DEADLINE_S = 1.0
 MOST_VALUES = 200_000
+# Said of a channel that a reading left out, as of a unit that is switched off.
+NO_VALUE = "it gave no value"
 MOST_CHANNELS = 512
 # The device has no such thing: no problem of the measurement.
 ABSENT = "sensor.unavailable"
@@ -195,7 +197,7 @@ class Reader:
             with self._lock:
                 recording, self._busy_since = self._recording, began
             values: Dict[str, float] = {}
-            problem = "it gave no value"
+            problem = NO_VALUE
             try:
                 values = sensor.read()
             except Exception as error:  # noqa: BLE001 - nor does one that fails

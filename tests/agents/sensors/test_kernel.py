@@ -8,6 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farm_agent import observe_traces
+from farm_agent.messages.observed import Observed
+from farm_agent.messages.traces import Channel, Trace
+from farm_agent.record import NO_VALUE
 from farm_agent.sensors import SensorError, cooling, cpufreq, thermal, x86_throttle
 from farm_agent.sensors.common import sysfiles
 from tests.agents.sensors.parts import tree
@@ -71,6 +75,19 @@ def test_a_sensor_that_vanishes_is_an_error_with_its_reason(tmp_path: Path) -> N
         sensor.read()
     assert caught.value.code == "sensor.silent"
     assert "No such file" in caught.value.message
+
+
+def test_a_unit_that_is_off_is_no_problem_and_one_that_goes_away_is() -> None:
+    """On every Jetson some zone is gated; a zone that had values and lost them is worth a note."""
+    channels = [Channel(name, "temperature_c") for name in ("cpu", "gated", "lost")]
+    cpu = Trace("thermal", channels[0], (1, 2), (50.0, 51.0))
+    gated = Trace("thermal", channels[1], missed=2, problem=NO_VALUE)
+    lost = Trace("thermal", channels[2], (1,), (50.0,), missed=1, problem=NO_VALUE)
+    dead = Trace("pmic", channels[1], missed=2, problem=NO_VALUE)
+
+    told, _ = observe_traces.summarise(Observed(), [cpu, gated, lost, dead], observe_traces.Clocks())
+
+    assert [problem.partition(":")[0] for problem in told.problems] == ["thermal lost", "pmic gated"]
 
 
 @pytest.mark.parametrize("module", [thermal, cpufreq, cooling, x86_throttle])
