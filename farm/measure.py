@@ -100,8 +100,15 @@ def scenario_options(
 ) -> dict[str, str]:
     """The options as the agent's scenario reads them.
 
-    Raises UsageError scenario.option for one that the scenario does not take or cannot use.
+    Raises UsageError scenario.unknown, and scenario.option for one that the scenario does not take or
+    cannot use.
     """
+    if scenario not in FULL:
+        raise UsageError(
+            f"no scenario is called {scenario!r}",
+            code="scenario.unknown",
+            fix=f"choose one of {', '.join(FULL)}",
+        )
     given = {"period": period_s, "duration": duration_s, "streams": streams, "page-cache": page_cache}
     for name, value in given.items():
         if value not in (None, (), "") and scenario not in TAKEN_BY[name]:
