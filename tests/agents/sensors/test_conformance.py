@@ -92,6 +92,8 @@ def test_a_profile_names_sensors_that_exist(profile: str) -> None:
     assert set(named) <= set(NAMES)
     assert len(named) == len(set(named))
     assert {"thermal", "cpufreq", "cooling"} <= set(named)
+    section = (ROOT / "docs" / "profiles.md").read_text().partition(f"### {profile}\n")[2].partition("###")[0]
+    assert f"Sensors: {', '.join(named)}." in " ".join(section.split())
 
 
 def test_every_kind_of_channel_has_bounds() -> None:
