@@ -18,7 +18,8 @@ def show_results(results: Sequence[Result], layout: str, *, title: str = "Result
     """Print results as one of ``LAYOUTS``; a table is followed by why numbers are not simply valid."""
     from farm_results import report
     from farm_results.layers import layer_lines
-    from farm_results.report.rows import lines_of_caveats, table_of
+    from farm_results.report.caveats import lines_of_caveats
+    from farm_results.report.rows import table_of
 
     if layout != "table":
         print_text(report.render(layout, results))

@@ -88,7 +88,8 @@ RULES: tuple[Rule, ...] = (
          "a pinned clock was below 97 % of its target in over 1 % of the reads", _COOL, tools=True),
     Rule("throttle.slower", THROTTLED, 1.03, throttle.slowed_by_heat,
          "runs became over 3 % slower within a process (last quarter surely over the first, or a robust slope"
-         " with p < 0.01 over all processes) while the device became 3 °C warmer or its clock fell", _COOL, not_for=_LONG),
+         " with p < 0.01 over all processes) while the device became 3 °C warmer or its clock fell", _COOL,
+         not_for=_LONG),
     Rule("latency.drift", NOISY, 1.03, throttle.slowed,
          "runs became over 3 % slower within a process (last quarter surely over the first, or a robust slope"
          " with p < 0.01 over all processes), and no sensor tells why",
@@ -209,7 +210,7 @@ RULES: tuple[Rule, ...] = (
          "use it to test that things work; its times say nothing about the real device", tools=True),
     Rule("processes.few", NOTE, 5, processes.few,
          "fewer processes were measured than the protocol's five",
-         "measure without --smoke for a number to keep", not_for=_CROWDED),
+         "for a number to keep, measure with five (without --smoke and --blocks)", not_for=_CROWDED),
     Rule("processes.one", NOTE, 0, processes.one,
          "only one process was measured, so the spread between processes is unknown",
          "measure with three processes or more"),

@@ -239,7 +239,7 @@ def test_a_second_of_standing_still_is_seen_however_it_shows() -> None:
 
 def test_a_slope_alone_is_drift_only_when_luck_does_not_explain_it() -> None:
     assert verdict_of(summary(slope=0.04, slope_p=0.001)).caveats[0].code == "latency.drift"
-    assert verdict_of(summary(slope=0.04, slope_p=0.02)).word == "valid"
+    assert verdict_of(summary(slope=0.04, slope_p=0.0021)).word == "valid"
     assert verdict_of(summary(slope=0.029, slope_p=0.001)).word == "valid"
     assert verdict_of({**HOT, **summary(slope=0.04, slope_p=0.001)}).word == "throttled"
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 from farm_results.model import Result
-from farm_results.report.rows import lines_of_caveats, table_of
+from farm_results.report.caveats import lines_of_caveats
+from farm_results.report.rows import table_of
 
 SUFFIX = "md"
 

@@ -250,36 +250,3 @@ def verdict_text(result: Result) -> str:
         return f"skipped: {message}"
     word = printable(result.verdict.word)
     return word if word == "valid" else word.upper()
-
-
-def lines_of_caveats(results: Sequence[Result]) -> list[str]:
-    """Why numbers are not simply valid, and what to do: one line per reason, naming the rows it is about."""
-    found: dict[tuple[str, str, str], list[str]] = {}
-    for result in results:
-        for caveat in result.verdict.caveats:
-            key = (caveat.severity, caveat.evidence, caveat.next_step)
-            found.setdefault(key, []).append(_name(result, results))
-        if result.status == "failed":
-            code = f"{result.error_code}: " if result.error_code else ""
-            key = ("failed", f"{code}{result.error_message}", result.error_fix)
-            found.setdefault(key, []).append(_name(result, results))
-    return [
-        f"{printable(severity).upper() if severity != 'note' else 'note'}  "
-        f"{_names(names, len(results))}: {printable(evidence)}"
-        + (f" → {printable(next_step)}" if next_step else "")
-        for (severity, evidence, next_step), names in found.items()
-    ]
-
-
-def _name(result: Result, results: Sequence[Result]) -> str:
-    parts = [result.device, runtime_text(result), result.precision]
-    if len({one.model for one in results}) > 1:
-        parts.insert(0, result.model)
-    return " ".join(printable(part) for part in parts if part)
-
-
-def _names(names: Sequence[str], total: int) -> str:
-    if len(names) == total and total > 1:
-        return f"all {total} rows"
-    shown = ", ".join(names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"

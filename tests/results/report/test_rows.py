@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from farm_results.model import Caveat, Energy, Verdict
-from farm_results.report.rows import closed_loop, lines_of_caveats, measured_text, table_of
+from farm_results.report.caveats import lines_of_caveats
+from farm_results.report.rows import closed_loop, measured_text, table_of
 from tests.results.made import HOSTILE, latency, result
 
 
@@ -108,6 +109,20 @@ def test_equal_caveats_are_said_once() -> None:
         "FAILED  pi-3 onnxruntime fp32: gone → plug it in",
     ]
     assert lines_of_caveats(rows[1:2] * 2)[0].startswith("note  all 2 rows: ")
+
+
+def test_one_reason_in_many_different_numbers_takes_one_line() -> None:
+    """Up to three rows are told apart; of more, the first stands for all."""
+    rows = [
+        result(
+            str(k),
+            device=f"pi-{k}",
+            verdict=Verdict("noisy", (Caveat("cpu.pressure", "noisy", f"{k} %", "x"),)),
+        )
+        for k in range(4)
+    ]
+    assert len(lines_of_caveats(rows[:3])) == 3
+    assert lines_of_caveats(rows) == ["NOISY  all 4 rows: 0 %; the others alike, farm show tells each → x"]
 
 
 def test_a_brief_table_leaves_a_failure_s_message_to_the_lines_below() -> None:
