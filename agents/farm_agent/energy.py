@@ -10,18 +10,19 @@ import gzip
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional, Sequence
+from typing import TYPE_CHECKING, Callable, Dict, Optional, Sequence
 
-from farm_agent import child, codec, faults, files, identity
+from farm_agent import child, codec, faults, files, identity, steps_process
 from farm_agent.energy_process import EnergyMessage, EnergyRequest
 from farm_agent.energy_sampler import Sampler, Source, open_sources
 from farm_agent.errors import FarmBug, FarmError
 from farm_agent.messages.energy import EnergyPlan, EnergyRun
 from farm_agent.messages.traces import TraceFile
+from farm_agent.observe import Observer
 from farm_agent.wire import Blob, JobSpec
 
 if TYPE_CHECKING:
-    from farm_agent.steps import Keeper
+    from farm_agent.steps_process import Keeper
 
 # A window must have so many updates of the sensor that counts, with a margin; none is longer than this.
 UPDATES = 120
@@ -30,8 +31,11 @@ LEAST_WINDOW_NS = 30_000_000_000
 TRACES_NAME = "energy.traces.gz"
 
 
-def run(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
-    """Measure and keep an EnergyRun. Never raises but for a job that is stopped."""
+def run(keeper: Keeper, spec: JobSpec, folder: Path, wait: Callable[[], object] = lambda: None) -> None:
+    """Measure and keep an EnergyRun. Never raises but for a job that is stopped.
+
+    ``wait``: returns when the device is quiet, or raises FarmError; not called if nothing can be read.
+    """
     plan = spec.energy
     if plan is None:
         return
@@ -45,6 +49,7 @@ def run(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
     plan = stretched(plan, sources)
     sampler = Sampler(sources)
     try:
+        wait()
         done = _windows(keeper, spec, plan, folder, sampler)
     except FarmError as error:
         sampler.end()
@@ -74,19 +79,20 @@ def _windows(keeper: Keeper, spec: JobSpec, plan: EnergyPlan, folder: Path, samp
         directory=str(folder / "artifact"),
         energy=plan,
         warmup=spec.plan,
-        options={**spec.options, "threads": spec.threads},
-        golden_path=_golden_path(spec, folder),
+        options=steps_process.options(spec),
+        golden_path=steps_process.golden_path(spec, folder),
         memory_limit_bytes=spec.memory_limit_bytes,
         harness=spec.harness,
     )
     path = folder / "energy.request.json"
     files.write_atomic(path, codec.dumps(request).encode())
     final: Optional[EnergyMessage] = None
+    others = Others(folder)
 
     def on_line(pid: int, line: bytes) -> bool:
         nonlocal final
-        del pid
         message = codec.loads(EnergyMessage, line)
+        others.turn(pid, message.phase)
         if not message.phase:
             final = message
             return False
@@ -110,12 +116,33 @@ def _windows(keeper: Keeper, spec: JobSpec, plan: EnergyPlan, folder: Path, samp
     if final is None:
         raise FarmBug("the energy run ended without a result", code="farm.energy", fix="please report this")
     return EnergyRun(
-        windows=final.windows,
+        windows=tuple(replace(w, other_cpu_pct=others.used_pct.get(w.name)) for w in final.windows),
         inferences=final.inferences,
         harness=final.harness,
         edges_ns=final.edges_ns,
         traces=save(folder / TRACES_NAME, told),
     )
+
+
+class Others:
+    """What other programs used in each window: they draw power, too."""
+
+    def __init__(self, folder: Path) -> None:
+        self.used_pct: Dict[str, float] = {}
+        self._folder = str(folder)
+        self._name = ""
+        self._observer: Optional[Observer] = None
+
+    def turn(self, pid: int, phase: str) -> None:
+        """One window is over and another begins; signatures load the device themselves."""
+        if self._observer is not None:
+            other_pct = self._observer.end().other_cpu_pct
+            if other_pct is not None:
+                self.used_pct[self._name] = other_pct
+        self._name, self._observer = phase, None
+        if phase and not phase.startswith("signature"):
+            self._observer = Observer(pid, self._folder)
+            self._observer.begin()
 
 
 def save(path: Path, told: TraceFile) -> Blob:
@@ -129,9 +156,3 @@ def save(path: Path, told: TraceFile) -> Blob:
 def _seconds(plan: EnergyPlan, message: EnergyMessage) -> float:
     lengths = {"busy": plan.window_ns, "idle-before": plan.idle_ns, "idle-after": plan.idle_ns}
     return lengths.get(message.phase, 6 * plan.burst_ns) / 1e9
-
-
-def _golden_path(spec: JobSpec, folder: Path) -> Optional[str]:
-    if spec.golden is None:
-        return None
-    return str(folder.parent.parent / "cas" / files.safe_sha256(spec.golden.blob.sha256))

@@ -54,7 +54,7 @@ def run_measured(
     else:
         run_blocks(keeper, spec, folder, telemetry, preflight)
     if spec.energy is not None:
-        energy.run(keeper, spec, folder)
+        energy.run(keeper, spec, folder, lambda: preflight.pass_gate("the energy windows"))
     if spec.profile_ops:
         layers.run(keeper, spec, folder)
     if spec.dataset is not None and loads:

@@ -82,7 +82,16 @@ def of_run(run: EnergyRun, found: Sequence[Trace]) -> tuple[Energy, ...]:
 def of_trace(trace: Trace, run: EnergyRun, *, bound_s: float) -> Energy:
     """Energy by one trace on the device's clock, whose times may be wrong by ``bound_s``."""
     channel = trace.channel
-    base = Energy(trace.sensor, channel.name, channel.scope, run.inferences, clock_bound_s=bound_s)
+    base = Energy(
+        trace.sensor,
+        channel.name,
+        channel.scope,
+        run.inferences,
+        clock_bound_s=bound_s,
+        other_cpu_pct=max(
+            (w.other_cpu_pct for w in run.windows if w.other_cpu_pct is not None), default=None
+        ),
+    )
     try:
         return _measured(base, trace, run, bound_s)
     except MeasurementError as error:

@@ -48,10 +48,13 @@ def _on_device_clock(run: EnergyRun, record: MeterRecord) -> tuple[Trace, float]
     trace = record.trace
     if not run.windows or not trace.times_ns:
         raise refused("energy.no-samples", "the meter gave nothing during the energy windows")
+    times_ns, bound_s = align.on_device_clock(trace.times_ns, record.before, record.after)
     for window in run.windows:
         if window.name == "busy":
             energy.long_enough(window, 0.0)
-    times_ns, bound_s = align.on_device_clock(trace.times_ns, record.before, record.after)
+            # A trace that ends early would show half of the signature: its end is what is to be told.
+            inside = times_ns[(times_ns >= window.start_ns) & (times_ns <= window.end_ns)]
+            integrate.gaps_of((inside - window.start_ns) / 1e9, 0.0, (window.end_ns - window.start_ns) / 1e9)
     origin_ns = run.windows[0].start_ns
     times_s, values = (times_ns - origin_ns) / 1e9, np.asarray(trace.values, dtype=np.float64)
     integrate.checked(times_s, values)

@@ -93,7 +93,8 @@ class Energy:
 
     ``scope`` says what the sensor covers (module_input, package, wall, ...). ``net_j`` is without the idle
     power; None where no idle window could be used. Where the number could not be taken honestly, every value
-    is None and ``error_code`` and ``error_message`` say why.
+    is None and ``error_code`` and ``error_message`` say why. ``other_cpu_pct``: the most that other programs
+    used in one of the windows, in percent of one CPU; they draw power, too.
     """
 
     sensor: str
@@ -110,6 +111,7 @@ class Energy:
     idle_w: float | None = None
     idle_stdev_w: float | None = None
     clock_bound_s: float | None = None
+    other_cpu_pct: float | None = None
     error_code: str = ""
     error_message: str = ""
 

@@ -17,6 +17,7 @@ import pytest
 
 from farm_agent import codec, energy, job
 from farm_agent.energy_sampler import Reader, Sampler, Source, open_sources
+from farm_agent.errors import MeasurementError
 from farm_agent.messages.energy import EnergyPlan, EnergyRun
 from farm_agent.messages.traces import Channel, TraceFile
 from farm_agent.sensors import SensorError, rapl
@@ -116,6 +117,7 @@ def test_windows_follow_each_other_and_hold_whole_inferences(
     assert trace.times_ns[0] < busy.start_ns
     assert list(trace.values) == sorted(trace.values)
     assert trace.read_ns > 0
+    assert all(window.other_cpu_pct is not None for window in done.windows)
     phases = [data.get("window") for kind, data in keeper.events if kind == "phase"]
     assert phases == ["load", "idle-before", "busy", "idle-after", None]
 
@@ -125,6 +127,8 @@ def test_the_signature_is_made_of_bursts_around_the_busy_window(agent: Agent, tm
     plan = EnergyPlan(100_000_000, 50_000_000, signature=True, burst_ns=50_000_000)
     done, _ = run(agent, tmp_path, plan, sensors=("rapl",))
 
+    known = {window.name for window in done.windows if window.other_cpu_pct is not None}
+    assert known == {"idle-before", "busy", "idle-after"}
     names = [window.name for window in done.windows]
     assert names == ["idle-before", "signature-before", "busy", "signature-after", "idle-after"]
     assert len(done.edges_ns) == 12
@@ -172,6 +176,20 @@ def test_a_run_that_fails_leaves_the_reason_and_the_job(agent: Agent, tmp_path: 
     assert keeper.result.energy.error_code == "model.unreadable"
     assert "Protobuf parsing failed" in keeper.result.energy.error_message
     assert keeper.result.energy.windows == ()
+
+
+def test_a_device_that_is_not_quiet_gives_no_energy(agent: Agent, tmp_path: Path) -> None:
+    """The gate's own reason; the job goes on."""
+    spec = small_spec(agent, tmp_path, energy=EnergyPlan(signature=True))
+    keeper = Kept(job.blank(spec, "0" * 64))
+
+    def busy() -> None:
+        raise MeasurementError("CPU pressure is 80 %", code="gate.not-quiet", fix="wait")
+
+    energy.run(keeper, spec, tmp_path, busy)
+
+    assert keeper.result.energy is not None
+    assert keeper.result.energy.error_code == "gate.not-quiet"
 
 
 class Flaky:

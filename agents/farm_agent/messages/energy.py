@@ -24,11 +24,13 @@ class EnergyPlan:
 
 @dataclass(frozen=True)
 class Window:
-    """``name``: idle-before, signature-before, busy, signature-after, idle-after."""
+    """``name``: idle-before, signature-before, busy, signature-after, idle-after. ``other_cpu_pct``: what
+    other programs used meanwhile, in percent of one CPU; None: not known, or a signature."""
 
     name: str
     start_ns: int
     end_ns: int
+    other_cpu_pct: Optional[float] = None
 
 
 @dataclass(frozen=True)

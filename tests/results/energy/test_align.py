@@ -183,6 +183,25 @@ def test_a_meter_that_failed_says_why() -> None:
     assert found.gross_j is None
 
 
+def test_a_meter_that_stops_in_the_middle_says_so() -> None:
+    """With what it said last; neither a number nor a misleading word about signatures."""
+    run = made_run()
+    made = record(run, 0.25, 0.5)
+    half = len(made.trace.values) // 2
+    trace = replace(
+        made.trace,
+        times_ns=made.trace.times_ns[:half],
+        values=made.trace.values[:half],
+        problem="192.168.1.20 did not answer within 3 s",
+    )
+
+    found = metered.of_meter(run, replace(made, trace=trace))
+
+    assert found.error_code == "energy.sensor-vanished"
+    assert "did not answer" in found.error_message
+    assert found.gross_j is None
+
+
 def test_a_meter_without_an_energy_run_gives_nothing() -> None:
     """A job that measured no energy has no entry for it."""
     job = JobResult("j", "ok", None, (), None, None, None, "", {}, "", 0.0, 0.0)
