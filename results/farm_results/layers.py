@@ -3,7 +3,7 @@ what."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,31 +60,45 @@ def slowdown(profile: LayerProfile) -> float | None:
     return profile.inference_us / profile.clean_us
 
 
+def typical_us(layer: Layer) -> float:
+    """What a layer takes: its median, so that one inference that was disturbed does not decide an order.
+
+    Profilers count whole microseconds: below one, the mean says more than a median of 0. A profiler that
+    keeps no single inferences has means alone.
+    """
+    if layer.mean_us is None:
+        return 0.0
+    if layer.median_us is None:
+        return layer.mean_us
+    return layer.median_us if layer.median_us > 0 else min(layer.mean_us, 1.0)
+
+
 def units(profile: LayerProfile) -> tuple[Unit, ...]:
     """What each unit ran, the one with the most time first."""
     ran = [layer for layer in profile.layers if layer.status == "run"]
-    total = sum(layer.mean_us or 0.0 for layer in ran)
+    total = sum(map(typical_us, ran))
     found = []
     for name in dict.fromkeys(layer.unit for layer in ran):
         own = [layer for layer in ran if layer.unit == name]
-        time_us = sum(layer.mean_us or 0.0 for layer in own)
+        time_us = sum(map(typical_us, own))
         fallback = bool(profile.asked_unit and name and name != profile.asked_unit)
         found.append(Unit(name, len(own), time_us / total if total > 0 else 0.0, fallback))
     return tuple(sorted(found, key=lambda unit: -unit.share))
 
 
 def layer_rows(result: Result, top: int = 20) -> Table | None:
-    """The ``top`` layers by time; None without a profile that has any."""
+    """The ``top`` layers by typical time, and a row that sums up all others; None without any."""
     profile = profile_of(result)
     if profile is None or not profile.layers:
         return None
     timed = [layer for layer in profile.layers if layer.mean_us is not None]
-    total = sum(layer.mean_us or 0.0 for layer in timed)
-    timed.sort(key=lambda layer: -(layer.mean_us or 0.0))
+    total = sum(map(typical_us, timed))
+    timed.sort(key=lambda layer: -typical_us(layer))
     rest = timed[top:]
     rows = [_row(layer, total) for layer in timed[:top]]
     if rest:
-        rows.append(_row(Layer(0, f"{len(rest)} more", "", mean_us=_sum(rest)), total))
+        means, summed = sum(layer.mean_us or 0.0 for layer in rest), sum(map(typical_us, rest))
+        rows.append(_row(Layer(0, f"{len(rest)} more", "", mean_us=means, median_us=summed), total))
     return Table(COLUMNS, tuple(rows), ALIGN)
 
 
@@ -132,8 +146,8 @@ def _coverage_text(profile: LayerProfile, name: str) -> str:
     share, slower = coverage(profile), slowdown(profile)
     if share is None or profile.sum_us is None or profile.inference_us is None:
         return f"{name} timed {ran} layers; how much of an inference they are is not known"
-    layers_ns, whole_ns = profile.sum_us * 1e3, profile.inference_us * 1e3
-    words = [f"{name} timed {ran} layers, {text.duration(layers_ns)} of the {text.duration(whole_ns)} of a"]
+    whole = text.duration(profile.inference_us * 1e3)
+    words = [f"{name} timed {ran} layers, {_time(profile.sum_us)} of the {whole} of a"]
     words[0] += f" profiled inference: coverage {_percent(share)}"
     if slower is not None:
         words.append(f"profiling takes {text.number(slower, 2)} times as long as without")
@@ -143,7 +157,6 @@ def _coverage_text(profile: LayerProfile, name: str) -> str:
 
 
 def _row(layer: Layer, total_us: float) -> tuple[str, ...]:
-    mean_us = layer.mean_us or 0.0
     return (
         printable(layer.name, 60),
         printable(layer.op_type, 30) or NOTHING,
@@ -152,7 +165,7 @@ def _row(layer: Layer, total_us: float) -> tuple[str, ...]:
         printable(layer.precision) or NOTHING,
         _time(layer.mean_us),
         _time(layer.median_us),
-        _percent(mean_us / total_us) if total_us > 0 else NOTHING,
+        _percent(typical_us(layer) / total_us) if total_us > 0 else NOTHING,
     )
 
 
@@ -165,7 +178,3 @@ def _time(value_us: float | None) -> str:
 
 def _percent(share: float) -> str:
     return f"{share * 100:.1f} %"
-
-
-def _sum(layers: Sequence[Layer]) -> float:
-    return sum(layer.mean_us or 0.0 for layer in layers)

@@ -55,7 +55,14 @@ def test_an_eight_bit_kernel_is_known_by_what_it_reads() -> None:
     assert layer.precision == "int8"
 
 
-@pytest.mark.parametrize("text", ["[", "{}", '[{"cat":"Node","name":"a_kernel_time","ts":"x","dur":1}]'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[",
+        "{}",
+        *(f'[{{"cat":"Node","name":"a_kernel_time","ts":1,"dur":{us}}}]' for us in ('"x"', -5, "NaN")),
+    ],
+)
 def test_a_broken_profile_is_an_error_of_its_own(text: str) -> None:
     with pytest.raises(MeasurementError) as caught:
         ort.parse(text)
