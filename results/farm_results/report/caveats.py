@@ -50,6 +50,10 @@ def _name(result: Result, results: Sequence[Result]) -> str:
     parts = [result.device, runtime_text(result), result.precision]
     if len({one.model for one in results}) > 1:
         parts.insert(0, result.model)
+    if len({one.threads for one in results}) > 1:
+        parts.append(f"{result.threads} threads")
+    if len({one.options.get("batch") for one in results}) > 1:
+        parts.append(f"batch {result.options.get('batch', 'unknown')}")
     return " ".join(printable(part) for part in parts if part)
 
 

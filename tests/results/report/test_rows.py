@@ -198,3 +198,14 @@ def test_a_list_of_everything_names_what_was_measured() -> None:
     tool = result(latency=None, protocol="trtexec/10", metrics={"tool_median_ns": 1.5e6})
     assert measured_text(tool) == "trtexec/10 median 1.50 ms"
     assert measured_text(result(scenario="unheard-of")) == "unheard-of"
+
+
+def test_a_reason_names_the_batch_and_the_threads_where_rows_differ_in_them() -> None:
+    """Two rows of one model on one device are told apart."""
+    noisy = Verdict("noisy", (Caveat("a.b", "noisy", "something moved", "stop it"),))
+    small = result("job-1", options={"batch": "1"}, verdict=Verdict("valid"))
+    large = result("job-2", options={"batch": "8"}, threads=4, verdict=noisy)
+
+    assert lines_of_caveats([small, large]) == [
+        "NOISY  pi onnxruntime fp32 4 threads batch 8: something moved → stop it"
+    ]
