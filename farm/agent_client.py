@@ -168,10 +168,9 @@ class AgentClient:
         """Tell the device that the result with this hash is stored here."""
         self._ask("ack", job_id, sha256)
 
-    def clock(self) -> tuple[int, str]:
-        """The device's CLOCK_MONOTONIC in ns and the id of its boot."""
-        body = self._ask("clock")
-        return _decode(int, body, "monotonic_ns"), _decode(str, body, "boot_id")
+    def argv(self, verb: str) -> tuple[str, ...]:
+        """The command of a verb without words, for who speaks it in another way."""
+        return (*self._command, verb, "--root", self._root)
 
     def gc(self, max_bytes: int) -> dict[str, Any]:
         """Make room; returns what went (jobs, files, agents, freed_bytes)."""
@@ -195,18 +194,7 @@ class AgentClient:
         lines = [line for line in done.stdout.splitlines() if line.startswith(b"{")]
         if not lines:
             raise _silent(verb, done)
-        bodies = []
-        for line in lines:
-            try:
-                reply = codec.loads(Reply, line)
-            except codec.DecodeError as error:
-                raise _garbled(f"the agent's answer to {verb} cannot be read: {error}") from error
-            if reply.failure is not None:
-                raise reply.failure.to_error()
-            if reply.wire != WIRE or reply.body is None:
-                raise _garbled(f"the agent speaks wire {reply.wire}, this farm speaks {WIRE}")
-            bodies.append(reply.body)
-        return bodies
+        return [body_of(verb, line) for line in lines]
 
 
 def find_python(transport: Transport, candidates: Sequence[str]) -> str:
@@ -297,6 +285,19 @@ def _version(done: Completed) -> tuple[int, int, int] | None:
     if len(parts) != 3 or not all(part.isdigit() for part in parts):
         return None
     return int(parts[0]), int(parts[1]), int(parts[2])
+
+
+def body_of(verb: str, line: bytes) -> dict[str, Any]:
+    """What one line of an agent says. Raises what it reports, InfrastructureError ``agent.garbled``."""
+    try:
+        reply = codec.loads(Reply, line)
+    except codec.DecodeError as error:
+        raise _garbled(f"the agent's answer to {verb} cannot be read: {error}") from error
+    if reply.failure is not None:
+        raise reply.failure.to_error()
+    if reply.wire != WIRE or reply.body is None:
+        raise _garbled(f"the agent speaks wire {reply.wire}, this farm speaks {WIRE}")
+    return reply.body
 
 
 def _decode(kind: type[T], body: dict[str, Any], key: str) -> T:

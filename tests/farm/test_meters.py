@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import threading
 import time
@@ -19,11 +20,15 @@ from farm.errors import FarmError, UsageError
 from farm.measure import Measure
 from farm.metering import Metering, Recorder
 from farm.power import MeterSettings
+from farm.transports import connect
 from farm.transports.local import Local
+from farm.transports.ssh import Ssh
 from farm_agent import identity, pack
 from farm_agent.messages.energy import EnergyPlan
 from farm_agent.wire import Event
 from tests.farm.power.plug import SHELLY, Answer, serving
+from tests.support import need
+from tests.zoo.loopback import LoopbackDevice, missing
 
 S = 1_000_000_000
 
@@ -200,10 +205,30 @@ def test_the_clock_of_an_agent_is_known_to_half_a_round_trip(tmp_path: Path) -> 
     packed = pack.build(tmp_path / "packed")
     client = install(Local(), sys.executable, packed, str(tmp_path / "root"))
 
-    ping = clock._round_trip(client)
+    ping = clock.best(client, Local())
 
     assert abs(ping.offset_ns) <= ping.bound_ns
     assert ping.boot_id == identity.boot_id()
+
+
+def test_the_clock_of_a_device_over_ssh_is_known_by_one_conversation(tmp_path: Path) -> None:
+    """Seven round trips through one process of the agent; the same clock behind a real sshd."""
+    why = missing()
+    need(not why, f"no loopback device here: {why}")
+    with contextlib.closing(LoopbackDevice("loopback")) as device:
+        link = connect(device.entry(), 20.0)
+        assert isinstance(link, Ssh)
+        try:
+            client = install(link, sys.executable, pack.build(tmp_path / "packed"), str(tmp_path / "root"))
+            rows = link.talk(client.argv("clock"), 5, timeout_s=60.0)
+            ping = clock.best(client, link)
+        finally:
+            link.close()
+
+    assert len(rows) == 5
+    for asked_ns, line, answered_ns in rows:
+        assert asked_ns <= json.loads(line)["body"]["monotonic_ns"] <= answered_ns
+    assert abs(ping.offset_ns) <= ping.bound_ns
 
 
 def test_meters_wait_for_the_energy_windows() -> None:

@@ -77,6 +77,19 @@ class Ssh:
             channel.exec_command(shlex.join(argv))
             return Completed(*exchange.finish(stdin, output_limit_bytes, sent))
 
+    def talk(self, argv: Sequence[str], count: int, *, timeout_s: float) -> list[tuple[int, bytes, int]]:
+        """Ask a command that answers each line with a line ``count`` times: (asked ns, line, answered ns)."""
+        from farm.transports.ssh.talk import talk
+
+        faults.check_arguments(argv)
+        with self.guard(argv, timeout_s, timeout_s + _GRACE_S):
+            channel = self._transport.open_session(timeout=timeout_s)
+            try:
+                channel.exec_command(shlex.join(argv))
+                return list(talk(channel, self.name, count, time.monotonic() + timeout_s))
+            finally:
+                channel.close()
+
     def put(
         self,
         source: Path,
