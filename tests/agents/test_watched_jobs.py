@@ -22,7 +22,7 @@ from farm_agent.wire import GatePlan, PinPlan
 from .parts import QUICK, Agent, local_agent, small_spec
 from .test_jobs import children, result_of, wait_for_block
 
-LONGER = replace(QUICK, blocks=1, min_time_ns=1_500_000_000, max_time_ns=20_000_000_000)
+LONGER = replace(QUICK, blocks=1, min_time_ns=6_000_000_000, max_time_ns=30_000_000_000)
 # Pressure is never below zero.
 SHUT = GatePlan(cpu_pressure_pct=-1.0, max_wait_s=1.5)
 
