@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from farm import progress
 from farm.benchmark import plan_for
 from farm.config import load_config
 from farm.errors import UsageError
+from farm.measure import Measure
 from farm.plan import Plan, Request
 from farm_agent.wire import BlockPlan
 from farm_results.build import failed
@@ -78,3 +80,32 @@ def test_bars_keep_the_device_and_the_time_on_any_terminal(
     for line in drawn:
         assert "local" in line
         assert "0:00:00" in line
+
+
+def test_the_time_left_is_the_plans_until_a_job_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ten minutes of one process show no share of themselves before they are over."""
+    for name, value in {"COLUMNS": "200", "FORCE_COLOR": "1", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    options = {"duration_ns": str(600 * 10**9)}
+    plan = plan_of(tmp_path, conv_net(tmp_path / "net.onnx"), blocks=1)
+    asked = replace(plan.request, measure=Measure("sustained", options))
+    bars = progress.Bars()
+    bars.begin(replace(plan, request=asked))
+    bars.stage(plan.cells[0], "measure", 0.17)
+    bars.note("drawn again")
+    bars.close()
+
+    assert "about 10m 0" in capsys.readouterr().err
+
+
+def test_the_head_tells_the_scenario_and_its_time(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, conv_net(tmp_path / "net.onnx"), blocks=1)
+    options = {"duration_ns": str(600 * 10**9)}
+    lines = progress.header(
+        replace(plan, request=replace(plan.request, measure=Measure("sustained", options)))
+    )
+
+    assert "sustained: 1 fresh process per job, back to back from cold for 10 min" in lines[-2]
+    assert lines[-1] == "  about 10 min per job"
