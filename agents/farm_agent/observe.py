@@ -14,6 +14,8 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 from farm_agent import observe_battery, observe_freezer, observe_proc, sysfs
 from farm_agent.messages.observed import Observed
+from farm_agent.messages.traces import Trace
+from farm_agent.observe_counts import Counts
 from farm_agent.observe_foreign import Scan
 
 # Every so many ticks: governors, charger and foreign processes.
@@ -63,6 +65,7 @@ class Observer:
         self._now = now
         self._foreign = Scan(own_folder, root / "proc")
         self._frozen_file = observe_freezer.state_file(root, self._process)
+        self._counts = Counts(self._process, root)
         self._seen = _Seen()
         self._ticks = 0
         self._last_tick_ns = 0
@@ -76,6 +79,7 @@ class Observer:
         self._seen.last = dict(self._seen.first)
         self._look_seldom()
         self._clock()
+        self._counts.read(self._begin.time_ns, self._begin.stat)
 
     def tick(self) -> None:
         """One look."""
@@ -90,6 +94,7 @@ class Observer:
         stat = observe_proc.process_stat(sysfs.text(self._process / "stat"))
         if (stat is not None and stat.state in "Tt") or observe_freezer.is_frozen(self._frozen_file):
             self._seen.stopped_reads += 1
+        self._counts.read(now, stat)
         self._threads()
         self._clock()
         if self._ticks % SELDOM == 0:
@@ -102,6 +107,7 @@ class Observer:
         self._clock()
         self._look_seldom()
         end = self._ends()
+        self._counts.read(end.time_ns, end.stat)
         elapsed_ns = max(1, end.time_ns - begin.time_ns)
         own_ns, waited_ns = self._own(begin, end)
         busy, steal = _busy(begin.machine, end.machine, elapsed_ns, own_ns)
@@ -128,6 +134,10 @@ class Observer:
             foreign_jobs=tuple(seen.foreign),
             problems=tuple(seen.problems),
         )
+
+    def counted(self) -> Tuple[Trace, ...]:
+        """The counters that moved, over time."""
+        return self._counts.traces()
 
     def _ends(self) -> _Ends:
         pressure = self._root / "proc/pressure"

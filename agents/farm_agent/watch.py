@@ -11,6 +11,7 @@ import hashlib
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -129,7 +130,8 @@ class Observation:
         observed = self._observer.end()
         if self._failed:
             observed = Observed(problems=(self._failed,))
-        return self._telemetry.end(observed)
+        told, sensed = self._telemetry.end(observed)
+        return told, replace(sensed, traces=(*sensed.traces, *self._observer.counted()))
 
     def abandon(self) -> None:
         """The process died: nothing to tell."""
