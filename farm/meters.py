@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _POSITIVE = ("interval_s", "update_s", "accuracy_pct", "window_s", "timeout_s", "quantum", "wraps_at")
-# A window must have 100 updates of the meter; the margin covers reads that repeat a value.
-_UPDATES = 130
+# A window must have 100 new values. Polled at random as often as it has them, a meter repeats a third, and
+# coarse steps repeat more.
+_UPDATES = 200
+_LONGEST_S = 600.0
 _LEAST_WINDOW_NS = 30_000_000_000
 
 
@@ -85,7 +87,7 @@ def _interval_s(meter: MeterSettings) -> float:
 
 
 def _window_s(meter: MeterSettings) -> float:
-    return max(meter.number("window_s", 0.0), _UPDATES * _interval_s(meter))
+    return max(meter.number("window_s", 0.0), min(_LONGEST_S, _UPDATES * _interval_s(meter)))
 
 
 def _parse(name: str, table: object, origin: str, folder: Path) -> MeterSettings:
