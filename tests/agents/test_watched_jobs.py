@@ -22,7 +22,7 @@ from farm_agent.wire import GatePlan, PinPlan
 from .parts import QUICK, Agent, local_agent, small_spec
 from .test_jobs import children, result_of, wait_for_block
 
-LONGER = replace(QUICK, blocks=1, min_time_ns=6_000_000_000, max_time_ns=30_000_000_000)
+LONGER = replace(QUICK, blocks=1, min_time_ns=4_000_000_000, max_time_ns=30_000_000_000)
 # Pressure is never below zero.
 SHUT = GatePlan(cpu_pressure_pct=-1.0, max_wait_s=1.5)
 
@@ -51,7 +51,7 @@ def test_every_block_tells_what_was_seen_beside_it(agent: Agent, tmp_path: Path)
         assert block.memory[0].harness_bytes == 0
 
 
-def test_a_frozen_block_is_seen_to_have_stood_still(agent: Agent, tmp_path: Path) -> None:
+def test_a_frozen_process_is_seen_to_have_stood_still(agent: Agent, tmp_path: Path) -> None:
     agent.start(small_spec(agent, tmp_path, plan=LONGER))
     pid = wait_for_block(agent, "job-1")
     with contextlib.suppress(ProcessLookupError):
