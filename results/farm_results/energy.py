@@ -254,7 +254,11 @@ def unavailable(result: Result) -> tuple[str, ...]:
     job = result.document.get("job")
     run = job.get("energy") if isinstance(job, Mapping) else None
     rows = run.get("unavailable", ()) if isinstance(run, Mapping) else ()
-    return tuple(f"{name}: {why}" + (f" (fix: {fix})" if fix else "") for name, why, fix in rows)
+    lines = []
+    for row in rows:
+        name, why, fix = (*map(str, row), "", "", "")[:3]
+        lines.append(f"{name}: {why}" + (f" (fix: {fix})" if fix else ""))
+    return tuple(lines)
 
 
 def joules(value: float, half: float) -> str:

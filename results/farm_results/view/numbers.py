@@ -47,7 +47,8 @@ def lines(result: Result, processes: Sequence[Process], width: int) -> list[Line
     found += [(_tool_label(name), _metric(name, value)) for name, value in _tool(result)]
     found += [("energy", energy_line(one)) for one in result.energy]
     if rows.asked_energy(result) and not result.energy:
-        found.append(("energy", "not measured"))
+        reasons = [text.printable(why) for why in energy.unavailable(result)]
+        found += [("energy", f"not measured: {why}") for why in reasons] or [("energy", "not measured")]
     started = result.scenario != "cold-start"
     times = (("import", result.import_ns), ("load", result.load_ns), ("first run", result.first_inference_ns))
     found += [(name, text.duration(value)) for name, value in times if started and value is not None]

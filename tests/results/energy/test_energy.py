@@ -16,10 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm_agent import codec
-from farm_agent.errors import MeasurementError
+from farm_agent.errors import MeasurementError, UsageError
 from farm_agent.messages.energy import EnergyRun, Window
 from farm_agent.messages.traces import Channel, Trace, TraceFile
+from farm_profiles.profile import Target
 from farm_results import energy, traces
+from farm_results.build import failed
 from farm_results.model import Energy
 
 S = 1_000_000_000
@@ -274,6 +276,29 @@ def test_no_sensor_is_not_measured_and_never_zero() -> None:
     """Neither entries nor numbers."""
     assert energy.of_run(RUN, []) == ()
     assert energy.metrics_of(()) == {}
+
+
+def test_why_nothing_was_measured_is_told_sensor_by_sensor() -> None:
+    """With what helps; a result that asked for no energy has nothing to tell."""
+    blank = failed(
+        error=UsageError("x", code="x.y"),
+        run_id="r",
+        job_id="j",
+        created_unix_s=0.0,
+        model="m",
+        model_sha256="",
+        device="d",
+        profile="p",
+        target=Target("onnx", "onnxruntime", "fp32", 1),
+    )
+    run = EnergyRun(
+        (), 0, "", unavailable=(("rapl", "no counter", "modprobe intel_rapl_msr"), ("x", "y", ""))
+    )
+    asked = replace(blank, document={"job": {"energy": codec.encode(run)}})
+
+    assert energy.unavailable(blank) == ()
+    assert energy.unavailable(asked) == ("rapl: no counter (fix: modprobe intel_rapl_msr)", "x: y")
+    assert energy.energy_text(blank) == "not measured"
 
 
 @pytest.mark.parametrize(
