@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Collection, Dict, Iterable, List, Optional, Sequence, Tuple
 
-from farm_agent import sysfs
+from farm_agent import observe_proc, sysfs
 from farm_agent.messages.observed import Observed
 from farm_agent.messages.traces import Channel, Trace
 from farm_agent.record import NO_VALUE
@@ -35,7 +35,8 @@ def clocks_of(cpus: Iterable[int], root: Path = Path("/")) -> Clocks:
     wanted, found, pinned = set(cpus), [], 0
     for folder in sorted((root / "sys/devices/system/cpu/cpufreq").glob("policy*")):
         words = (sysfs.text(folder / "affected_cpus") or "").split()
-        if words and not wanted.intersection(int(word) for word in words if word.isdigit()):
+        cpus_of_policy = {observe_proc.whole(word) for word in words}
+        if words and not wanted & cpus_of_policy:
             continue
         found.append(folder.name)
         driver = sysfs.text(folder / "scaling_driver", 64) or ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Union
 
@@ -47,25 +48,15 @@ def memory() -> Dict[str, Optional[int]]:
 def kib(value: Optional[str]) -> Optional[int]:
     """Bytes of a value like ``1696 kB``."""
     words = (value or "").split()
-    return int(words[0]) * 1024 if words and words[0].isdigit() else None
+    known = bool(words) and words[0].isascii() and words[0].isdigit() and len(words[0]) < 20
+    return int(words[0]) * 1024 if known else None
 
 
 def cpu_pressure_pct(content: Optional[str] = None) -> Optional[float]:
     """``some avg10`` of /proc/pressure/cpu: percent of time that some task waited for a CPU."""
     content = text("/proc/pressure/cpu") if content is None else content
-    for word in (content or "").partition("\n")[0].split():
-        if word.startswith("avg10="):
-            return float(word[len("avg10=") :])
-    return None
-
-
-def cpu_stalled_us(content: Optional[str] = None) -> Optional[int]:
-    """``some total`` of /proc/pressure/cpu: microseconds since boot that some task waited for a CPU."""
-    content = text("/proc/pressure/cpu") if content is None else content
-    for word in (content or "").partition("\n")[0].split():
-        if word.startswith("total="):
-            return int(word[len("total=") :])
-    return None
+    found = re.match(r"some avg10=([0-9]{1,3}(?:\.[0-9]{1,6})?)\s", content or "")
+    return float(found.group(1)) if found else None
 
 
 def thermal_zones() -> List[Dict[str, Any]]:

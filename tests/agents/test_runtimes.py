@@ -230,7 +230,6 @@ def test_memory_is_read_from_the_kernels_own_words() -> None:
 def test_pressure_is_read_from_the_kernels_own_words() -> None:
     text = "some avg10=97.31 avg60=72.78 avg300=32.66 total=191290105\nfull avg10=0.00 avg60=0.00 total=7"
     assert sysfs.cpu_pressure_pct(text) == 97.31
-    assert sysfs.cpu_stalled_us(text) == 191290105
     assert sysfs.cpu_pressure_pct("") is None
 
 
