@@ -104,11 +104,12 @@ def summary(source: str, done: Profiled, clean_us: float) -> LayerProfile:
         problem = "the profiler listed no layer"
     elif not any(layer.mean_us for layer in ran):
         problem = "the profiler gave no layer a time: this network is not profilable by it"
+    sums_us = done.sums_us or (sum(layer.mean_us or 0.0 for layer in ran),)
     return LayerProfile(
         source=source,
         layers=bounded(done.layers),
         runs=len(done.wholes_us),
-        sum_us=statistics.median(done.sums_us) if done.sums_us and not problem else None,
+        sum_us=None if problem else statistics.median(sums_us),
         inference_us=statistics.median(done.wholes_us) if done.wholes_us else None,
         problem=problem,
         clean_us=clean_us,
@@ -124,7 +125,9 @@ def bounded(rows: Tuple[Layer, ...]) -> Tuple[Layer, ...]:
     kept = sorted(order[:MOST_ROWS], key=lambda row: row.index)
     rest = order[MOST_ROWS:]
     total = sum(row.mean_us or 0.0 for row in rest)
-    return (*kept, Layer(len(rows), f"({len(rest)} more layers)", "", mean_us=total))
+    units = {row.unit for row in rest}
+    unit = units.pop() if len(units) == 1 else ""
+    return (*kept, Layer(len(rows), f"({len(rest)} more layers)", "", unit=unit, mean_us=total))
 
 
 def _response(path: Path) -> LayersResponse:

@@ -34,10 +34,11 @@ class Layer:
 class LayerProfile:
     """``source``: ort, ov, litert or trt.
 
-    ``sum_us``: median over the inferences of the layers' sum (of their means where a profiler keeps no single
-    inferences); ``inference_us``: median time of a whole inference while profiled, so that coverage =
-    sum_us / inference_us; ``clean_us``: the same process before, with the profiler off. ``asked_unit``: the
-    unit that the job asked for; a layer that ran on another one fell back. ``problem``: why there is nothing.
+    ``sum_us``: median over the inferences of the layers' sum, or the sum of their means where a profiler
+    keeps no single inferences; ``inference_us``: median time of a whole inference while profiled, so that
+    coverage = sum_us / inference_us; ``clean_us``: the same process before, with the profiler off.
+    ``asked_unit``: the unit that the job asked for; a layer that ran on another one fell back. ``problem``:
+    why there is nothing.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""OpenVINO: ``PERF_COUNT`` and ``InferRequest.profiling_info``, which tells of the last inference alone.
+"""OpenVINO: ``PERF_COUNT`` and ``InferRequest.profiling_info``, averages since the model was compiled.
 
 Also reads what ``benchmark_app -pc`` prints. A layer that is NOT_RUN was fused into another, optimised away,
 or took less than a microsecond: OpenVINO does not tell which. A network that was compiled into one Subgraph
@@ -8,6 +8,7 @@ with no time cannot be profiled.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, List, Tuple
 
 from farm_agent.messages.layers import Layer
@@ -26,23 +27,40 @@ LONGEST_LINE = 2000
 
 
 def profile(session: Any, request: ProfileRequest) -> Profiled:  # noqa: ANN401 - runtimes.openvino.Session
-    """Profile with a model compiled again with counters, each inference by itself."""
+    """Profile with a model compiled again with counters; means over the kept inferences alone."""
     infer = session.profile(request.feed)
-    timed(session.call, request.warmup)
-    wholes: List[float] = []
-    runs: List[List[Kernel]] = []
-    for _ in range(request.runs):
-        wholes += timed(session.call, 1)
-        runs.append([kernel(info, session.device) for info in infer.profiling_info])
-    layers, sums = combine(runs)
-    return Profiled(layers, sums, tuple(wholes), session.device)
+    warmup = max(1, request.warmup)
+    timed(session.call, warmup)
+    before = [_us(info) for info in infer.profiling_info]
+    wholes = timed(session.call, request.runs)
+    after = list(infer.profiling_info)
+    if len(before) != len(after):
+        raise unreadable("OpenVINO's counters", f"{len(before)} layers became {len(after)}")
+    layers: List[Layer] = []
+    for index, (earlier_us, info) in enumerate(zip(before, after)):
+        us = mean_between(earlier_us, warmup, _us(info), warmup + request.runs)
+        status = str(info.status).rpartition(".")[2]
+        names = (str(info.node_name), str(info.node_type), str(info.exec_type))
+        row = replace(_kernel(*names, status, us, session.device).layer, index=index)
+        layers.append(replace(row, count=request.runs, mean_us=us) if row.status == "run" else row)
+    return Profiled(tuple(layers), (), tuple(wholes), session.device)
 
 
-def kernel(info: Any, unit: str) -> Kernel:  # noqa: ANN401 - openvino.ProfilingInfo
-    """One row of ``profiling_info``; its times are whole microseconds."""
-    status = str(info.status).rpartition(".")[2]
-    us = number(info.real_time.total_seconds() * 1e6)
-    return _kernel(str(info.node_name), str(info.node_type), str(info.exec_type), status, us, unit)
+def mean_between(first_us: float, first_count: int, last_us: float, last_count: int) -> float:
+    """The mean of the inferences after the first ``first_count``, out of two averages over all until then.
+
+    OpenVINO averages over every inference since the model was compiled, the first and slow one too, and cuts
+    the average to whole microseconds: half of one is what it lacks by chance. Wrong by at most
+    (first_count + last_count) / (last_count - first_count) / 2 microseconds.
+    """
+    if last_us <= 0:
+        return 0.0
+    total_us = last_count * (last_us + 0.5) - first_count * (first_us + 0.5)
+    return max(0.0, total_us / (last_count - first_count))
+
+
+def _us(info: Any) -> float:  # noqa: ANN401 - openvino.ProfilingInfo
+    return number(info.real_time.total_seconds() * 1e6)
 
 
 def parse(text: str) -> Tuple[Layer, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
+from datetime import timedelta
 
 import pytest
 
 from farm_agent.errors import MeasurementError
-from farm_agent.profilers import litert, litert_c, openvino, ort, trt
+from farm_agent.profilers import ProfileRequest, litert, litert_c, openvino, ort, trt
 from farm_agent.profilers.litert_c import Event
 from tests.agents.tools.parts import sample
 
@@ -173,3 +174,44 @@ def test_tensorrt_layers_get_kernel_and_shapes_from_the_layer_information() -> N
     assert conv.mean_us == pytest.approx(28.8488)
     assert conv.fused_from == ("/conv1/Conv", "/relu/Relu")
     assert described["plain name"].unit == "GPU"
+
+
+def test_openvino_averages_of_all_inferences_become_means_of_the_later_ones() -> None:
+    """Real averages of a dense layer whose first inference took 7.9 ms: after 3, 6, 101 and 400 of them."""
+    late = openvino.mean_between(2621, 3, 1310, 6)
+    assert late == pytest.approx(0, abs=(3 + 6) / 3 / 2)
+    assert openvino.mean_between(78, 101, 19, 400) == pytest.approx(0, abs=501 / 299 / 2)
+    # 20 µs each, but 1000 µs at first: after 5 inferences 216, after 35 48.
+    assert openvino.mean_between(216, 5, 48, 35) == pytest.approx(20, abs=40 / 30 / 2)
+    assert openvino.mean_between(0, 5, 0, 35) == 0
+
+
+def test_a_slow_first_inference_does_not_count_into_openvino_layers() -> None:
+    class Info:
+        def __init__(self, us: float) -> None:
+            self.node_name, self.node_type, self.exec_type = "conv", "Convolution", "jit_avx2_f32"
+            self.status, self.real_time = "Status.EXECUTED", timedelta(microseconds=int(us))
+
+    class Session:
+        """Counts as OpenVINO does: the average of all, cut to whole microseconds."""
+
+        device = "CPU"
+
+        def __init__(self) -> None:
+            self.total, self.count = 0.0, 0
+
+        def profile(self, feed: object) -> Session:
+            return self
+
+        def call(self) -> None:
+            self.total += 20 if self.count else 5000
+            self.count += 1
+
+        @property
+        def profiling_info(self) -> list[Info]:
+            return [Info(self.total / self.count)]
+
+    found = openvino.profile(Session(), ProfileRequest("", {}, {}, warmup=5, runs=30))
+    (layer,) = found.layers
+    assert layer.mean_us == pytest.approx(20, abs=0.7)
+    assert (layer.count, layer.median_us, found.sums_us) == (30, None, ())
