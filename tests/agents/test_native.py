@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 import zipfile
 from array import array
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_the_same_source_and_compiler_give_the_same_bytes(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(native_build.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert native_build.binaries() == binaries
 
 
@@ -85,11 +86,14 @@ def test_it_is_compiled_once_and_damage_in_the_cache_is_noticed(
     binaries: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    compiled = []
+    compiled: list[str] = []
     real = native_build._compile_one
-    monkeypatch.setattr(
-        native_build, "_compile_one", lambda *words: compiled.append(words[2]) or real(*words)
-    )
+
+    def counted(zig: str, folder: Path, arch: str) -> bytes:
+        compiled.append(arch)
+        return real(zig, folder, arch)
+
+    monkeypatch.setattr(native_build, "_compile_one", counted)
     assert native_build.binaries() == native_build.binaries() == binaries
     assert compiled == ["x86_64", "aarch64", "armv7"]
     next(native_build.cache_folder().glob("*/aarch64.so")).write_bytes(b"damaged")
@@ -225,7 +229,7 @@ def test_it_is_loaded_from_a_file_where_memory_holds_no_programs(
         raise PermissionError("not here")
 
     monkeypatch.setattr(os, "memfd_create", refused)
-    monkeypatch.setattr(native.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert native.NativeLoop(native.load(), Counter().call()).now() > 0
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr(native, "binary", lambda: b"no library")

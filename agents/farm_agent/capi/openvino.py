@@ -241,17 +241,18 @@ class Session:
         return native.once(self.native_call)
 
     def fetch(self) -> Dict[str, Any]:
-        return {spec.name: self._copy(index, spec.dtype) for index, spec in enumerate(self._outputs)}
+        return {spec.name: self._copy(index, spec) for index, spec in enumerate(self._outputs)}
 
-    def _copy(self, index: int, dtype: str) -> Any:  # noqa: ANN401 - numpy array
+    def _copy(self, index: int, spec: TensorSpec) -> Any:  # noqa: ANN401 - numpy array
         by_index = "ov_infer_request_get_output_tensor_by_index"
         tensor = self._api.pointer("run", by_index, self._request, ctypes.c_size_t(index))
         shape = _Shape()
         try:
-            self._api.do("run", "ov_tensor_get_shape", tensor, ctypes.byref(shape))
+            if spec.shape:  # the shape of a scalar is refused
+                self._api.do("run", "ov_tensor_get_shape", tensor, ctypes.byref(shape))
             sizes = tuple(shape.dims[: shape.rank]) if shape.rank else ()
             data = self._api.pointer("run", "ov_tensor_data", tensor) if 0 not in sizes else ctypes.c_void_p()
-            return copied(data.value or 0, dtype, sizes)
+            return copied(data.value or 0, spec.dtype, sizes)
         finally:
             self._api.handle.ov_shape_free(ctypes.byref(shape))
             self._api.free("tensor", tensor)
