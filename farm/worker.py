@@ -236,10 +236,10 @@ def _measured(
     latency, metrics = summaries.summarise(fetched.spec, fetched.result, fetched.samples)
     native = cell.model.native_precision if cell.model else ""
     far = outliers.of_job(fetched.spec, fetched.result, fetched.samples, fetched.traces)
-    verdict = judge(fetched.spec, fetched.result, latency, native=native, outliers=far)
+    power = energies.of_job(work.store.objects, fetched, records)
+    verdict = judge(fetched.spec, fetched.result, latency, native=native, outliers=far, energy=power.entries)
     hashes = tuple(work.store.objects.put_file(path) for path in fetched.samples)
     traces = tuple(work.store.objects.put_file(path) for path in fetched.traces)
-    power = energies.of_job(work.store.objects, fetched, records)
     result = result_of(
         **_identity(work, cell),
         spec=fetched.spec,

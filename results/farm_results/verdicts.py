@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from farm_agent.wire import JobResult, JobSpec
 from farm_results.evidence import Case
-from farm_results.model import Caveat, Latency, Outliers, Verdict
+from farm_results.model import Caveat, Energy, Latency, Outliers, Verdict
 from farm_results.rules import INVALID, NOISY, NOTE, RULES, THROTTLED, Rule
 
 _WORDS = {NOTE: "valid", NOISY: "noisy", THROTTLED: "throttled", INVALID: "invalid"}
@@ -28,6 +28,7 @@ def judge(
     *,
     native: str = "",
     outliers: Sequence[Outliers] = (),
+    energy: Sequence[Energy] = (),
 ) -> Verdict:
     """The verdict on a job's numbers, the worst caveats first; the empty word when there are none.
 
@@ -36,7 +37,7 @@ def judge(
     """
     if latency is None and result.tool is None:
         return Verdict("")
-    case = Case(spec, result, latency or _NO_SAMPLES, native, tuple(outliers))
+    case = Case(spec, result, latency or _NO_SAMPLES, native, tuple(outliers), tuple(energy))
     caveats = []
     for rule in RULES:
         seen = rule.see(case, rule.threshold) if _holds(rule, case) else ""

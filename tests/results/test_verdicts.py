@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from farm_agent.messages.energy import EnergyPlan
 from farm_agent.messages.gate import GateCheck, GateReport, Pin
 from farm_agent.messages.observed import Observed
 from farm_agent.messages.tool import ToolReport
 from farm_agent.wire import CheckResult, PrecisionProof
-from farm_results.model import Latency, Outliers, Verdict
+from farm_results.model import Energy, Latency, Outliers, Verdict
 from farm_results.rules import RULES, rules_markdown
 from farm_results.verdicts import judge
 from tests.results.made import block, job, latency, observed, spec
@@ -187,6 +188,11 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         "valid",
     ),
     "sensor.problem": (watched(problems=("rapl: permission denied",)), {}, "valid"),
+    "energy.missing": (
+        {"spec": spec(energy=EnergyPlan()), "energy": (Energy("rapl", "", "", error_message="too short"),)},
+        {"spec": spec(energy=EnergyPlan()), "energy": (Energy("rapl", "", "", gross_j=0.1),)},
+        "valid",
+    ),
     "device.emulated": ({"job": job(environment={"machine": "aarch64", "clocksource": "tsc"})}, {}, "valid"),
     "paced.unserved": (paced("401"), paced("400"), "noisy"),
     "cold.page-cache": (cold("partly"), cold("cold"), "noisy"),
@@ -206,6 +212,7 @@ def verdict_of(changes: dict[str, Any]) -> Verdict:
         summed,
         native=changes.get("native", ""),
         outliers=changes.get("outliers", ()),
+        energy=changes.get("energy", ()),
     )
 
 

@@ -10,19 +10,21 @@ from dataclasses import dataclass
 
 from farm_agent.messages.observed import Observed
 from farm_agent.wire import JobResult, JobSpec
-from farm_results.model import Latency, Outliers
+from farm_results.model import Energy, Latency, Outliers
 
 
 @dataclass(frozen=True)
 class Case:
     """``native``: the reduced precision that the source model itself holds (a quantised or half-precision
-    file), or ""; ``outliers``: one per process, where they were looked at."""
+    file), or ""; ``outliers``: one per process, where they were looked at;
+    ``energy``: what its sensors and meters gave."""
 
     spec: JobSpec
     job: JobResult
     latency: Latency
     native: str = ""
     outliers: tuple[Outliers, ...] = ()
+    energy: tuple[Energy, ...] = ()
 
     @property
     def asked(self) -> str:

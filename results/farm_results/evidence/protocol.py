@@ -72,3 +72,11 @@ def foreign_tool(case: Case, _: float) -> str:
 
 def tool_caveats(case: Case, _: float) -> str:
     return listed(list(case.job.tool.caveats)) if case.job.tool is not None else ""
+
+
+def energy_missing(case: Case, _: float) -> str:
+    """It was asked for, and nobody gave a number; why, where somebody says."""
+    if case.spec.energy is None or any(one.gross_j is not None for one in case.energy):
+        return ""
+    reasons = [f"{one.sensor or 'the energy run'}: {one.error_message}" for one in case.energy]
+    return f"energy was not measured: {listed(reasons) or 'nothing here tells power'}"
