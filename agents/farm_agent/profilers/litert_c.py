@@ -143,6 +143,8 @@ class CModel:
             tensor = self._new(f"LiteRtGetSignature{kind}TensorByIndex", self._signature, index)
             shape = _TensorType()
             self._ask("LiteRtGetRankedTensorType", tensor, c.byref(shape))
+            if any(size < 0 for size in shape.layout.dimensions[: shape.layout.rank_and_flag & RANK_MASK]):
+                raise _free_shape(self._name(tensor))
             wanted = self._new(
                 f"LiteRtGetCompiledModel{kind}BufferRequirements", self._compiled, c.c_size_t(0), index
             )
@@ -164,15 +166,19 @@ class CModel:
         self._ask("LiteRtGetTensorBufferPackedSize", buffer, c.byref(size))
         data = array.tobytes()
         if size.value != len(data):
-            raise MeasurementError(
-                f"LiteRT wants {size.value} bytes for an input of {len(data)}: its shape is not fixed",
-                code="layers.no-profiler",
-                fix="convert the model again with fixed shapes",
-            )
+            raise _free_shape(f"an input of {len(data)} bytes")
         address = c.c_void_p()
         self._ask("LiteRtLockTensorBuffer", buffer, c.byref(address), WRITE)
         c.memmove(address, data, len(data))
         self._ask("LiteRtUnlockTensorBuffer", buffer)
+
+
+def _free_shape(what: str) -> MeasurementError:
+    return MeasurementError(
+        f"LiteRT's profiler needs fixed shapes, and the model leaves that of {what} free",
+        code="layers.no-profiler",
+        fix="convert the model again with fixed shapes (--shape, --batch)",
+    )
 
 
 def events(block: bytes, count: int, text_at: Callable[[int], bytes]) -> List[Event]:
