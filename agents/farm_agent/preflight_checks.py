@@ -59,12 +59,13 @@ def cpu_pressure(plan: GatePlan, need: Need, before: Look, now: Look) -> GateChe
     if pressure is not None:
         said.append(f"CPU pressure {pressure:.1f} %")
     if busy is not None and (crowded or pressure is None):
-        said.append(f"{busy:.1f} of {now.cpus} CPUs busy and the model wants {need.threads}")
+        said.append(f"{busy:.1f} of {now.cpus} CPUs busy, and the model needs {need.threads}")
     passed = not crowded and (pressure is None or pressure < limit)
     names = busiest(before, now, elapsed_s)
     if names and not passed:
         said.append("most of it " + ", ".join(names))
-    fix = "" if passed else f"stop {names[0] if names else 'what else runs there'}, {NO_GATE}"
+    culprit = names[0].partition(",")[0] + ")" if names else "what else runs there"
+    fix = "" if passed else f"stop {culprit}, {NO_GATE}"
     return GateCheck(
         "cpu-pressure", passed=passed, text=", ".join(said), value=pressure, limit=limit, fix=fix
     )

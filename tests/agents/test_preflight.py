@@ -93,6 +93,8 @@ def test_the_busiest_processes_are_named() -> None:
     before = replace(QUIET, processes={("9", "firefox"): 100, ("8", "sh"): 5})
     now = replace(QUIET, stalled_us=500_000, processes={("9", "firefox"): 100 + hz // 2, ("8", "sh"): 5})
     assert "firefox (9, 50% of a CPU)" in failed(before, now)["cpu-pressure"]
+    check = checks(GatePlan(), NEED, before, replace(now, time_s=1.0), [])[0]
+    assert check.fix.startswith("stop firefox (9), ")
 
 
 def test_without_pressure_counters_the_runnable_threads_count() -> None:
