@@ -47,7 +47,7 @@ _COLOURS: dict[str, dict[str, Any]] = {
 def command(state: State, /, name: str, layers: bool, **wanted: Any) -> int:  # noqa: ANN401
     """Show how a run or job was measured, and why its verdict is what it is.
 
-    Histogram, timeline, outliers, memory and conditions of each result. NAME is the id of a run or a job, or
+    Histogram, timeline, outliers, memory and conditions of each result. A run or job is named by its id or
     the beginning of it. Exit code 4 when nothing matches.
     """
     from farm_results.store import open_store

@@ -30,9 +30,15 @@ def header(result: Result, width: int) -> list[Line]:
     found += [Line(" · ".join(text.printable(word) for word in how if word), "dim")]
     found += [Line(f"job {text.printable(result.job_id)}", "dim")]
     return [line for part in found for line in _wrapped(part, width)] + [
-        *pair("verdict", rows.verdict_text(result), width, style),
+        *pair("verdict", _verdict(result), width, style),
         *(pair("fix", result.error_fix, width) if result.error_fix else []),
     ]
+
+
+def _verdict(result: Result) -> str:
+    """As in the table, but a failure's message is not cut."""
+    failed = f"FAILED {result.error_code}: {result.error_message}"
+    return failed if result.status == "failed" else rows.verdict_text(result)
 
 
 def _wrapped(line: Line, width: int) -> list[Line]:
