@@ -23,6 +23,7 @@ Times = npt.NDArray[Any]
 PAIR = ("start", "end")
 LAYOUTS = (PAIR, ("scheduled", "start", "end"), ("start", "end", "stream"))
 VALUE_BYTES = 8
+MOST_STREAMS = 1024
 LIMIT_BYTES = 256 * 1024 * 1024
 _GZIP = 31
 _AGAIN = "measure again; if it happens again, check the device's disk and clock (farm doctor DEVICE)"
@@ -72,7 +73,7 @@ def durations(samples: Any, name: str, columns: Sequence[str] = PAIR, calls: int
         raise MeasurementError(
             f"{name} does not hold rows of {', '.join(known)}", code="samples.shape", fix=_AGAIN
         )
-    if any(_steps_back(part, known) for part in by_stream(rows, known)):
+    if any(_steps_back(part, known) for part in by_stream(rows, known, name)):
         raise MeasurementError(
             f"{name}: the device's clock stepped back while it measured",
             code="samples.clock-stepped",
@@ -82,12 +83,18 @@ def durations(samples: Any, name: str, columns: Sequence[str] = PAIR, calls: int
     return taken if calls == 1 else taken / calls
 
 
-def by_stream(rows: Samples, columns: Sequence[str]) -> list[Samples]:
-    """The rows of each stream, in order; all rows where there is only one."""
+def by_stream(rows: Samples, columns: Sequence[str], name: str = "a process") -> list[Samples]:
+    """The rows of each stream, in order; all rows where there is only one.
+
+    Raises MeasurementError samples.shape for more streams than any process can have.
+    """
     if "stream" not in columns:
         return [rows]
     numbers = rows[:, list(columns).index("stream")]
-    return [rows[numbers == number] for number in np.unique(numbers)]
+    known = np.unique(numbers)
+    if len(known) > MOST_STREAMS:
+        raise MeasurementError(f"{name} names {len(known)} streams", code="samples.shape", fix=_AGAIN)
+    return [rows[numbers == number] for number in known]
 
 
 def _steps_back(rows: Samples, columns: Sequence[str]) -> bool:

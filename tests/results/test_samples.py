@@ -60,6 +60,14 @@ def test_streams_may_overlap_each_other_but_not_themselves() -> None:
     assert caught.value.code == "samples.clock-stepped"
 
 
+def test_more_streams_than_a_process_can_have_are_refused() -> None:
+    """Before a mask is made for each of them."""
+    many = np.stack([np.arange(5000), np.arange(5000) + 1, np.arange(5000)], axis=1)
+    with pytest.raises(MeasurementError) as caught:
+        durations(many, "x", STREAMS)
+    assert caught.value.code == "samples.shape"
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -22,10 +22,13 @@ LAST_NS = 300_000_000_000
 
 @dataclass(frozen=True)
 class Bins:
-    """Medians of the whole bins of one process in ns, in order; a bin without a finished row is NaN."""
+    """Medians of the whole bins of one process in ns, in order, and the bins' numbers from 0; a bin in which
+    no row ended has none. ``count``: how many whole bins there are."""
 
     medians_ns: tuple[float, ...]
+    numbers: tuple[int, ...]
     bin_ns: int
+    count: int
 
 
 def metrics(spec: JobSpec, processes: Sequence[Measured]) -> dict[str, float]:
@@ -42,8 +45,8 @@ def metrics(spec: JobSpec, processes: Sequence[Measured]) -> dict[str, float]:
         "sustained_cold_p50_ns": cold,
         "sustained_p50_ns": late,
         "sustained_ratio": late / cold if cold > 0 else float("nan"),
-        "sustained_worst_bin_p50_ns": float(max(np.nanmax(bins.medians_ns) for bins in binned)),
-        "sustained_bins_count": float(min(len(bins.medians_ns) for bins in binned)),
+        "sustained_worst_bin_p50_ns": float(max(max(bins.medians_ns) for bins in binned)),
+        "sustained_bins_count": float(min(bins.count for bins in binned)),
         "sustained_bin_s": bin_ns / 1e9,
         "sustained_elapsed_s": min(_elapsed_ns(process) for process in processes) / 1e9,
     }
@@ -60,13 +63,12 @@ def bins_of(process: Measured, bin_ns: int) -> Bins:
     numbers = (process.column("end") - begin) // bin_ns
     count = max(1, int(_elapsed_ns(process) // bin_ns))
     taken = process.latency_ns()
-    medians = [
-        float(np.median(taken[numbers == k])) if (numbers == k).any() else np.nan for k in range(count)
-    ]
-    if np.isnan(medians[0]):
-        # Slower than a bin: the first row is all that is known of the cold device.
-        medians[0] = float(taken[0])
-    return Bins(tuple(medians), bin_ns)
+    known, firsts = np.unique(numbers, return_index=True)
+    medians = [float(np.median(part)) for part in np.split(taken, firsts[1:])]
+    kept = {int(number): median for number, median in zip(known, medians, strict=True) if number < count}
+    # Slower than a bin: the first row is all that is known of the cold device.
+    kept = {0: float(taken[0]), **kept}
+    return Bins(tuple(kept.values()), tuple(kept), bin_ns, count)
 
 
 def last_median_ns(process: Measured) -> float:
@@ -83,8 +85,8 @@ def time_to_throttle_s(bins: Bins) -> float | None:
     for index in range(1, len(bins.medians_ns) - STAYS_BINS + 1):
         following = bins.medians_ns[index : index + STAYS_BINS]
         if all(median > THROTTLED * best for median in following):
-            return index * bins.bin_ns / 1e9
-        best = float(np.nanmin([best, bins.medians_ns[index]]))
+            return bins.numbers[index] * bins.bin_ns / 1e9
+        best = min(best, bins.medians_ns[index])
     return None
 
 

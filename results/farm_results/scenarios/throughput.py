@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from farm_agent import scenarios as agent_scenarios
+from farm_agent.errors import MeasurementError
 from farm_agent.wire import JobSpec
 from farm_results import text
 from farm_results.measured import Measured
@@ -103,7 +104,14 @@ def _point(streams: int, group: Sequence[Measured], batch: int) -> Point:
 
 
 def _streams(process: Measured) -> int:
-    return int(process.point.get("streams", "1"))
+    text = process.point.get("streams", "1")
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) > 0):
+        raise MeasurementError(
+            f"{process.name} says that it ran {text[:20]!r} streams",
+            code="samples.shape",
+            fix="measure again; if it stays, report it",
+        )
+    return int(text)
 
 
 def columns(result: Result) -> list[tuple[str, str]]:

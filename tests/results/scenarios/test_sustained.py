@@ -115,3 +115,12 @@ def test_the_table_tells_never_with_how_long_it_looked() -> None:
     assert dict(scenarios.columns(hot))["sustained throttles after"] == "200 s"
     assert dict(scenarios.columns(hot))["sustained/cold"] == "1.500"
     assert scenarios.headline(hot).startswith("sustained p50 30.0 ms, cold 20.0 ms")
+
+
+def test_a_hostile_device_that_claims_a_century_does_not_fill_the_memory() -> None:
+    """Bins are made of rows, not of time."""
+    rows = np.array([(0, MS), (2**61, 2**61 + MS), (2**62, 2**62 + 5 * MS)], dtype=np.int64)
+    found = metrics(Measured(rows))
+
+    assert found["sustained_cold_p50_ns"] == MS
+    assert found["sustained_bins_count"] > 1e8

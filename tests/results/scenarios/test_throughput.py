@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from farm_agent.errors import MeasurementError
 from farm_results import scenarios
 from farm_results.measured import Measured
 from farm_results.scenarios import throughput
@@ -117,3 +120,11 @@ def test_the_table_shows_the_whole_curve() -> None:
     assert all(heading.startswith("throughput ") for heading in columns)
     assert columns["throughput knee"] == "200/s (2 streams)"
     assert columns["throughput curve"] == "1: 100, 2: 200"
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "two", "1e9", "\u0663", "9" * 30])
+def test_a_device_that_names_no_number_of_streams_is_refused(text: str) -> None:
+    process = replace(streams(1, MS), point={"streams": text})
+    with pytest.raises(MeasurementError) as caught:
+        metrics(process)
+    assert caught.value.code == "samples.shape"
