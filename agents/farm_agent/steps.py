@@ -84,6 +84,7 @@ def run_check(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
         options=steps_process.options(spec),
         memory_limit_bytes=spec.memory_limit_bytes,
         die_with_parent=True,
+        harness=spec.harness,
     )
     response = _task(keeper, spec, folder, "check", request, check.CheckResponse)
     keeper.note_versions({"runtime": response.runtime_version})

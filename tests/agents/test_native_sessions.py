@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from array import array
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farm_agent import capi, codec, facts, harness, native, native_build, runtimes
+from farm_agent import capi, check, codec, facts, harness, native, native_build, runtimes
 from farm_agent.capi import openvino as openvino_c
 from farm_agent.errors import JobError
-from farm_agent.wire import ArtifactSpec, Blob, JobResult, TensorMap, TensorSpec
+from farm_agent.wire import ArtifactSpec, Blob, Golden, JobResult, TensorMap, TensorSpec, Tolerance
 from tests.support import ROOT, need
 
-from .parts import local_agent, small_spec, write_model
+from .parts import artifact, local_agent, small_spec, write_golden, write_model
 from .tflite_model import write_tflite
 
 NAMES = ("litert", "onnxruntime", "openvino")
@@ -297,6 +298,30 @@ def test_litert_needs_sizes_and_a_release_that_is_known(
     monkeypatch.setattr(capi.load("litert").metadata, "version", lambda _: "9.9.9")
     _, fallback = harness.open_session(module, spec_of(path, larger), str(tmp_path), OPTIONS, "auto")
     assert fallback.startswith("the C API of ai-edge-litert 9.9.9 is not known to this agent")
+
+
+def test_other_outputs_through_c_stop_the_job_before_it_is_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usable("onnxruntime")
+    model, golden = write_model(tmp_path / "model.onnx"), write_golden(tmp_path / "golden.npz")
+    asked = check.CheckRequest(
+        runtime="onnxruntime",
+        artifact=artifact(Blob("0" * 64, 1, model.name)),
+        directory=str(tmp_path),
+        golden=Golden(Blob("0" * 64, 1, golden.name), 2, Tolerance(1e-5, 1e-5)),
+        golden_path=str(golden),
+        options=OPTIONS,
+        harness="auto",
+    )
+    assert check.run(asked).ok
+    session = capi.load("onnxruntime").Session
+    fetch = session.fetch
+    monkeypatch.setattr(session, "fetch", lambda self: {k: v + 0.1 for k, v in fetch(self).items()})
+    with pytest.raises(JobError, match="y differs by 0.1") as caught:
+        check.run(asked)
+    assert caught.value.code == "check.native-mismatch"
+    assert check.run(replace(asked, harness="python")).ok
 
 
 HEADER = """
