@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Set, Tuple
 
 from farm_agent import observe_proc, sysfs
 from farm_agent.messages.checkup import Neighbour
@@ -34,13 +34,16 @@ def ticks(proc: Path) -> Ticks:
 
 
 def busiest(proc: Path, before: Ticks, elapsed_s: float) -> Tuple[Tuple[Neighbour, ...], Optional[float]]:
-    """The programs that used most since ``before``, and the stolen time in percent of one CPU."""
-    now = ticks(proc)
+    """The programs that used most since ``before``, and the stolen time in percent of one CPU.
+
+    Neither this process nor those that started it count: on the coordinator's own machine farm is one.
+    """
+    now, own = ticks(proc), ancestors(proc)
     per_tick_pct = 100.0 / max(1e-3, elapsed_s * os.sysconf("SC_CLK_TCK"))
     found: List[Neighbour] = []
     for (pid, start), used in now.by_process.items():
         cpu_pct = (used - before.by_process.get((pid, start), used)) * per_tick_pct
-        if cpu_pct >= LEAST_PCT and pid != os.getpid():
+        if cpu_pct >= LEAST_PCT and pid not in own:
             stat = observe_proc.process_stat(sysfs.text(proc / str(pid) / "stat"))
             if stat is not None:
                 found.append(Neighbour(stat.name[:64], pid, _user(proc / str(pid)), round(cpu_pct, 1)))
@@ -48,6 +51,16 @@ def busiest(proc: Path, before: Ticks, elapsed_s: float) -> Tuple[Tuple[Neighbou
     if before.stolen is None or now.stolen is None:
         return tuple(found[:MOST]), None
     return tuple(found[:MOST]), max(0, now.stolen - before.stolen) * per_tick_pct
+
+
+def ancestors(proc: Path, pid: Optional[int] = None) -> Set[int]:
+    """This process, the one that started it, and so on."""
+    pid, found = os.getpid() if pid is None else pid, set()
+    while pid > 1 and pid not in found:
+        found.add(pid)
+        words = (sysfs.text(proc / str(pid) / "stat") or "").rpartition(")")[2].split()
+        pid = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+    return found
 
 
 def _pids(proc: Path) -> List[int]:

@@ -86,7 +86,7 @@ def virtual_machine(root: Path, cpu: Dict[str, str]) -> str:
         return f"under {kind}" if kind else ""
     vendor = sysfs.text(root / "sys/class/dmi/id/sys_vendor", 128)
     product = sysfs.text(root / "sys/class/dmi/id/product_name", 128)
-    return " ".join(part for part in (vendor, product) if part) or "of an unnamed hypervisor"
+    return " ".join(part for part in (vendor, product) if part) or "an unnamed hypervisor"
 
 
 def container(root: Path) -> str:

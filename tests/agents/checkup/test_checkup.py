@@ -180,6 +180,16 @@ def test_programs_that_use_a_cpu_are_named_and_new_ones_are_not_counted_from_zer
     assert steal_pct == 25.0
 
 
+def test_who_started_this_is_no_neighbour(tmp_path: Path) -> None:
+    for pid, parent in ((30, 20), (20, 10), (10, 1), (40, 1)):
+        write(tmp_path, {f"{pid}/stat": f"{pid} (a b) S {parent} 1"})
+    write(tmp_path, {"50/stat": "50 (loop) S 50 1"})
+
+    assert neighbours.ancestors(tmp_path, 30) == {30, 20, 10}
+    assert neighbours.ancestors(tmp_path, 50) == {50}
+    assert neighbours.ancestors(tmp_path, 60) == {60}
+
+
 def test_package_timers_are_told_where_systemd_runs(tmp_path: Path) -> None:
     wants = tmp_path / "etc/systemd/system/timers.target.wants"
     wants.mkdir(parents=True)
