@@ -72,7 +72,7 @@ def lines(result: Result, processes: Sequence[Process], width: int) -> list[Line
 def scenario_lines(result: Result, width: int) -> list[Line]:
     """Another scenario's own numbers; nothing for the closed loop, whose latency says everything."""
     word = result.scenario
-    own = [(name.removeprefix(word).strip(" /"), value) for name, value in scenarios.columns(result)]
+    own = [(name.removeprefix(f"{word} "), value) for name, value in scenarios.columns(result)]
     return pairs([(name or word, value) for name, value in own], width)
 
 
