@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import time
 from pathlib import Path
@@ -151,6 +152,7 @@ def scheduler() -> str:
 
 def _first_number(text: Optional[str]) -> Optional[float]:
     try:
-        return float((text or "").split()[0])
+        number = float((text or "").split()[0])
     except (IndexError, ValueError):
         return None
+    return number if math.isfinite(number) else None

@@ -6,15 +6,18 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import farm_agent
-from farm_agent import sensors
+from farm_agent import codec, sensors
 from farm_agent.checkup import models, neighbours, sensing, surroundings, trial, updates
 from farm_agent.errors import JobError
 from farm_agent.messages.checkup import PowerSupply, Surroundings
@@ -97,6 +100,11 @@ def test_a_sensor_that_raises_anything_hides_no_other(monkeypatch: pytest.Monkey
     assert "ZeroDivisionError" in sensing.read("thermal").problem
 
 
+@pytest.mark.parametrize("text", ["nan 1 1", "inf", "", "x", "-inf 2"])
+def test_a_load_that_is_no_number_is_none(tmp_path: Path, text: str) -> None:
+    assert surroundings.look(write(tmp_path, {"proc/loadavg": text}), watch_s=0.0).load_1m is None
+
+
 def test_this_box_can_be_looked_at() -> None:
     (body,) = ask("surroundings")
 
@@ -153,6 +161,44 @@ def test_a_laptops_files_are_understood(tmp_path: Path) -> None:
     assert (seen.clocksource, seen.clocksources) == ("hpet", ("tsc", "hpet", "acpi_pm"))
     assert seen.supplies == (PowerSupply("BAT0", "Battery", "Discharging", None, None),)
     assert (seen.passive_c, seen.rt_runtime_us, seen.load_1m) == (85.0, 950_000, 0.52)
+
+
+FILES = (
+    "proc/cpuinfo",
+    "proc/meminfo",
+    "proc/loadavg",
+    "proc/stat",
+    "proc/7/stat",
+    "proc/7/cmdline",
+    "proc/pressure/cpu",
+    "proc/sys/kernel/sched_rt_runtime_us",
+    "sys/devices/system/cpu/cpufreq/boost",
+    "sys/devices/system/cpu/cpufreq/policy0/scaling_governor",
+    "sys/devices/system/clocksource/clocksource0/available_clocksource",
+    "sys/class/power_supply/BAT0/capacity",
+    "sys/class/power_supply/BAT0/online",
+    "sys/class/thermal/thermal_zone0/trip_point_0_temp",
+)
+NUMBERS = st.one_of(st.integers(), st.floats(), st.text(max_size=12))
+TEXTS = st.one_of(
+    st.binary(max_size=200),
+    NUMBERS.map(lambda value: str(value).encode("utf-8", "replace")),
+    NUMBERS.map(lambda value: f"some avg10={value} MemTotal: {value} kB\n".encode("utf-8", "replace")),
+    st.integers().map(lambda value: f"cpu {value} {value} 1 1 1 1 1 {value}\n".encode()),
+)
+
+
+@given(st.lists(TEXTS, min_size=len(FILES), max_size=len(FILES)))
+@settings(max_examples=100, deadline=None)
+def test_whatever_the_files_hold_it_is_looked_at_and_can_be_sent(contents: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in zip(FILES, contents, strict=True):
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        seen = surroundings.look(Path(folder), watch_s=0.0)
+
+    assert codec.loads(Surroundings, codec.dumps(seen)) == seen
 
 
 def test_programs_that_use_a_cpu_are_named_and_new_ones_are_not_counted_from_zero(tmp_path: Path) -> None:
