@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _POSITIVE = ("interval_s", "update_s", "accuracy_pct", "window_s", "timeout_s", "quantum", "wraps_at")
-# A window must have 100 new values. Polled at random as often as it has them, a meter repeats a third, and
-# coarse steps repeat more.
-_UPDATES = 200
+# A window must have 100 new values, and a thousand times the bound that the load signature gives, some fifth
+# of an interval. Polled at random as often as it has new values, a meter repeats a third of them.
+_UPDATES = 300
 _LONGEST_S = 600.0
 _LEAST_WINDOW_NS = 30_000_000_000
 

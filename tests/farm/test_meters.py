@@ -133,7 +133,7 @@ def test_the_plan_follows_the_meter() -> None:
     assert meters.planned(plan, []) == EnergyPlan(signature=False)
     found = meters.planned(plan, [slow])
     assert found is not None
-    assert (found.window_ns, found.burst_ns, found.signature) == (400 * S, 6 * S, True)
+    assert (found.window_ns, found.burst_ns, found.signature) == (600 * S, 6 * S, True)
     short = meters.planned(EnergyPlan(window_ns=S), [slow])
     assert short is not None
     assert short.window_ns == S

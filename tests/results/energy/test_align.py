@@ -139,6 +139,19 @@ def test_a_meter_that_shows_no_signature_is_refused() -> None:
         assert found.gross_j is None
 
 
+def test_a_signature_that_drowns_is_refused() -> None:
+    """It can be guessed at, yet explains less than 60 % of what the meter showed."""
+    run = made_run()
+
+    drowned = record(run, 0.1, 0.5, noise_w=4.0)
+    trace = replace(drowned.trace, values=tuple(20.0 + value for value in drowned.trace.values))
+
+    found = metered.of_meter(run, replace(drowned, trace=trace))
+
+    assert found.error_code == "energy.no-signature"
+    assert "are needed" in found.error_message
+
+
 def test_another_devices_signature_does_not_fit() -> None:
     """A meter on the wrong plug sees load upside down: that is no alignment."""
     run = made_run()

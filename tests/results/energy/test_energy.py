@@ -278,6 +278,19 @@ def test_no_sensor_is_not_measured_and_never_zero() -> None:
     assert energy.metrics_of(()) == {}
 
 
+def test_a_coarse_step_is_in_the_uncertainty() -> None:
+    """Whole watts may all be off alike: q / sqrt(12) over the window, and as much again for idle power."""
+    channel = replace(POWER, quantum=1.0, update_s=0.1)
+    values = tuple(float(round(value)) for value in power_trace().values)
+
+    found = energy.of_trace(power_trace(channel=channel, values=values), RUN, bound_s=0.0)
+
+    assert found.u_gross_j is not None
+    assert found.u_net_j is not None
+    assert found.u_gross_j >= 30 / 12**0.5 / 1000
+    assert found.u_net_j >= 30 / 6**0.5 / 1000
+
+
 def test_why_nothing_was_measured_is_told_sensor_by_sensor() -> None:
     """With what helps; a result that asked for no energy has nothing to tell."""
     blank = failed(
