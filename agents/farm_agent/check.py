@@ -27,7 +27,7 @@ from farm_agent.wire import (
 class CheckRequest:
     """``directory``: where the artifact's files lie under their names. ``golden_path`` may be given without
     ``golden``: then its samples run and nothing is compared. ``outputs_path``: an .npz to write the outputs
-    to, keys out.K.J in the source model's layout. ``harness``: how the artifact is to be timed; unless that is
+    to, keys out.K.J in the source model's layout. ``harness``: how it is to be timed; unless that is
     python, its C entry point must give the same outputs (see ``native_check``)."""
 
     runtime: str
