@@ -77,8 +77,9 @@ def measure(lines: Lines, options: argparse.Namespace, folder: Path) -> None:
     networks = models(folder)
     words = ["--json", "bench", *map(str, networks), "-r", options.runtime, "--blocks", str(options.blocks)]
     words += ["--min-time", options.min_time, "--gate" if options.gate else "--no-gate"]
-    # A run is whole only with all its networks: one that was cut is taken again.
-    done = {row["run"] for row in lines.runs if row["net"] == networks[-1].stem}
+    # A run is whole only with all its networks: one that was cut, or that failed, is taken again.
+    good = [row for row in lines.runs if row["status"] == "ok"]
+    done = {row["run"] for row in good if row["net"] == networks[-1].stem}
     for run in range(2 * options.pairs):
         if run in done:
             continue
