@@ -37,7 +37,7 @@ def test_a_block_throttled_from_its_first_read_is_measured_against_the_job_s_ear
 
 
 def test_a_core_that_idles_beside_the_one_that_works_is_no_drop() -> None:
-    traces = [clock(2e6, 8e5, 2e6), clock(8e5, 2e6, 8e5, policy="policy1")]
+    traces = [clock(2e6, 2e6, 8e5, 8e5), clock(8e5, 8e5, 2e6, 2e6, policy="policy1")]
     assert summarise(Observed(), traces, Clocks())[0].clock_low_share == 0.0
 
 

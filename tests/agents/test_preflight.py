@@ -200,6 +200,11 @@ def test_cooling_does_not_use_up_the_patience_with_noise() -> None:
     assert World(cooling_then_noise).wait(max_wait_s=30.0).passed
 
 
+def test_a_noisy_device_does_not_pass_because_the_time_to_cool_is_over() -> None:
+    world = World(lambda at: replace(QUIET, stalled_us=int(at * 340_000)))
+    assert not world.wait(max_wait_s=200.0, cooldown_max_s=20.0).passed
+
+
 def test_the_idle_temperature_is_the_lowest_of_the_last_hour(tmp_path: Path) -> None:
     assert preflight_idle.reference(tmp_path, 40.0, 1000.0) == 40.0
     assert preflight_idle.reference(tmp_path, 60.0, 2000.0) == 40.0
