@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from farm.devices.finding import OK, WARN, Finding
 from farm_agent.messages.checkup import SensorReading, Surroundings
+from farm_agent.messages.traces import Channel
 from farm_profiles import Profile
 
 SHOWN = 4
@@ -54,10 +55,15 @@ def _values(reading: SensorReading) -> str:
     told = []
     for channel in reading.channels:
         if channel.name in reading.values:
-            unit = UNITS.get(channel.kind, f" {channel.kind}")
-            told.append(f"{channel.name} {reading.values[channel.name]:.6g}{unit}")
+            told.append(f"{channel.name} {_value(channel, reading.values[channel.name])}")
     more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
     return ", ".join(told[:SHOWN]) + more or "it answers, without a value now"
+
+
+def _value(channel: Channel, value: float) -> str:
+    if channel.kind == "flags":
+        return hex(int(value))
+    return f"{value:.6g}{UNITS.get(channel.kind, f' {channel.kind}')}"
 
 
 def _of_kind(readings: Sequence[SensorReading], kind: str) -> dict[str, float]:

@@ -174,6 +174,12 @@ def test_throttling_now_or_since_boot_is_told(kind: str, value: float, state: st
     assert bool(found.fix) == (state == WARN)
 
 
+def test_flags_are_shown_as_the_boards_own_tool_shows_them() -> None:
+    assert sensed(reading("vcgencmd_throttled", "flags", float(0x50005)))[
+        "sensor vcgencmd_throttled"
+    ].text == ("it 0x50005")
+
+
 def test_under_voltage_is_mended_by_another_supply() -> None:
     assert "power supply" in sensed(reading("any", "flags", float(0x10000)))["throttling"].fix
 
