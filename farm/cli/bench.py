@@ -44,7 +44,6 @@ if TYPE_CHECKING:
         "  farm bench                                       the bundled network on this machine\n"
         "  farm bench model.onnx -d 'jetson,rpi4,!jetson-2' selected devices, in parallel\n"
         "  farm bench model.onnx --batch 1 -r litert,openvino -p fp32,fp16\n"
-        "  farm bench model.onnx --scenario paced --period 40ms\n"
         "  farm bench model.onnx --scenario throughput --batch 1,8 --threads 1,4\n"
         "  farm bench model.onnx --data samples.npz --dry-run\n\n"
         "Exit codes: 0 all ok, 2 usage, 3 some jobs failed (others are kept), 4 nothing ran, 130 interrupted."
