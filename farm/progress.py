@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WIDE = 100
 """Characters per line from which on a terminal has room for long bars."""
 
-WORTH_A_LINE = ("connect", "measure", "stopping", "waiting:")
+WORTH_A_LINE = ("connect", "measure", "stopping", "waiting:", "waiting for a ")
 
 
 class Reporter(Protocol):
