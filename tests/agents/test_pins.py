@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from farm_agent import codec, identity, pins, pins_affinity, pins_knobs, restore
 from farm_agent.errors import FarmError, JobError
@@ -381,3 +383,23 @@ def test_a_command_that_hangs_is_given_up(board: Board, monkeypatch: pytest.Monk
 def test_the_journal_crosses_versions_as_plain_json(board: Board) -> None:
     journal(board, Entry("clocks", "dynamic", "max"))
     assert codec.loads(Journal, (board.root / restore.NAME).read_bytes()).entries[0].name == "clocks"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(alphabet="0123456789-, x", max_size=20) | st.text(max_size=20))
+def test_any_text_is_a_list_of_cpus_or_refused(text: str) -> None:
+    try:
+        cpus = pins_affinity.parse(text)
+    except JobError:
+        return
+    assert pins_affinity.parse(pins_affinity.listed(cpus)) == cpus
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_in_the_journal_s_place_end_nothing(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    root = tmp_path_factory.mktemp("root")
+    (root / restore.NAME).write_bytes(data)
+    assert restore.leftover(root, Device(root, root)) == ()
