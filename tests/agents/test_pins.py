@@ -3,107 +3,22 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farm_agent import codec, identity, pins, pins_affinity, pins_knobs, restore
+from farm_agent import pins, pins_affinity, pins_knobs, restore
 from farm_agent.errors import FarmError, JobError
-from farm_agent.job import blank
-from farm_agent.messages.gate import Pin, PinPlan
-from farm_agent.pins_knobs import Device
-from farm_agent.restore import Entry, Journal
-from farm_agent.wire import ArtifactSpec, BlockPlan, JobResult, JobSpec
+from farm_agent.messages.gate import Pin
 
-# nvpmodel -q and jetson_clocks --show of a Jetson Nano (jetson_stats' test data), shortened.
-NVPMODEL = """#!/bin/sh
-case "$1" in
--q) echo "NV Power Mode: MAXN"; cat "{state}/mode";;
--m) echo "$2" > "{state}/mode";;
-esac
-"""
-JETSON_CLOCKS = """#!/bin/sh
-show() {{
-  echo "SOC family:tegra210  Machine:jetson-nano"
-  echo "cpu0: Online=1 Governor=schedutil MinFreq=$1 MaxFreq=1428000 CurrentFreq=1428000 IdleStates: WFI=1"
-  echo "GPU MinFreq=$2 MaxFreq=921600000 CurrentFreq=153600000"
-  echo "EMC MinFreq=204000000 MaxFreq=1600000000 CurrentFreq=1600000000 FreqOverride=0"
-}}
-case "$1" in
---show) if [ -e "{state}/fixed" ]; then show 1428000 921600000; else show 102000 76800000; fi;;
---store) [ -e "$2" ] && exit 1; echo saved > "$2";;
---restore) [ -e "$2" ] || exit 1; rm -f "{state}/fixed";;
-"") touch "{state}/fixed";;
-esac
-"""
-
-
-class Board:
-    """A board's files and commands, and the agent's folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root = folder / "root"
-        self.sys = folder / "sys"
-        self.root.mkdir()
-        self.device = Device(self.root, self.sys, f"{folder / 'bin'}:{os.environ['PATH']}")
-        self.folder = folder
-        self.keeper = Keeper()
-
-    def put(self, path: str, text: str) -> Path:
-        file = self.sys / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text + "\n")
-        return file
-
-    def get(self, path: str) -> str:
-        return (self.sys / path).read_text().strip()
-
-    def policies(self, *governors: str) -> None:
-        for number, governor in enumerate(governors):
-            self.put(f"{POLICIES}/policy{number}/scaling_governor", governor)
-
-    def jetson(self) -> None:
-        (self.folder / "bin").mkdir()
-        (self.folder / "mode").write_text("0\n")
-        for name, script in (("nvpmodel", NVPMODEL), ("jetson_clocks", JETSON_CLOCKS)):
-            path = self.folder / "bin" / name
-            path.write_text(script.format(state=self.folder))
-            path.chmod(0o755)
-
-    def pinned(self, **plan: str) -> Any:
-        return pins.pinned(self.keeper, PinPlan(**plan), self.root, self.device)
-
-    def pin(self, name: str) -> Pin:
-        return next(pin for pin in self.keeper.result.pins if pin.name == name)
-
-
-POLICIES = "sys/devices/system/cpu/cpufreq"
-SPEC = JobSpec("job-1", 1, ArtifactSpec("onnx", "fp32", (), (), ()), "onnxruntime", BlockPlan())
-
-
-class Keeper:
-    """Keeps the result."""
-
-    def __init__(self) -> None:
-        self.result: JobResult = blank(SPEC, "")
-
-    def keep(self, result: JobResult) -> None:
-        self.result = result
-
-    def emit(self, kind: str, data: dict[str, Any]) -> None: ...
-
-    def note_versions(self, versions: dict[str, str]) -> None: ...
-
-    def log(self, text: str) -> None: ...
+from .board import POLICIES, Board
 
 
 @pytest.fixture
@@ -272,97 +187,6 @@ def test_lists_of_cpus_are_read_and_written_as_the_kernel_does() -> None:
             pins_affinity.choose(text, range(8))
 
 
-def journal(board: Board, *entries: Entry, boot: str = "", owner: identity.ProcessId | None = None) -> None:
-    restore.write(board.root, Journal(boot or identity.boot_id(), owner, entries))
-
-
-def test_a_killed_supervisor_leaves_a_journal_from_which_the_next_agent_restores(board: Board) -> None:
-    board.policies("schedutil")
-    board.put("sys/devices/system/cpu/intel_pstate/no_turbo", "0")
-    code = (
-        "import sys, time; from pathlib import Path; from farm_agent import pins\n"
-        "from farm_agent.pins_knobs import Device; root, tree = map(Path, sys.argv[1:])\n"
-        "device = Device(root, tree)\n"
-        "pins.apply({'governor:policy0': 'performance', 'turbo:intel_pstate': '1'}, root, device)\n"
-        "print('pinned', flush=True); time.sleep(60)\n"
-    )
-    agents = str(Path(pins.__file__).parent.parent)
-    argv = [sys.executable, "-c", code, str(board.root), str(board.sys)]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": agents}) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"pinned\n"
-        assert restore.leftover(board.root, board.device) == ()  # its owner lives
-        assert board.get(f"{POLICIES}/policy0/scaling_governor") == "performance"
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-    back = restore.leftover(board.root, board.device)
-    assert [pin.restored for pin in back] == [True, True]
-    assert board.get(f"{POLICIES}/policy0/scaling_governor") == "schedutil"
-    assert board.get("sys/devices/system/cpu/intel_pstate/no_turbo") == "0"
-    assert not restore.pending(board.root)
-
-
-def test_after_a_reboot_only_the_power_mode_is_set_back(board: Board) -> None:
-    board.policies("performance")
-    board.jetson()
-    (board.folder / "mode").write_text("2\n")
-    entries = (Entry("power-mode", "0", "2"), Entry("governor:policy0", "schedutil", "performance"))
-    journal(board, *entries, boot="another")
-    assert [pin.name for pin in restore.leftover(board.root, board.device)] == ["power-mode"]
-    assert (board.folder / "mode").read_text() == "0\n"
-    assert board.get(f"{POLICIES}/policy0/scaling_governor") == "performance"
-
-
-def test_what_somebody_else_set_meanwhile_is_left_alone(board: Board) -> None:
-    board.policies("powersave")
-    journal(board, Entry("governor:policy0", "schedutil", "performance"))
-    (pin,) = restore.leftover(board.root, board.device)
-    assert (pin.restored, board.get(f"{POLICIES}/policy0/scaling_governor")) == (False, "powersave")
-    assert "powersave" in pin.problem
-    assert not restore.pending(board.root)
-
-
-def test_what_cannot_be_set_back_stays_in_the_journal_for_the_next_time(board: Board) -> None:
-    journal(board, Entry("governor:policy0", "schedutil", "performance"))
-    (pin,) = restore.leftover(board.root, board.device)
-    assert pin.restored is False
-    assert restore.pending(board.root)
-    board.policies("performance")
-    (pin,) = restore.leftover(board.root, board.device)
-    assert pin.restored is True
-    assert not restore.pending(board.root)
-
-
-def test_a_second_job_keeps_the_first_one_s_true_old_value(board: Board) -> None:
-    board.policies("performance")
-    (board.sys / POLICIES / "policy0/scaling_governor").write_text("powersave\n")
-    journal(board, Entry("governor:policy0", "schedutil", "powersave"), owner=identity.identify(os.getpid()))
-    pins.apply({"governor:policy0": "performance"}, board.root, board.device)
-    kept = restore.read(board.root)
-    assert kept is not None
-    assert [entry.old for entry in kept.entries] == ["schedutil"]
-
-
-@pytest.mark.parametrize("name", ["/etc/passwd", "governor:../../x", "turbo:/x", "power-mode "])
-def test_a_journal_cannot_name_other_files(board: Board, name: str) -> None:
-    journal(board, Entry(name, "x", "y"))
-    (pin,) = restore.leftover(board.root, board.device)
-    assert pin.restored is False
-
-
-def test_a_journal_cannot_hold_other_values(board: Board) -> None:
-    board.policies("performance")
-    journal(board, Entry("governor:policy0", "x; rm", "performance"))
-    assert restore.leftover(board.root, board.device)[0].restored is False
-    assert board.get(f"{POLICIES}/policy0/scaling_governor") == "performance"
-
-
-def test_a_broken_journal_is_put_aside(board: Board) -> None:
-    (board.root / restore.NAME).write_text("{")
-    assert restore.leftover(board.root, board.device) == ()
-    assert (board.root / f"{restore.NAME}.broken").exists()
-
-
 def test_a_dead_job_s_pins_tell_what_was_set_back_after_it() -> None:
     told = (Pin("governor", "schedutil", "performance"), Pin("affinity", "0-1", ""))
     back = (Pin("governor:policy0", "schedutil", "performance", restored=True),)
@@ -380,11 +204,6 @@ def test_a_command_that_hangs_is_given_up(board: Board, monkeypatch: pytest.Monk
     assert time.monotonic() - began < 50
 
 
-def test_the_journal_crosses_versions_as_plain_json(board: Board) -> None:
-    journal(board, Entry("clocks", "dynamic", "max"))
-    assert codec.loads(Journal, (board.root / restore.NAME).read_bytes()).entries[0].name == "clocks"
-
-
 @settings(max_examples=150, deadline=None)
 @given(st.text(alphabet="0123456789-, x", max_size=20) | st.text(max_size=20))
 def test_any_text_is_a_list_of_cpus_or_refused(text: str) -> None:
@@ -393,13 +212,3 @@ def test_any_text_is_a_list_of_cpus_or_refused(text: str) -> None:
     except JobError:
         return
     assert pins_affinity.parse(pins_affinity.listed(cpus)) == cpus
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.binary(max_size=200))
-def test_any_bytes_in_the_journal_s_place_end_nothing(
-    tmp_path_factory: pytest.TempPathFactory, data: bytes
-) -> None:
-    root = tmp_path_factory.mktemp("root")
-    (root / restore.NAME).write_bytes(data)
-    assert restore.leftover(root, Device(root, root)) == ()
