@@ -52,10 +52,11 @@ def check(
 
 
 def _values(reading: SensorReading) -> str:
-    told = []
-    for channel in reading.channels:
-        if channel.name in reading.values:
-            told.append(f"{channel.name} {_value(channel, reading.values[channel.name])}")
+    told = [
+        f"{channel.name} {_value(channel, reading.values[channel.name])}"
+        for channel in reading.channels
+        if channel.name in reading.values
+    ]
     more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
     return ", ".join(told[:SHOWN]) + more or "it answers, without a value now"
 

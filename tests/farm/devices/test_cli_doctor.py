@@ -29,7 +29,8 @@ def test_this_machine_is_examined_by_default(farm: Farm) -> None:
     assert {"python", "store", "cache", "uv", "converter onnx"} <= host.keys()
     assert local["runtime onnxruntime"]["state"] != "fail"
     assert "a real inference gave the right answer" in local["runtime onnxruntime"]["text"]
-    assert {"load", "other jobs", "memory", "governor", "clock source", "throttling", "energy"} <= local.keys()
+    told = {"load", "other jobs", "memory", "governor", "clock source", "throttling", "energy"}
+    assert told <= local.keys()
     assert all(each["fix"] for each in said.json()["findings"] if each["state"] != "ok")
 
 
