@@ -257,7 +257,7 @@ def _measured(
     )
     if power.document:
         result = replace(result, document={**result.document, "energy": dict(power.document)})
-    if fetched.result.outcome == "stopped" and work.stop.is_set():
+    if fetched.result.outcome == "stopped" and result.status == "failed" and work.stop.is_set():
         result = replace(result, error_code="run.interrupted", error_message="interrupted while it measured")
     _keep(work, cell, result)
 

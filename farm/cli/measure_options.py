@@ -60,6 +60,9 @@ _OPTIONS = (
         "--gate-wait", type=Duration(), default="60s", show_default=True, help="How long to wait for quiet."
     ),
     click.option("--energy", is_flag=True, help="Also measure energy per inference (30 s or more)."),
+    click.option(
+        "--energy-window", type=Duration(), help="Least length of the energy window; default and least 30s."
+    ),
     list_option("--meter", kind=CommaList(), metavar="NAME", text="External power meters (docs/power.md)."),
     click.option("--profile-ops", is_flag=True, help="Also time every layer, in a process of its own."),
     click.option(
@@ -101,7 +104,12 @@ def measure_of(values: Mapping[str, Any]) -> Measure:
     from farm_agent.wire import GatePlan
 
     meters = tuple(values["meter"])
-    energy = EnergyPlan(signature=bool(meters)) if values["energy"] or meters else None
+    window_s = values["energy_window"]
+    if window_s is not None and window_s < 30.0:
+        raise click.BadParameter("energy needs a window of at least 30 s", param_hint="--energy-window")
+    energy = None
+    if values["energy"] or meters or window_s is not None:
+        energy = EnergyPlan(window_ns=int((window_s or 30.0) * 1e9), signature=bool(meters))
     return Measure(
         scenario=values["scenario"],
         scenario_options=scenario_options(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
-from farm_agent import codec
+from farm_agent import codec, scenarios
 from farm_agent.errors import FarmError
 from farm_agent.messages.tool import ToolReport
 from farm_agent.wire import BlockResult, Facts, Failure, JobResult, JobSpec
@@ -46,8 +46,9 @@ def result_of(
     sent_bytes: int = 0,
     **identity: Unpack[Identity],
 ) -> Result:
-    """The result of a finished job. It is ``ok`` only when the job ended well and left samples, or a native
+    """The result of a finished job. It is ``ok`` when the job left every sample that was planned, or a native
     tool's report; otherwise its numbers stay in the document, where nobody takes them for a measurement.
+    A job that was stopped after its last process lacks only what would have followed: a rule says so.
 
     A tool's numbers are metrics (``tool_median_ns``), never a ``latency``: its protocol is not ours."""
     document = {
@@ -75,7 +76,7 @@ def result_of(
         harness=_harness(job),
         document=document,
     )
-    if job.outcome != "ok" or (latency is None and job.tool is None):
+    if not _whole(spec, job) or (latency is None and job.tool is None):
         return _with_failure(base, _why(job))
     accuracy = job.accuracy
     return replace(
@@ -141,6 +142,12 @@ def _with_failure(result: Result, failure: Failure) -> Result:
         error_message=failure.message,
         error_fix=failure.fix,
     )
+
+
+def _whole(spec: JobSpec, job: JobResult) -> bool:
+    if job.outcome != "stopped":
+        return job.outcome == "ok"
+    return bool(job.blocks) and len(job.blocks) >= len(scenarios.load(spec.scenario).points(spec))
 
 
 def _why(job: JobResult) -> Failure:

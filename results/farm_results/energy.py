@@ -40,7 +40,7 @@ SCOPES = (
     "core",
     "dram",
 )
-_LONGER = "measure longer: a longer energy window (docs/power.md)"
+_LONGER = "measure longer, for instance with --energy-window 2m (docs/power.md)"
 
 
 @dataclass(frozen=True)

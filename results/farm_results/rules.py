@@ -172,6 +172,9 @@ RULES: tuple[Rule, ...] = (
          " does not tell"),
     Rule("blocks.missing", NOISY, 0, processes.missing,
          "fewer processes were measured than planned", _AGAIN),
+    Rule("job.cut-short", NOTE, 0, processes.cut_short,
+         "the job was stopped after its last process, so that what was to follow (energy, layers, accuracy)"
+         " is missing or incomplete", _AGAIN),
     Rule("block.capped", NOTE, 0, processes.capped,
          "a process reached its time limit before it had the runs it wanted",
          "allow the job more time if you need the percentiles", not_for=_UNEVEN),

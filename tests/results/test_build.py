@@ -60,7 +60,6 @@ def test_memory_that_the_kernel_does_not_tell_stays_unknown() -> None:
             "job",
             "runtime.crashed",
         ),
-        ({"outcome": "stopped"}, "usage", "job.stopped"),
         ({"outcome": "interrupted"}, "infrastructure", "job.interrupted"),
         ({"outcome": "failed"}, "bug", "job.no-samples"),
     ],
@@ -71,6 +70,13 @@ def test_a_job_that_did_not_end_well_has_no_numbers(changes: dict[str, Any], bla
     assert (made.status, made.error_blame, made.error_code) == ("failed", blame, code)
     assert (made.latency, made.peak_memory_bytes, made.verdict.word) == (None, None, "")
     assert len(made.document["job"]["blocks"]) == 5
+
+
+def test_a_job_stopped_after_its_last_process_keeps_its_numbers() -> None:
+    """Ctrl-C in an energy window, say; one that was stopped earlier has none."""
+    whole, part = job(outcome="stopped"), job(outcome="stopped", blocks=job().blocks[:4])
+    assert (built(job=whole).status, built(job=whole).latency is None) == ("ok", False)
+    assert (built(job=part).error_code, built(job=part).latency) == ("job.stopped", None)
 
 
 def test_an_ok_job_without_samples_is_not_ok() -> None:

@@ -197,6 +197,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "paced.unserved": (paced("401"), paced("400"), "noisy"),
     "cold.page-cache": (cold("partly"), cold("cold"), "noisy"),
     "processes.few": (few(4), few(5), "valid"),
+    "job.cut-short": ({"job": job(blocks=CALM, outcome="stopped")}, {}, "valid"),
     "processes.one": (few(1), few(5), "valid"),
     "tool.protocol": (tooled(), {}, "valid"),
     "tool.caveat": (tooled("rounded to 0.01 ms"), tooled(), "valid"),

@@ -49,6 +49,10 @@ def missing(case: Case, _: float) -> str:
     return f"{got} of {planned} processes were measured" if got < planned else ""
 
 
+def cut_short(case: Case, _: float) -> str:
+    return "stopped after the last process" if case.job.outcome == "stopped" else ""
+
+
 def capped(case: Case, _: float) -> str:
     short = [b for b in case.job.blocks if b.ended == "cap" and b.count < case.spec.plan.min_runs]
     if not short:

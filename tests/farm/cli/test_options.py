@@ -130,6 +130,7 @@ def test_global_options_may_stand_behind_the_command(capsys: pytest.CaptureFixtu
         (["--data", "missing.npz"], "data.missing"),
         (["--inputs", "missing.npz"], "inputs.missing"),
         (["--min-time", "10s", "--max-time", "1s"], "cli.usage"),
+        (["--energy-window", "5s"], "cli.usage"),
     ],
 )
 def test_a_wrong_option_of_bench_is_said_before_anything_runs(
