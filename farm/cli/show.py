@@ -45,7 +45,7 @@ _COLOURS: dict[str, dict[str, Any]] = {
 @json_option
 @pass_state
 def command(state: State, /, name: str, layers: bool, **wanted: Any) -> int:  # noqa: ANN401
-    """Show how a run or job was measured, and why its verdict is what it is.
+    """Show a run in full, with the reasons behind its verdicts.
 
     Histogram, timeline, outliers, memory and conditions of each result. A run or job is named by its id or
     the beginning of it. Exit code 4 when nothing matches.
