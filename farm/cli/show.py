@@ -71,7 +71,7 @@ def command(state: State, /, name: str, layers: bool, **wanted: Any) -> int:  # 
 
 
 def _find(store: Store, name: str, wanted: dict[str, Any]) -> list[Result]:
-    """Of a run, or the one job of that name. Raises UsageError results.unknown-run, results.ambiguous-...."""
+    """Of a run, or the one job of that name. Raises UsageError results.unknown-run, results.ambiguous-run"""
     try:
         return store.results(name, **wanted)
     except UsageError as error:
