@@ -50,6 +50,9 @@ REASONS = {
 GATE_WAIT_S = 4
 # Every process warms up for as long as it is then measured, at most a second.
 START_S = 0.6
+# CPU time of a process until it is warm: its start, and two windows of warm-up at least.
+START_CPU_S = 0.2
+LEAST_WARM_S = 0.4
 
 
 def main() -> None:
@@ -111,6 +114,7 @@ class Trial:
         self._folder = folder
         self._words = ("--json", "bench", "--blocks", str(blocks), "--min-time", f"{min_time_s:g}s")
         self._middle_s = START_S + min(1.0, min_time_s) + min_time_s / 2
+        self._middle_cpu_s = START_CPU_S + max(LEAST_WARM_S, min(1.0, min_time_s)) + min_time_s / 2
         self._flag = folder / "throttled"
         disturbances.write_vcgencmd(folder / "bin", self._flag)
         disturbances.write_forced_bf16(folder / "site")
@@ -155,7 +159,7 @@ class Trial:
             elif kind == "memory":
                 stack.enter_context(disturbances.too_little_memory(self._folder))
             elif kind == "frozen":
-                stack.enter_context(disturbances.frozen(self._folder, self._middle_s))
+                stack.enter_context(disturbances.frozen(self._folder, self._middle_cpu_s))
             elif kind == "throttle":
                 stack.enter_context(disturbances.throttle_flag(self._folder, self._flag, self._middle_s))
             yield

@@ -15,6 +15,8 @@ from farm_agent.errors import InfrastructureError, JobError
 
 LINE_LIMIT_BYTES = 1024 * 1024
 TAIL_BYTES = 16 * 1024
+# numpy's OpenBLAS starts a thread per core, each of which spins for tens of ms: beside the first inference.
+CALM = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,12 @@ def run(
     """
     try:
         process = subprocess.Popen(
-            list(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+            list(argv),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env={**CALM, **os.environ},
         )
     except OSError as error:
         raise InfrastructureError(
