@@ -12,6 +12,8 @@ from farm_agent.messages.layers import Layer
 # A model has fewer layers; a broken profile may claim any number.
 MOST_LAYERS = 20_000
 NAME_LIMIT = 300
+# In any unit of time that a profiler prints; sums and products of such times stay finite.
+LONGEST = 1e15
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,14 @@ def short(text: object) -> str:
 
 
 def number(value: object) -> float:
-    """``value`` as a finite time that is not negative. Raises ValueError, TypeError."""
+    """``value`` as a time that is not negative, nor longer than any run. Raises ValueError, TypeError."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise TypeError(f"{str(value)[:40]!r} is no number")
-    found = float(value)
-    if not math.isfinite(found) or found < 0:
+    try:
+        found = float(value)
+    except OverflowError:
+        found = math.inf
+    if not 0 <= found <= LONGEST:  # not a number is neither
         raise ValueError(f"{str(value)[:40]!r} is no time")
     return found
 

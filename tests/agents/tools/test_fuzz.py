@@ -66,6 +66,8 @@ NUMBERS = st.sampled_from(
 @pytest.mark.parametrize("parse", PARSERS, ids=NAMES)
 @settings(max_examples=40, deadline=None)
 @given(name=st.sampled_from(TEXTS), number=NUMBERS, nth=st.integers(0, 60))
+@example(name="exportTimes_head.json", number="9" * 400, nth=7)
+@example(name="exportTimes_head.json", number="1e300", nth=7)
 def test_a_real_text_with_an_absurd_number(
     parse: Callable[[str], object], name: str, number: str, nth: int
 ) -> None:
