@@ -28,6 +28,10 @@ class Wish:
     shapes: tuple[ShapeWish, ...] = ()
     batch: int | None = None
     inputs: Path | None = None
+    calib: Path | None = None
+    calib_random: int = 0
+    preprocess: str = ""
+    exclude: tuple[str, ...] = ()
     seed: int = 0
     out: Path | None = None
     timeout_s: float = 300.0

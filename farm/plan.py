@@ -25,7 +25,14 @@ DEFAULT_PRECISIONS = ("fp32",)
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asked for. Empty tuples mean: what the device's profile prefers."""
+    """What a user asked for. Empty tuples mean: what the device's profile prefers.
+
+    ``metric``, ``preprocess``: names, or a user's own ``module:function``; "": by the kind of data.
+    ``calib``:
+    samples for precisions that need calibration; ``calib_random``: so many random ones instead.
+    ``exclude``: nodes
+    that stay in floats. ``builds``: engines built where the device builds them itself.
+    """
 
     models: tuple[Path, ...]
     devices: tuple[str, ...] = ("local",)
@@ -36,6 +43,12 @@ class Request:
     batch: tuple[int, ...] = ()
     inputs: Path | None = None
     data: Path | None = None
+    metric: str = ""
+    preprocess: str = ""
+    calib: Path | None = None
+    calib_random: int = 0
+    exclude: tuple[str, ...] = ()
+    builds: int = 1
     seed: int = 0
     blocks: BlockPlan = field(default_factory=BlockPlan)
     measure: Measure = field(default_factory=Measure)
@@ -154,6 +167,8 @@ def _cell(
         seed=request.seed,
         inputs_path=request.inputs,
         inputs_sha256=inputs_sha256(request.inputs),
+        exclude=request.exclude,
+        options=dict(target.convert),
     )
     return Cell(job_id, model.name, model, device, profile, target, recipe)
 

@@ -16,7 +16,9 @@ from farm_agent import codec
 from farm_agent.errors import FarmError, from_blame
 from farm_agent.messages.blob import Blob
 from farm_agent.messages.block import BlockPlan, BlockResult, MemoryPhase
+from farm_agent.messages.build import BuildPlan, BuildReport
 from farm_agent.messages.energy import EnergyPlan, EnergyRun
+from farm_agent.messages.evaluation import Evaluation
 from farm_agent.messages.gate import GatePlan, Pin, PinPlan
 from farm_agent.messages.layers import LayerProfile
 from farm_agent.messages.tool import ToolReport
@@ -34,8 +36,12 @@ LATER_IN_SPEC = (
     "energy",
     "profile_ops",
     "tool",
+    "build",
 )
 LATER_IN_PLAN = ("ci_half_width",)
+LATER_IN_MAP = ("scale", "zero_point")
+LATER_IN_TOLERANCE = ("cosine",)
+LATER_IN_DATASET = ("keep_outputs",)
 
 
 @dataclass(frozen=True)
@@ -52,11 +58,14 @@ class TensorMap:
     """How a tensor of the source model appears in the artifact.
 
     ``permutation``: axis k of the artifact's tensor is axis permutation[k] of the source's; None if equal.
+    ``scale``: the artifact holds integers where the source has floats: real = scale * (integer - zero_point).
     """
 
     source: TensorSpec
     artifact: TensorSpec
     permutation: Optional[Tuple[int, ...]] = None
+    scale: Optional[float] = None
+    zero_point: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,10 +81,12 @@ class ArtifactSpec:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """Outputs agree when |got - want| <= atol + rtol * max|want| for every element."""
+    """Outputs agree when |got - want| <= atol + rtol * max|want| for every element; where ``cosine`` is above
+    zero (quantised artifacts), when the cosine of each output, over all samples, is at least that."""
 
     atol: float
     rtol: float
+    cosine: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -92,12 +103,18 @@ class Golden:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled samples: an .npz with keys ``in.I`` ([N, ...] per source input, batch dimension removed
-    when it is 1) and ``labels`` (int64 [N])."""
+    """Samples: an .npz with keys ``in.I`` ([N, ...] per source input, batch dimension removed when it is
+    1) and,
+    where they are labelled, ``labels`` (int64 [N], or float32 [N, ...] for regression).
+
+    ``metric``: what the device itself counts: top-1, or "" for nothing. ``keep_outputs``: send all outputs
+    back,
+    so that any metric can be computed from them (see ``messages.evaluation``)."""
 
     blob: Blob
     name: str
     metric: str = "top-1"
+    keep_outputs: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,6 +146,7 @@ class JobSpec:
     energy: Optional[EnergyPlan] = None
     profile_ops: bool = False
     tool: str = ""
+    build: Optional[BuildPlan] = None
 
 
 _BLANK_SPEC = JobSpec("", 0, ArtifactSpec("", "", (), (), ()), "", BlockPlan())
@@ -152,12 +170,17 @@ class PrecisionProof:
     """What really ran, as the runtime itself tells: operators per executed precision.
 
     ``executed`` is the most frequent precision among the operators that compute; ``source`` says which
-    interface of the runtime told it.
+    interface of the runtime told it. ``weighted``: the same count over the operators that carry weights
+    (convolutions, matrix products, recurrent cells) alone; ``weights``: bytes of constant weights per type
+    that
+    they are stored in, in the loaded model. Both are empty where the runtime does not tell.
     """
 
     executed: str
     operators: Dict[str, int]
     source: str
+    weighted: Dict[str, int] = field(default_factory=dict)
+    weights: Dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -202,6 +225,8 @@ class JobResult:
     energy: Optional[EnergyRun] = None
     layers: Optional[LayerProfile] = None
     tool: Optional[ToolReport] = None
+    evaluation: Optional[Evaluation] = None
+    build: Optional[BuildReport] = None
 
 
 @dataclass(frozen=True)
@@ -296,6 +321,12 @@ def spec_hash(spec: JobSpec) -> str:
     del data["fence"]
     _drop_unset(data, LATER_IN_SPEC, codec.encode(_BLANK_SPEC))
     _drop_unset(data["plan"], LATER_IN_PLAN, codec.encode(BlockPlan()))
+    for entry in (*data["artifact"]["inputs"], *data["artifact"]["outputs"]):
+        _drop_unset(entry, LATER_IN_MAP, {"scale": None, "zero_point": 0})
+    if data["golden"] is not None:
+        _drop_unset(data["golden"]["tolerance"], LATER_IN_TOLERANCE, {"cosine": 0.0})
+    if data["dataset"] is not None:
+        _drop_unset(data["dataset"], LATER_IN_DATASET, {"keep_outputs": False})
     return hashlib.sha256(codec.dumps(data).encode()).hexdigest()
 
 
@@ -309,4 +340,6 @@ def blobs_of(spec: JobSpec) -> List[Blob]:
     """Every file that must lie in the device's content store before the job can start."""
     blobs = list(spec.artifact.files)
     blobs += [part.blob for part in (spec.golden, spec.dataset) if part is not None]
+    if spec.build is not None:
+        blobs += [blob for blob in (spec.build.timing_cache, spec.build.calibration) if blob is not None]
     return blobs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from farm_agent import check as agent_check
@@ -51,7 +51,8 @@ def check(
         raise JobError(f"{what}: nothing was compared", code="convert.failed")
     if not response.check.passed:
         raise _mismatch(response.check, golden, runtime)
-    return Checked(_report(response.check, runtime, response.runtime_version), response.outputs)
+    report = _report(response.check, runtime, response.runtime_version)
+    return Checked(replace(report, proof=response.proof), response.outputs)
 
 
 def _report(result: CheckResult, runtime: str, version: str) -> CheckReport:

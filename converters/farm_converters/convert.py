@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from farm_agent import codec
-from farm_agent.errors import JobError
+from farm_agent import codec, precisions
+from farm_agent.errors import JobError, UsageError
 from farm_agent.wire import ArtifactSpec
 from farm_converters import cache, environment, golden, ladder, sandbox
 from farm_converters import edges as registry
@@ -43,6 +43,7 @@ def convert(
     cache_dir = Path(os.path.abspath(cache_dir))  # noqa: PTH100 - resolving would follow links
     edge = edge or registry.load(model.format, recipe.format)
     registry.rungs(edge, recipe.precision)
+    _refuse_uncalibrated(model, recipe)
     recipe = replace(recipe, shapes=resolve_shapes(model, recipe.shapes, None))
     limits = sandbox.Limits(timeout_s=timeout_s, memory_bytes=memory_limit_bytes)
     key = cache_key(model, recipe, edge)
@@ -66,8 +67,14 @@ def cache_key(model: Model, recipe: Recipe, edge: registry.Edge | None = None) -
     """Identity of a conversion: model, recipe, environment and code; 64 hex digits. Builds nothing."""
     recipe = replace(recipe, shapes=resolve_shapes(model, recipe.shapes, None))
     edge = edge or registry.load(model.format, recipe.format)
-    asked = (recipe.format, recipe.precision, golden.key_of(model, recipe))
-    made_by = (registry.short_name(edge), environment.fingerprint(edge.ENVIRONMENT), registry.code_hash(edge))
+    how = (
+        recipe.calibration.sha256 if recipe.calibration else "",
+        list(recipe.exclude),
+        dict(recipe.options),
+    )
+    asked = (recipe.format, recipe.precision, golden.key_of(model, recipe), *how)
+    name = registry.environment_of(edge, recipe.precision)
+    made_by = (registry.short_name(edge), environment.fingerprint(name), registry.code_hash(edge))
     return hashlib.sha256(codec.dumps([*asked, *made_by]).encode()).hexdigest()
 
 
@@ -84,6 +91,20 @@ def where(source: str, target: str) -> str:
     return registry.load(source, target).WHERE
 
 
+def _refuse_uncalibrated(model: Model, recipe: Recipe) -> None:
+    if (
+        not precisions.of(recipe.precision).calibrated
+        or recipe.calibration
+        or model.native_precision == "int8"
+    ):
+        return
+    raise UsageError(
+        f"{recipe.precision} needs samples of real inputs to learn the ranges of activations from",
+        code="calib.missing",
+        fix="give --calib FOLDER|FILE.npz; --calib-random N for a trial whose outputs mean nothing",
+    )
+
+
 def _make(
     edge: registry.Edge,
     recipe: Recipe,
@@ -93,7 +114,7 @@ def _make(
     limits: sandbox.Limits,
     report: Callable[[str], None],
 ) -> None:
-    env = environment.prepare(edge.ENVIRONMENT, cache_dir, report)
+    env = environment.prepare(registry.environment_of(edge, recipe.precision), cache_dir, report)
     started = time.monotonic()
     with sandbox.private_directory(cache_dir / "work") as workdir:
         built = ladder.climb(edge, recipe, source, env, workdir=workdir, limits=limits, report=report)

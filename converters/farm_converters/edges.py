@@ -3,7 +3,8 @@
 A file provides WHERE ("host" or "device"), ENVIRONMENT, RUNTIME (which checks the result), RUNGS
 (precision to the ways that are tried in order) and ``convert(request, workdir)``, which runs inside
 the sandbox under the environment's Python. Its top level imports the standard library only. Rungs
-named in an optional SIMPLIFIED get a source that ``simplify`` treated before.
+named in an optional SIMPLIFIED get a source that ``simplify`` treated before. An optional ENVIRONMENTS maps a
+precision to another environment than ENVIRONMENT.
 """
 
 from __future__ import annotations
@@ -55,6 +56,12 @@ def rungs(edge: Edge, precision: str) -> tuple[str, ...]:
             fix="choose one of these precisions",
         )
     return edge.RUNGS[precision]
+
+
+def environment_of(edge: Edge, precision: str) -> str:
+    """The environment that makes ``precision``: ENVIRONMENT, unless an optional ENVIRONMENTS names
+    another."""
+    return str(getattr(edge, "ENVIRONMENTS", {}).get(precision, edge.ENVIRONMENT))
 
 
 def short_name(edge: Edge) -> str:

@@ -110,11 +110,11 @@ def _run(path: Path, request: dict[str, Any], target: Path) -> tuple[list[Any], 
         kept.update({f"out.{number}.{j}": array for j, array in enumerate(results)})
     if total > MAX_BYTES:
         raise _too_large(total)
-    _save(target, kept)
+    save_npz(target, kept)
     return inputs, outputs, len({key.split(".")[1] for key in kept})
 
 
-def _save(target: Path, arrays: dict[str, Any]) -> None:
+def save_npz(target: Path, arrays: dict[str, Any]) -> None:
     """An .npz with fixed dates: the same arrays give the same bytes."""
     import numpy as np
 

@@ -131,6 +131,9 @@ def _request(rung: str, recipe: Recipe, source: Source) -> dict[str, Any]:
         "model": str(source.model_path.resolve()),
         "golden": str(source.golden_path.resolve()),
         "samples": source.samples,
+        "calibration": str(recipe.calibration.path.resolve()) if recipe.calibration else "",
+        "exclude": list(recipe.exclude),
+        "options": dict(recipe.options),
         "inputs": [_plain(spec) for spec in source.inputs],
         "outputs": [_plain(spec) for spec in source.outputs],
     }
@@ -144,11 +147,11 @@ def describe(answer: Mapping[str, Any], recipe: Recipe, source: Source, director
     """The artifact's description from an edge's answer; real output shapes come from the check."""
     try:
         inputs = tuple(
-            TensorMap(spec, TensorSpec(item["name"], item["dtype"], tuple(item["shape"])), _axes(item))
+            _map(spec, TensorSpec(item["name"], item["dtype"], tuple(item["shape"])), item)
             for spec, item in zip(source.inputs, answer["inputs"], strict=True)
         )
         outputs = tuple(
-            TensorMap(spec, TensorSpec(item["name"], spec.dtype, spec.shape), _axes(item))
+            _map(spec, TensorSpec(item["name"], spec.dtype, spec.shape), item)
             for spec, item in zip(source.outputs, answer["outputs"], strict=True)
         )
         files = tuple(cache.blob_of(directory / name) for name in answer["files"])
@@ -157,6 +160,18 @@ def describe(answer: Mapping[str, Any], recipe: Recipe, source: Source, director
             f"the converter's answer does not describe its files: {error!r}", code="convert.failed"
         ) from error
     return ArtifactSpec(recipe.format, recipe.precision, files, inputs, outputs)
+
+
+def _map(source: TensorSpec, artifact: TensorSpec, item: Mapping[str, Any]) -> TensorMap:
+    """``scale`` and ``zero_point`` stand in the answer where the artifact's tensor is quantised."""
+    scale = item.get("scale")
+    return TensorMap(
+        source,
+        artifact,
+        _axes(item),
+        None if scale is None else float(scale),
+        int(item.get("zero_point", 0)),
+    )
 
 
 def _axes(item: Mapping[str, Any]) -> tuple[int, ...] | None:

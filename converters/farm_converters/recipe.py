@@ -6,17 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from farm_agent.wire import ArtifactSpec, Golden
+from farm_agent import precisions
+from farm_agent.wire import ArtifactSpec, Golden, PrecisionProof
+from farm_converters.calibration import Calibration
 
 FORMATS = ("onnx", "openvino", "tflite", "tensorrt")
-PRECISIONS = ("fp32", "fp16")
+PRECISIONS = precisions.NAMES
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Target format and precision, every input's fixed shape, and the seed of the golden inputs.
 
-    ``inputs_sha256`` and ``inputs_path`` name the user's own sample inputs (an .npz), if any.
+    ``inputs_sha256`` and ``inputs_path`` name the user's own sample inputs (an .npz), if any. ``exclude``:
+    source
+    nodes that stay in floats, by name, or ``op:TYPE`` for all of a type. ``options`` are the converter's own,
+    from the profile's target (``activations = "s8"``) or the command line.
     """
 
     format: str
@@ -25,6 +30,19 @@ class Recipe:
     seed: int = 0
     inputs_path: Path | None = None
     inputs_sha256: str = ""
+    calibration: Calibration | None = None
+    exclude: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sample_inputs(self) -> tuple[Path | None, str]:
+        """File and hash of what the check runs on: the user's inputs, else calibration samples; (None,
+        "")."""
+        if self.inputs_path is not None or self.inputs_sha256:
+            return self.inputs_path, self.inputs_sha256
+        if self.calibration is not None and self.calibration.kind == "data":
+            return self.calibration.path, self.calibration.sha256
+        return None, ""
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,7 @@ class CheckReport:
     samples: int
     runtime: str
     runtime_version: str
+    proof: PrecisionProof | None = None
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ MAX_USER_SAMPLES = 16
 Sample = list["np.ndarray[Any, Any]"]
 
 
-def seeded(request: dict[str, Any], inputs: list[dict[str, Any]]) -> list[Sample]:
+def seeded(request: dict[str, Any], inputs: list[dict[str, Any]], count: int = SAMPLES) -> list[Sample]:
     """Floats from U(-1, 1), integers 0 or 1 (valid as ids and as flags), bools: the same for ever."""
     import numpy as np
 
     generator = np.random.Generator(np.random.PCG64(int(request["seed"])))
     samples: list[Sample] = []
-    for _ in range(SAMPLES if inputs else 1):
+    for _ in range(count if inputs else 1):
         sample: Sample = []
         for item in inputs:
             kind, shape = np.dtype(item["dtype"]), tuple(item["shape"])
@@ -49,6 +49,9 @@ def user(request: dict[str, Any], inputs: list[dict[str, Any]]) -> list[Sample]:
     except Exception as error:
         raise _inputs(f"{path} cannot be read as .npz: {error}", "unreadable") from error
     names = {item["name"] for item in inputs}
+    packed = [f"in.{i}" for i in range(len(inputs))]
+    if set(arrays) == set(packed) != names:  # a packed calibration set
+        arrays = {item["name"]: arrays[key] for key, item in zip(packed, inputs, strict=True)}
     if set(arrays) != names:
         missing, extra = sorted(names - set(arrays)), sorted(set(arrays) - names)
         what = f"no array for {', '.join(missing)}" if missing else f"no such input: {', '.join(extra)}"
@@ -59,7 +62,10 @@ def user(request: dict[str, Any], inputs: list[dict[str, Any]]) -> list[Sample]:
     if counts == {None}:
         return [[arrays[item["name"]] for item in inputs]]
     total = counts.pop() or 0
-    return [[arrays[item["name"]][k] for item in inputs] for k in range(min(total, MAX_USER_SAMPLES))]
+    return [
+        [arrays[item["name"]][k] for item in inputs]
+        for k in range(min(total, int(request.get("max_samples") or MAX_USER_SAMPLES)))
+    ]
 
 
 def _count(item: dict[str, Any], array: np.ndarray[Any, Any]) -> int | None:

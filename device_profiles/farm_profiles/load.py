@@ -9,7 +9,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from farm_agent import codec, runtimes
+from farm_agent import codec, precisions, runtimes
 from farm_agent.errors import UsageError
 from farm_profiles.profile import Profile
 
@@ -58,12 +58,31 @@ def _decode(path: Path | Traversable, name: str, data: dict[str, Any]) -> Profil
         raise _fault(path, "name", "no such key (the file's name is the profile's name)", repr(data["name"]))
     if data.get("schema") != SCHEMA:
         raise _fault(path, "schema", str(SCHEMA), repr(data.get("schema")))
+    data = {**data, "targets": _each_precision(path, data.get("targets"))}
     try:
         profile = codec.decode(Profile, {**data, "name": name}, unknown="refuse")
     except codec.DecodeError as error:
         raise _fault(path, error.path.removeprefix("Profile."), error.expected, error.got) from error
     _check(path, profile)
     return profile
+
+
+def _each_precision(path: Path | Traversable, targets: object) -> object:
+    """Every table with ``precisions`` once per precision; what is no list of tables is left to the
+    decoder."""
+    if not isinstance(targets, list):
+        return targets
+    found: list[object] = []
+    for index, target in enumerate(targets):
+        if not isinstance(target, dict) or "precisions" not in target:
+            found.append(target)
+            continue
+        names = target["precisions"]
+        if "precision" in target or not isinstance(names, list) or not names:
+            raise _fault(path, f"targets[{index}].precisions", "a list, and no key precision", repr(names))
+        rest = {key: value for key, value in target.items() if key != "precisions"}
+        found += [{**rest, "precision": name} for name in names]
+    return found
 
 
 def _check(path: Path | Traversable, profile: Profile) -> None:
@@ -79,6 +98,9 @@ def _check(path: Path | Traversable, profile: Profile) -> None:
             raise _fault(
                 path, f"targets[{index}].runtime", f"one of {', '.join(known)}", repr(target.runtime)
             )
+        if target.precision not in precisions.NAMES:
+            expected = f"one of {', '.join(precisions.NAMES)}"
+            raise _fault(path, f"targets[{index}].precision", expected, repr(target.precision))
         if target.threads < 1:
             raise _fault(path, f"targets[{index}].threads", "at least 1", str(target.threads))
 

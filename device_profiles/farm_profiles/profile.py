@@ -7,13 +7,19 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Target:
-    """One way to run a model on this kind of device; a profile lists them in order of preference."""
+    """One way to run a model on this kind of device; a profile lists them in order of preference.
+
+    ``options`` go to the runtime, ``convert`` to the converter. In a TOML file ``precisions`` may list
+    several
+    precisions for one table.
+    """
 
     format: str
     runtime: str
     precision: str = "fp32"
     threads: int = 1
     options: dict[str, str] = field(default_factory=dict)
+    convert: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,10 @@ class Result:
     are the scenario's own numbers, units in their names; ``trace_hashes`` the traces of the sensors, a file
     per process; ``harness`` native, python or the name of a tool. ``memory_delta_bytes`` is the peak less
     what the process held once the runtime was imported; ``outliers`` has one entry per process.
+    ``precision_share``: of the operators that carry weights, how many really ran (or are stored) in
+    ``precision``. ``calibration``: "200 samples", "32 random samples", "". ``accuracy_reference``: the source
+    model's own value on the same samples; ``accuracy_delta``: value less that, with its 95 % interval.
+    ``agreement`` with the source's outputs: snr_db, cosine, max_abs_error, top1.
     """
 
     job_id: str
@@ -168,6 +172,13 @@ class Result:
     trace_hashes: tuple[str, ...] = ()
     memory_delta_bytes: int | None = None
     outliers: tuple[Outliers, ...] = ()
+    precision_share: float | None = None
+    calibration: str = ""
+    accuracy_reference: float | None = None
+    accuracy_delta: float | None = None
+    accuracy_delta_low: float | None = None
+    accuracy_delta_high: float | None = None
+    agreement: Mapping[str, float] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
 
 

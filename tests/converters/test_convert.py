@@ -201,9 +201,11 @@ def test_everything_asked_for_is_in_the_key(tmp_path: Path) -> None:
         cache_key(model, replace(recipe, format="openvino")),
         cache_key(model, replace(recipe, shapes={"ids": (1, 5)})),
         cache_key(model, replace(recipe, inputs_sha256="1" * 64)),
+        cache_key(model, replace(recipe, exclude=("op:Gather",))),
+        cache_key(model, replace(recipe, options={"activations": "s8"})),
         cache_key(other, Recipe("onnx")),
     }
-    assert len(keys) == 7
+    assert len(keys) == 9
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "index", "golden"])

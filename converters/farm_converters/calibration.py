@@ -1,0 +1,71 @@
+"""Samples of real inputs, from which a quantiser learns the ranges of activations.
+
+Packed as an .npz with keys ``in.I`` ([count, *the input's fixed shape], the source's dtype), named by its
+hash, so
+that the same samples are the same calibration wherever they came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from farm_agent.errors import UsageError
+from farm_converters import cache
+from farm_converters.model import Model
+
+DATA, RANDOM = "data", "random"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """``kind``: data or random (only when asked for by name; marked in every result). ``name``: for
+    people."""
+
+    kind: str
+    count: int
+    sha256: str
+    path: Path
+    name: str = ""
+
+    @property
+    def text(self) -> str:
+        """As results show it."""
+        return f"{self.count} {'random samples' if self.kind == RANDOM else 'samples'}"
+
+
+def random(
+    model: Model, shapes: Mapping[str, tuple[int, ...]], *, count: int, seed: int, folder: Path
+) -> Calibration:
+    """Samples drawn like the check's (floats from U(-1, 1), integers 0 or 1): ranges that mean nothing."""
+    import numpy as np
+
+    from farm_converters import samples
+
+    if count < 1:
+        raise UsageError("calibration needs at least one sample", code="calib.count", fix="--calib-random 32")
+    inputs = [{"name": i.name, "dtype": i.dtype, "shape": list(shapes[i.name])} for i in model.inputs]
+    drawn = samples.seeded({"seed": seed}, inputs, count)
+    arrays = {f"in.{i}": np.stack([sample[i] for sample in drawn]) for i in range(len(inputs))}
+    return write(arrays, RANDOM, folder, name=f"random, seed {seed}")
+
+
+def write(arrays: Mapping[str, object], kind: str, folder: Path, *, name: str) -> Calibration:
+    """Pack ``in.I`` arrays (checked by the caller) into ``folder``/<hash>.npz."""
+    import os
+    import tempfile
+
+    import numpy as np
+
+    from farm_converters.golden_onnx import save_npz
+
+    with cache.writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, staged = tempfile.mkstemp(prefix=".calibration-", dir=folder)
+        os.close(handle)
+        save_npz(Path(staged), dict(arrays))
+        blob = cache.blob_of(Path(staged))
+        path = Path(staged).replace(folder / f"{blob.sha256}.npz")
+    count = len(np.asarray(next(iter(arrays.values()))))
+    return Calibration(kind, count, blob.sha256, path, name)
