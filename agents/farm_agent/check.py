@@ -19,7 +19,6 @@ from farm_agent.wire import (
     PrecisionProof,
     TensorMap,
     TensorSpec,
-    Tolerance,
 )
 
 
@@ -76,9 +75,8 @@ def run(request: CheckRequest) -> CheckResponse:
     inputs = request.artifact.inputs or feed.identity(session.inputs())
     data = feed.load_npz(request.golden_path) if request.golden_path else None
     count = request.golden.samples if request.golden else feed.samples_in(data) if data is not None else 0
-    check = compare.NOTHING if request.golden and count else None
-    tolerance = request.golden.tolerance if request.golden else Tolerance(0.0, 0.0)
-    worst, kept = 0.0, {}
+    comparison = compare.Comparison(request.golden.tolerance) if request.golden and count else None
+    kept: Dict[str, Any] = {}
     shown: Tuple[TensorSpec, ...] = ()
     for index in range(max(1, count)):
         session.bind(feed.sample(data if count else None, index, inputs))
@@ -87,13 +85,12 @@ def run(request: CheckRequest) -> CheckResponse:
         shown = shown or _specs(session.outputs(), outputs)
         for number, (entry, got) in enumerate(zip(maps, in_source_order(maps, outputs))):
             kept[f"out.{index}.{number}"] = got
-            if check is not None and data is not None:
+            if comparison is not None and data is not None:
                 want = feed.read(data, f"out.{index}.{number}")
-                agreement = compare.compare(entry.source.name, got, want, tolerance)
-                check = replace(compare.merge(check, agreement, worst), samples=index + 1)
-                worst = max(worst, agreement.excess)
+                comparison.add(number, entry.source.name, got, want)
     if request.outputs_path:
         _save(request.outputs_path, kept)
+    check = comparison.result(count) if comparison is not None else None
     proof = _proof(session)
     session.close()
     if check is None or check.passed:

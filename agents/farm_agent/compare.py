@@ -1,29 +1,136 @@
-"""Whether outputs agree with the source model's. Infinities and NaN must stand in the same places."""
+"""Whether outputs agree with the source model's. Infinities and NaN must stand in the same places.
+
+Two rules. Artifacts that compute in floats are held to every single element. Rounding to 8 or 4 bits moves
+single elements far, so quantised artifacts are held to the relative error of each output as one vector over
+all samples. A plain cosine would not do: it is 1 for any one-element output of the right sign, and for an
+output that is twice too large. ||got - want|| <= sin(angle) * ||want|| implies the cosine of that angle
+(the distance of ``want`` from any line at an angle a to it is ||want|| sin a) and bounds the size as well.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Dict, Optional, Tuple
 
 from farm_agent.errors import JobError
 from farm_agent.wire import CheckResult, Tolerance
 
 
 @dataclass(frozen=True)
+class Sums:
+    """What one output of one sample adds: norms squared, their product, the extremes. ``agrees``: infinities
+    and NaN stand in the same places."""
+
+    error: float = 0.0
+    reference: float = 0.0
+    got: float = 0.0
+    want: float = 0.0
+    product: float = 0.0
+    difference: float = 0.0
+    agrees: bool = True
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(
+            max(self.error, other.error),
+            max(self.reference, other.reference),
+            self.got + other.got,
+            self.want + other.want,
+            self.product + other.product,
+            self.difference + other.difference,
+            self.agrees and other.agrees,
+        )
+
+    @property
+    def cosine(self) -> float:
+        """1 for equal directions; two zero vectors agree, one zero vector agrees with nothing."""
+        if not self.agrees:
+            return 0.0
+        if self.got == 0.0 or self.want == 0.0:
+            return 1.0 if self.got == self.want else 0.0
+        value = self.product / math.sqrt(self.got) / math.sqrt(self.want)
+        return max(-1.0, min(1.0, value)) if math.isfinite(value) else 0.0
+
+
+@dataclass(frozen=True)
 class Agreement:
     """One output against its reference. ``excess``: error over what is allowed; above 1 is a failure."""
 
+    name: str
     max_abs_error: float
     max_reference: float
     cosine: float
     excess: float
 
 
-NOTHING = CheckResult(passed=True, max_abs_error=0.0, max_reference=0.0, cosine=1.0, samples=0)
+class Comparison:
+    """All outputs over all samples, one after another."""
+
+    def __init__(self, tolerance: Tolerance) -> None:
+        self._tolerance = tolerance
+        self._sums: Dict[int, Tuple[str, Sums]] = {}
+        self._single: Dict[int, Agreement] = {}
+
+    def add(self, number: int, name: str, got: Any, want: Any) -> None:  # noqa: ANN401 - numpy arrays
+        """Output ``number`` of one more sample. Raises JobError ``check.shape``."""
+        part = sums(name, got, want)
+        if self._tolerance.cosine > 0:
+            before = self._sums.get(number, (name, Sums()))[1]
+            self._sums[number] = (name, before + part)
+            return
+        found, known = judge(name, part, self._tolerance), self._single.get(number)
+        if known is None:
+            self._single[number] = found
+            return
+        worse = found if found.excess >= known.excess else known
+        self._single[number] = Agreement(
+            name,
+            worse.max_abs_error,
+            worse.max_reference,
+            min(found.cosine, known.cosine),
+            worse.excess,
+        )
+
+    def agreements(self) -> Tuple[Agreement, ...]:
+        """One per output, in order; error and reference are those of the sample that fits worst."""
+        if self._tolerance.cosine > 0:
+            return tuple(judge(*self._sums[number], self._tolerance) for number in sorted(self._sums))
+        return tuple(self._single[number] for number in sorted(self._single))
+
+    def worst(self) -> Optional[Agreement]:
+        """The output that fits worst, the later one of two equals; None before the first output."""
+        worst: Optional[Agreement] = None
+        for found in self.agreements():
+            worst = found if worst is None or found.excess >= worst.excess else worst
+        return worst
+
+    def result(self, samples: int) -> CheckResult:
+        """Error and reference are those of the output that fits worst."""
+        worst = self.worst()
+        if worst is None:
+            return CheckResult(passed=True, max_abs_error=0.0, max_reference=0.0, cosine=1.0, samples=samples)
+        cosine = min(found.cosine for found in self.agreements())
+        return CheckResult(worst.excess <= 1.0, worst.max_abs_error, worst.max_reference, cosine, samples)
 
 
 def compare(name: str, got: Any, want: Any, tolerance: Tolerance) -> Agreement:  # noqa: ANN401 - numpy arrays
-    """|got - want| <= atol + rtol * max|want| for every element. Raises JobError ``check.shape``."""
+    """One output of one sample. Raises JobError ``check.shape``."""
+    return judge(name, sums(name, got, want), tolerance)
+
+
+def judge(name: str, total: Sums, tolerance: Tolerance) -> Agreement:
+    """``total`` by the rule that ``tolerance`` names."""
+    if not total.agrees:
+        return Agreement(name, float("inf"), total.reference, 0.0, float("inf"))
+    if tolerance.cosine > 0:
+        excess = _relative_excess(total, tolerance)
+    else:
+        excess = _ratio(total.error, tolerance.atol + tolerance.rtol * total.reference)
+    return Agreement(name, total.error, total.reference, total.cosine, excess)
+
+
+def sums(name: str, got: Any, want: Any) -> Sums:  # noqa: ANN401 - numpy arrays
+    """Sums over one output of one sample, in float64. Raises JobError ``check.shape``."""
     import numpy as np
 
     if got.shape != want.shape:
@@ -37,34 +144,31 @@ def compare(name: str, got: Any, want: Any, tolerance: Tolerance) -> Agreement: 
     got, want = got.astype(np.float64).ravel(), want.astype(np.float64).ravel()
     finite = np.isfinite(want)
     reference = float(np.abs(want[finite]).max()) if finite.any() else 0.0
-    allowed = tolerance.atol + tolerance.rtol * reference
     rest_agrees = np.array_equal(got[~finite], want[~finite], equal_nan=True)
     if not rest_agrees or not np.isfinite(got[finite]).all():
-        return Agreement(float("inf"), reference, 0.0, float("inf"))
+        return Sums(error=float("inf"), reference=reference, agrees=False)
     got, want = got[finite], want[finite]
-    error = float(np.abs(got - want).max()) if want.size else 0.0
-    excess = error / allowed if allowed > 0 else (0.0 if error == 0 else float("inf"))
-    return Agreement(error, reference, _cosine(got, want), excess)
+    with np.errstate(over="ignore"):  # squares beyond float64 become infinite, which no rule accepts
+        difference = got - want
+        return Sums(
+            error=float(np.abs(difference).max()) if want.size else 0.0,
+            reference=reference,
+            got=float(np.dot(got, got)),
+            want=float(np.dot(want, want)),
+            product=float(np.dot(got, want)),
+            difference=float(np.dot(difference, difference)),
+        )
 
 
-def merge(result: CheckResult, agreement: Agreement, worst: float) -> CheckResult:
-    """``result`` with one more output. Error and reference are those of the output that fits worst."""
-    new_worst = agreement.excess >= worst
-    return CheckResult(
-        passed=result.passed and agreement.excess <= 1.0,
-        max_abs_error=agreement.max_abs_error if new_worst else result.max_abs_error,
-        max_reference=agreement.max_reference if new_worst else result.max_reference,
-        cosine=min(result.cosine, agreement.cosine),
-        samples=result.samples,
-    )
+def _relative_excess(total: Sums, tolerance: Tolerance) -> float:
+    """What is near zero everywhere has no direction to keep: it may be off by ``atol``."""
+    if total.error <= tolerance.atol:
+        return total.error / tolerance.atol if tolerance.atol > 0 else 0.0
+    allowed = (1.0 - tolerance.cosine**2) * total.want
+    if not math.isfinite(total.difference) or not math.isfinite(allowed):
+        return float("inf")
+    return math.sqrt(_ratio(total.difference, allowed))
 
 
-def _cosine(got: Any, want: Any) -> float:  # noqa: ANN401
-    """1 for equal directions; two zero vectors agree, one zero vector agrees with nothing."""
-    import numpy as np
-
-    lengths = float(np.linalg.norm(got)), float(np.linalg.norm(want))
-    if lengths[0] == 0.0 or lengths[1] == 0.0:
-        return 1.0 if lengths[0] == lengths[1] else 0.0
-    value = float(np.dot(got / lengths[0], want / lengths[1]))
-    return max(-1.0, min(1.0, value))
+def _ratio(value: float, allowed: float) -> float:
+    return value / allowed if allowed > 0 else (0.0 if value == 0 else float("inf"))

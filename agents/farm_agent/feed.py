@@ -57,7 +57,7 @@ def zeros(specs: Sequence[TensorSpec]) -> Dict[str, Any]:
 
 
 def to_artifact(array: Any, entry: TensorMap) -> Any:  # noqa: ANN401 - numpy array
-    """Permute and cast an input of the source model. Raises JobError input.dtype, input.shape."""
+    """Permute and cast or quantise an input of the source model. Raises JobError input.dtype, input.shape."""
     import numpy as np
 
     source, target = entry.source, entry.artifact
@@ -70,7 +70,10 @@ def to_artifact(array: Any, entry: TensorMap) -> Any:  # noqa: ANN401 - numpy ar
     _same_shape(array.shape, source)
     if entry.permutation is not None:
         array = array.transpose(entry.permutation)
-    array = cast(array, target.dtype, source.name)
+    if entry.scale is not None:
+        array = quantise(array, entry, source.name)
+    else:
+        array = cast(array, target.dtype, source.name)
     if tuple(array.shape) != target.shape and _squeezed(array.shape) == _squeezed(target.shape):
         array = array.reshape(target.shape)
     _same_shape(array.shape, target)
@@ -78,13 +81,39 @@ def to_artifact(array: Any, entry: TensorMap) -> Any:  # noqa: ANN401 - numpy ar
 
 
 def to_source(array: Any, entry: TensorMap) -> Any:  # noqa: ANN401 - numpy array
-    """Bring an output of the artifact back into the source model's layout; values stay as they are."""
+    """Bring an output of the artifact back into the source model's layout, and integers that stand for floats
+    into floats; other values stay as they are."""
     import numpy as np
 
+    if entry.scale is not None and array.dtype.kind in "iu":
+        real = (array.astype(np.float64) - entry.zero_point) * entry.scale
+        array = real.astype(entry.source.dtype)
     permutation = entry.permutation
     if permutation is not None and array.ndim == len(permutation):
         array = array.transpose(np.argsort(permutation))
     return array
+
+
+def quantise(array: Any, entry: TensorMap, name: str) -> Any:  # noqa: ANN401 - numpy array
+    """round(x / scale) + zero_point, half to even, clipped to the artifact's integers.
+
+    So does TFLite's QUANTIZE. Raises JobError input.dtype for NaN, which no integer stands for, and for a
+    scale that is none.
+    """
+    import numpy as np
+
+    wanted = np.dtype(entry.artifact.dtype)
+    scale = entry.scale or 0.0
+    if wanted.kind not in "iu" or not scale > 0 or not np.isfinite(scale) or np.isnan(array).any():
+        raise JobError(
+            f"the input {name} cannot become {wanted} with the scale {scale:g}: it holds NaN, or the artifact"
+            " is described wrongly",
+            code="input.dtype",
+            fix="use input values without NaN, or convert the model again",
+        )
+    limits = np.iinfo(wanted)
+    steps = np.rint(array.astype(np.float64) / scale) + entry.zero_point
+    return np.clip(steps, limits.min, limits.max).astype(wanted)
 
 
 def cast(array: Any, dtype: str, name: str) -> Any:  # noqa: ANN401 - numpy array

@@ -9,8 +9,8 @@ from typing import Dict, Tuple
 @dataclass(frozen=True)
 class Precision:
     """``computes``: what the operators that carry weights execute in, in the words of PrecisionProof;
-    ``stores``:
-    what their weights are stored in. Empty: no promise. ``calibrated``: needs samples of real inputs."""
+    ``stores``: what their weights are stored in. Empty: no promise. ``calibrated``: needs samples of real
+    inputs."""
 
     name: str
     computes: Tuple[str, ...] = ()

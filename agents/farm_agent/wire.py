@@ -21,9 +21,26 @@ from farm_agent.messages.energy import EnergyPlan, EnergyRun
 from farm_agent.messages.evaluation import Evaluation
 from farm_agent.messages.gate import GatePlan, Pin, PinPlan
 from farm_agent.messages.layers import LayerProfile
+from farm_agent.messages.reference import CheckResult, Golden, PrecisionProof, Tolerance
+from farm_agent.messages.tensors import ArtifactSpec, TensorMap, TensorSpec
 from farm_agent.messages.tool import ToolReport
 
-__all__ = ["Blob", "BlockPlan", "BlockResult", "GatePlan", "MemoryPhase", "Pin", "PinPlan"]
+__all__ = [
+    "ArtifactSpec",
+    "Blob",
+    "BlockPlan",
+    "BlockResult",
+    "CheckResult",
+    "GatePlan",
+    "Golden",
+    "MemoryPhase",
+    "Pin",
+    "PinPlan",
+    "PrecisionProof",
+    "TensorMap",
+    "TensorSpec",
+    "Tolerance",
+]
 
 WIRE = 1
 # Fields that were added after the first release: see ``spec_hash``.
@@ -45,71 +62,13 @@ LATER_IN_DATASET = ("keep_outputs",)
 
 
 @dataclass(frozen=True)
-class TensorSpec:
-    """One input or output. ``dtype`` is numpy's name; every dimension is fixed."""
-
-    name: str
-    dtype: str
-    shape: Tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class TensorMap:
-    """How a tensor of the source model appears in the artifact.
-
-    ``permutation``: axis k of the artifact's tensor is axis permutation[k] of the source's; None if equal.
-    ``scale``: the artifact holds integers where the source has floats: real = scale * (integer - zero_point).
-    """
-
-    source: TensorSpec
-    artifact: TensorSpec
-    permutation: Optional[Tuple[int, ...]] = None
-    scale: Optional[float] = None
-    zero_point: int = 0
-
-
-@dataclass(frozen=True)
-class ArtifactSpec:
-    """A converted model. ``files[0]`` is the one the runtime opens."""
-
-    format: str
-    precision: str
-    files: Tuple[Blob, ...]
-    inputs: Tuple[TensorMap, ...]
-    outputs: Tuple[TensorMap, ...]
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """Outputs agree when |got - want| <= atol + rtol * max|want| for every element; where ``cosine`` is above
-    zero (quantised artifacts), when the cosine of each output, over all samples, is at least that."""
-
-    atol: float
-    rtol: float
-    cosine: float = 0.0
-
-
-@dataclass(frozen=True)
-class Golden:
-    """Fixed inputs and the source model's outputs: an .npz with keys ``in.K.I`` and ``out.K.J``.
-
-    K counts the samples, I and J the source model's inputs and outputs, in order.
-    """
-
-    blob: Blob
-    samples: int
-    tolerance: Tolerance
-
-
-@dataclass(frozen=True)
 class Dataset:
-    """Samples: an .npz with keys ``in.I`` ([N, ...] per source input, batch dimension removed when it is
-    1) and,
-    where they are labelled, ``labels`` (int64 [N], or float32 [N, ...] for regression).
+    """Samples: an .npz with keys ``in.I`` ([N, ...] per source input, batch dimension removed when it is 1)
+    and, where they are labelled, ``labels`` (int64 [N], or float32 [N, ...] for regression).
 
     ``metric``: what the device itself counts: top-1, or "" for nothing. ``keep_outputs``: send all outputs
-    back,
-    so that any metric can be computed from them (see ``messages.evaluation``)."""
+    back, so that any metric can be computed from them (see ``messages.evaluation``).
+    """
 
     blob: Blob
     name: str
@@ -163,35 +122,6 @@ class Failure:
 
     def to_error(self) -> FarmError:
         return from_blame(self.blame, self.message, code=self.code, fix=self.fix)
-
-
-@dataclass(frozen=True)
-class PrecisionProof:
-    """What really ran, as the runtime itself tells: operators per executed precision.
-
-    ``executed`` is the most frequent precision among the operators that compute; ``source`` says which
-    interface of the runtime told it. ``weighted``: the same count over the operators that carry weights
-    (convolutions, matrix products, recurrent cells) alone; ``weights``: bytes of constant weights per type
-    that
-    they are stored in, in the loaded model. Both are empty where the runtime does not tell.
-    """
-
-    executed: str
-    operators: Dict[str, int]
-    source: str
-    weighted: Dict[str, int] = field(default_factory=dict)
-    weights: Dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """The artifact's outputs on this device against the source model's, over all golden samples."""
-
-    passed: bool
-    max_abs_error: float
-    max_reference: float
-    cosine: float
-    samples: int
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 
 from farm_agent import compare, evaluate, feed
 from farm_agent.errors import JobError
-from farm_agent.wire import CheckResult, TensorMap, TensorSpec, Tolerance
+from farm_agent.wire import TensorMap, TensorSpec, Tolerance
 
 EXACT = Tolerance(0.0, 0.0)
 
@@ -168,12 +168,11 @@ def test_another_shape_is_an_error_of_its_own() -> None:
 
 
 def test_a_check_reports_its_worst_output() -> None:
-    result: CheckResult = compare.NOTHING
-    big = compare.compare("a", np.array([1000.5]), np.array([1000.0]), Tolerance(1.0, 0.0))
-    small = compare.compare("b", np.array([0.2]), np.array([0.1]), Tolerance(0.01, 0.0))
-    result = compare.merge(result, big, 0.0)
-    assert result.passed
-    result = compare.merge(result, small, big.excess)
+    comparison = compare.Comparison(Tolerance(0.05, 0.001))
+    comparison.add(0, "a", np.array([1000.5]), np.array([1000.0]))
+    assert comparison.result(1).passed
+    comparison.add(1, "b", np.array([0.2]), np.array([0.1]))
+    result = comparison.result(1)
     assert not result.passed
     assert (result.max_abs_error, result.max_reference) == pytest.approx((0.1, 0.1))
 
@@ -200,3 +199,44 @@ def test_class_scores_are_the_first_output_with_one_row_per_sample() -> None:
     with pytest.raises(JobError) as caught:
         evaluate.class_scores([np.zeros((1, 4, 4, 2)), np.zeros((1, 1))], 1)
     assert caught.value.code == "data.no-classes"
+
+
+def quantised(dtype: str, scale: float, zero_point: int) -> TensorMap:
+    plain = TensorSpec("x", "float32", (1, 6))
+    return TensorMap(plain, TensorSpec("x:0", dtype, (1, 6)), None, scale, zero_point)
+
+
+def test_an_input_is_quantised_half_to_even_and_clipped_and_an_output_comes_back() -> None:
+    mapping = quantised("int8", 0.5, -3)
+    array = np.array([[0.0, 0.25, 0.75, -0.25, 1000.0, -np.inf]], np.float32)
+    there = feed.to_artifact(array, mapping)
+    assert there.dtype == np.int8
+    assert there.tolist() == [[-3, -3, -1, -3, 127, -128]]
+    back = feed.to_source(there, mapping)
+    assert back.dtype == np.float32
+    assert back.tolist() == [[0.0, 0.0, 1.0, 0.0, 65.0, -62.5]]
+
+
+def test_quantised_channels_first_become_channels_last() -> None:
+    source, target = TensorSpec("x", "float32", (1, 2, 2, 3)), TensorSpec("x", "uint8", (1, 2, 3, 2))
+    mapping = TensorMap(source, target, (0, 2, 3, 1), 1.0, 128)
+    array = np.arange(12, dtype=np.float32).reshape(1, 2, 2, 3)
+    there = feed.to_artifact(array, mapping)
+    assert there.dtype == np.uint8
+    assert there[0, 1, 2, 1] == 128 + array[0, 1, 1, 2]
+    assert np.array_equal(feed.to_source(there, mapping), array)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "value"),
+    [("int8", 0.5, np.nan), ("int8", 0.0, 1.0), ("int8", np.inf, 1.0), ("float32", 0.5, 1.0)],
+)
+def test_what_no_integer_stands_for_is_refused(dtype: str, scale: float, value: float) -> None:
+    with pytest.raises(JobError) as caught:
+        feed.to_artifact(np.full((1, 6), value, np.float32), quantised(dtype, scale, 0))
+    assert caught.value.code == "input.dtype"
+
+
+def test_a_float_output_of_a_quantised_artifact_stays_as_it_is() -> None:
+    array = np.array([[1.5]], np.float32)
+    assert feed.to_source(array, quantised("int8", 0.5, 0)).tolist() == [[1.5]]
