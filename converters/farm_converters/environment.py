@@ -4,20 +4,27 @@
 packages that are installed last, without what they declare. An environment whose pins this interpreter
 meets exactly is not built: this interpreter serves, in a subprocess like any other. The environment
 ``onnx`` is always this interpreter, because the farm itself depends on those packages.
+
+``NAME.check``, where it exists, lists modules that a fresh environment must be able to import. The first
+line of NAME.txt is a comment that says what it is for. Every process that prepared a built environment
+holds a lock on it until its end, so that nobody removes it meanwhile (``managed`` lists and removes).
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import platform
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TextIO
 
 from farm_agent.errors import FarmBug, InfrastructureError
 from farm_converters.installer import Installer, is_offline
@@ -25,7 +32,9 @@ from farm_converters.lock import held
 
 LISTS = Path(__file__).with_name("environments")
 HOST_PACKAGES = {"onnx": ("onnx", "onnxruntime", "onnxslim", "numpy")}
+CHECK_TIMEOUT_S = 300.0
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", re.MULTILINE)
+_held: dict[str, TextIO] = {}  # environments that this process uses, until it ends
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ def pins(name: str) -> dict[str, str]:
     if name in HOST_PACKAGES:
         return {package: installed(package) or "missing" for package in HOST_PACKAGES[name]}
     found: dict[str, str] = {}
-    for path in _lists(name):
+    for path in lists(name):
         found.update(_PIN.findall(path.read_text()))
     return found
 
@@ -61,23 +70,48 @@ def fingerprint(name: str) -> str:
 
 def ready(name: str, cache_dir: Path) -> bool:
     """Whether ``prepare`` has nothing to build."""
-    return _is_met(name) or _marker(_folder(name, cache_dir)).is_file()
+    return is_met(name) or marker(folder_of(name, cache_dir)).is_file()
 
 
 def prepare(name: str, cache_dir: Path, report: Callable[[str], None]) -> Environment:
     """The environment, built below ``cache_dir`` when it is not there yet.
 
-    Raises InfrastructureError env.build-failed with the installer's last lines, or env.offline.
+    Raises InfrastructureError env.build-failed with the installer's last lines, env.broken, or env.offline.
     """
-    if _is_met(name):
+    if is_met(name):
         return Environment(name, sys.executable, pins(name))
-    folder = _folder(name, cache_dir)
-    python = folder / "bin" / "python"
-    if not _marker(folder).is_file():
+    folder = folder_of(name, cache_dir)
+    while not _in_use(folder):
         with held(folder.with_suffix(".lock"), report=report, what=f"building the {name} environment"):
-            if not _marker(folder).is_file():
+            if not marker(folder).is_file():
                 _build(name, folder, report)
-    return Environment(name, str(python), pins(name))
+    return Environment(name, str(folder / "bin" / "python"), pins(name))
+
+
+def folder_of(name: str, cache_dir: Path) -> Path:
+    """Where the environment of today's list lies, once it is built."""
+    return Path(os.path.abspath(cache_dir)) / "environments" / f"{name}-{fingerprint(name)}"  # noqa: PTH100
+
+
+def is_met(name: str) -> bool:
+    """Whether this interpreter has exactly what the list names, so that it serves itself."""
+    if name in HOST_PACKAGES:
+        return True
+    return all(installed(package) == version for package, version in pins(name).items())
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a build of this folder came to its end."""
+    return marker(folder).is_file()
+
+
+def lists(name: str) -> list[Path]:
+    """The files of pins, in the order in which they are installed."""
+    whole = LISTS / f"{name}.txt"
+    if not whole.is_file():
+        raise FarmBug(f"no environment is called {name!r}", code="env.unknown")
+    loose = LISTS / f"{name}.nodeps.txt"
+    return [whole, loose] if loose.is_file() else [whole]
 
 
 def installed(package: str) -> str | None:
@@ -95,10 +129,11 @@ def _build(name: str, folder: Path, report: Callable[[str], None]) -> None:
     report(f"building the {name} environment (once, some hundred MB)")
     try:
         installer.create(folder)
-        whole, *rest = _lists(name)
+        whole, *rest = lists(name)
         installer.install(folder, whole)
         for path in rest:
             installer.install_loosely(folder, path)
+        verify(name, folder)
     except InfrastructureError as error:
         shutil.rmtree(folder, ignore_errors=True)
         if is_offline() and error.code == "env.build-failed":
@@ -114,27 +149,58 @@ def _build(name: str, folder: Path, report: Callable[[str], None]) -> None:
             code="env.build-failed",
             fix=f"make {folder.parent} writable and free space there",
         ) from error
-    _marker(folder).write_text("complete\n")
+    marker(folder).write_text("complete\n")
     report(f"built the {name} environment")
 
 
-def _lists(name: str) -> list[Path]:
-    whole = LISTS / f"{name}.txt"
-    if not whole.is_file():
-        raise FarmBug(f"no environment is called {name!r}", code="env.unknown")
-    loose = LISTS / f"{name}.nodeps.txt"
-    return [whole, loose] if loose.is_file() else [whole]
+def verify(name: str, folder: Path) -> None:
+    """Import what the environment is for. Raises InfrastructureError env.broken with Python's last line."""
+    path = LISTS / f"{name}.check"
+    lines = path.read_text().splitlines() if path.is_file() else []
+    modules = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not modules:
+        return
+    code = "".join(f"import {module}\n" for module in modules)
+    try:
+        done = subprocess.run(
+            [str(folder / "bin" / "python"), "-I", "-c", code],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=CHECK_TIMEOUT_S, check=False,
+        )  # fmt: skip
+        said = (done.stderr or done.stdout).strip().splitlines() if done.returncode else []
+        wrong = f"exit status {done.returncode}: {said[-1][:300] if said else 'no words'}"
+        if done.returncode == 0:
+            return
+    except (OSError, subprocess.TimeoutExpired) as error:
+        wrong = str(error)[:300]
+    raise InfrastructureError(
+        f"the {name} environment is installed but {', '.join(modules)} cannot be imported: {wrong}",
+        code="env.broken",
+        fix=f"farm env sync {name}; if it stays so, this machine lacks what the packages need",
+    )
 
 
-def _is_met(name: str) -> bool:
-    if name in HOST_PACKAGES:
+def _in_use(folder: Path) -> bool:
+    """Hold the environment for this process, if it is complete; False when it is not there."""
+    if not marker(folder).is_file():
+        return False
+    if str(folder) in _held:
         return True
-    return all(installed(package) == version for package, version in pins(name).items())
+    file = use_lock(folder).open("a")
+    os.utime(file.fileno())
+    fcntl.flock(file, fcntl.LOCK_SH)
+    if not marker(folder).is_file():  # removed while we waited
+        file.close()
+        return False
+    _held[str(folder)] = file
+    return True
 
 
-def _folder(name: str, cache_dir: Path) -> Path:
-    return Path(os.path.abspath(cache_dir)) / "environments" / f"{name}-{fingerprint(name)}"  # noqa: PTH100
+def use_lock(folder: Path) -> Path:
+    """Locked (shared) by whoever uses the environment; its time of change is that of the last use's begin."""
+    return folder.with_suffix(".use")
 
 
-def _marker(folder: Path) -> Path:
+def marker(folder: Path) -> Path:
+    """Written last: a folder without it is what a killed build or removal left."""
     return folder / "farm-complete"

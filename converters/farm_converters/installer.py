@@ -1,6 +1,7 @@
 """Make a virtual environment and fill it from pinned lists: with uv where it is, else with venv and pip.
 
-FARM_OFFLINE=1 forbids the network; FARM_WHEELS=FOLDER installs from a folder of wheels only.
+FARM_OFFLINE=1 forbids the network; FARM_WHEELS=FOLDER installs from a folder of wheels only. Folders in
+pip's own PIP_FIND_LINKS (separated by spaces) are offered to uv as well.
 """
 
 from __future__ import annotations
@@ -64,6 +65,12 @@ class Installer:
         declared = ["--python-version", "3.14"] if self._uv else ["--ignore-requires-python"]
         self._run([*self._installer(folder), *declared, "--no-deps", "--require-hashes", "-r", str(listed)])
 
+    def download(self, python: str, listed: Path, folder: Path) -> None:
+        """Fetch what a list names into ``folder``, for a site without a network. pip does it: uv cannot."""
+        declared = ["--ignore-requires-python", "--only-binary=:all:", "--no-deps", "--require-hashes"]
+        argv = [python, "-m", "pip", "download", "--progress-bar", "off", "-q", "-d", str(folder)]
+        self._run([*argv, *declared, "-r", str(listed)])
+
     def _installer(self, folder: Path) -> list[str]:
         python = str(folder / "bin" / "python")
         wheels = os.environ.get("FARM_WHEELS", "")
@@ -72,6 +79,8 @@ class Installer:
             if self._uv
             else [python, "-m", "pip", "install", "--progress-bar", "off"]
         )
+        if self._uv:  # pip reads the variable by itself
+            argv += [f"--find-links={place}" for place in os.environ.get("PIP_FIND_LINKS", "").split()]
         if wheels:
             argv += ["--no-index", "--find-links", wheels]
         elif is_offline():

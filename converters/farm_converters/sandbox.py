@@ -1,8 +1,8 @@
 """Run our own code on untrusted models in a process that may crash, hang or ask for a terabyte.
 
 Each call gets its own session, address-space and file-size limits, a wall-clock limit, a private
-directory, a reduced environment and bounded output. Whatever happens in there comes back as one
-typed error; the whole process group is gone when the call returns, also after Ctrl-C.
+directory of bounded size, no network, a reduced environment and bounded output. Whatever happens in there
+comes back as one typed error; the whole process group is gone when the call returns, also after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,25 +28,34 @@ TAIL_BYTES = 64 * 1024
 LEFTOVER_S = 24 * 3600.0
 RESPONSE_BYTES = 64 * 1024 * 1024
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TZ")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+DEAD_PROXY = "http://127.0.0.1:9"  # port 9 discards; nothing listens there
+LOOK_S = 0.5
 _MEMORY_SIGNS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "Failed to allocate memory")
 _DISK_SIGNS = ("No space left on device", "Disk quota exceeded")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one process: wall-clock time, address space, size of any file that it writes."""
+    """Bounds of one process: wall-clock time, address space, size of any file that it writes, size of all
+    files in its directory. ``network``: False takes it away, where the kernel lets a process leave it."""
 
     timeout_s: float = 300.0
     memory_bytes: int = 8 * GIB
     file_bytes: int = 8 * GIB
+    folder_bytes: int = 32 * GIB
+    network: bool = False
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended: ``returncode`` as subprocess tells it, and the end of what it printed."""
+    """How a process ended: ``returncode`` as subprocess tells it, and the end of what it printed.
+
+    ``stopped``: why it was ended from outside, "time" or "folder" (its files grew too large), else "".
+    """
 
     returncode: int
-    timed_out: bool
+    stopped: str
     output: str
 
 
@@ -64,7 +74,8 @@ def call(
     The module lives in farm_converters, or in one of ``packages`` (name to folder).
 
     ``what`` opens every message ("convert model.onnx to tflite"). Raises the function's own FarmError,
-    else JobError convert.crashed, .timeout, .out-of-memory, .failed, or InfrastructureError host.disk-full.
+    else JobError convert.crashed, .timeout, .out-of-memory, .too-much-disk, .failed, or
+    InfrastructureError host.disk-full.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     request_path, response_path = workdir / "request.json", workdir / "response.json"
@@ -84,24 +95,24 @@ def call(
 def execute(argv: Sequence[str], *, workdir: Path, limits: Limits, python: str) -> Ended:
     """Run ``worker.py ARGV`` under the limits; see there for what it takes."""
     worker = Path(__file__).with_name("worker.py")
-    bounds = [str(limits.memory_bytes), str(limits.file_bytes)]
+    bounds = [str(limits.memory_bytes), str(limits.file_bytes), str(int(limits.network))]
     process = subprocess.Popen(
         [python, "-I", str(worker), *bounds, *argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=workdir,
-        env=_environment(workdir),
+        env=_environment(workdir, network=limits.network),
         start_new_session=True,
     )
     with children.owned(process):
-        output, timed_out = _drain(process, time.monotonic() + limits.timeout_s)
-    return Ended(process.returncode, timed_out, output)
+        output, stopped = _drain(process, workdir, limits)
+    return Ended(process.returncode, stopped, output)
 
 
 def read_response(path: Path, ended: Ended, *, what: str, limits: Limits) -> dict[str, Any]:
     """The answer that a process wrote, or the typed error of how it ended."""
-    answer = None if ended.timed_out else _parse(path)
+    answer = None if ended.stopped else _parse(path)
     if answer is None:
         raise _died(ended, what, limits)
     if answer.get("ok") is True:
@@ -133,32 +144,53 @@ def _parse(path: Path) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def _drain(process: subprocess.Popen[bytes], deadline: float) -> tuple[str, bool]:
-    """Read output, keeping its end, until the process ends or the deadline passes."""
+def _drain(process: subprocess.Popen[bytes], workdir: Path, limits: Limits) -> tuple[str, str]:
+    """Read output, keeping its end, until the process ends or exceeds a limit; (output, stopped)."""
     assert process.stdout is not None  # noqa: S101 - Popen was given PIPE
-    tail = b""
+    deadline = time.monotonic() + limits.timeout_s
+    look_at = time.monotonic() + LOOK_S
+    tail, stopped = b"", ""
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return tail.decode(errors="replace"), True
-            if selector.select(min(left, 0.5)):
+        while not stopped:
+            if selector.select(max(0.0, min(deadline - time.monotonic(), LOOK_S))):
                 chunk = os.read(process.stdout.fileno(), TAIL_BYTES)
                 if not chunk:
                     break
                 tail = (tail + chunk)[-TAIL_BYTES:]
             elif process.poll() is not None:
                 break
-    try:
-        process.wait(timeout=max(0.1, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return tail.decode(errors="replace"), True
-    return tail.decode(errors="replace"), False
+            if time.monotonic() >= deadline:
+                stopped = "time"
+            elif time.monotonic() >= look_at:
+                stopped = "folder" if _size(workdir) > limits.folder_bytes else ""
+                look_at = time.monotonic() + LOOK_S
+    if not stopped:
+        try:
+            process.wait(timeout=max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            stopped = "time"
+    return tail.decode(errors="replace"), stopped
+
+
+def _size(folder: Path) -> int:
+    """Bytes that the files below ``folder`` take on the disk; what vanishes meanwhile counts nothing."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(root, name)).st_blocks * 512  # noqa: PTH118
+    return total
 
 
 def _died(ended: Ended, what: str, limits: Limits) -> FarmError:
-    if ended.timed_out:
+    if ended.stopped == "folder":
+        return JobError(
+            f"{what}: wrote more than the limit of {limits.folder_bytes / GIB:.3g} GiB to its folder",
+            code="convert.too-much-disk",
+            fix="try a smaller model or smaller shapes with --shape",
+        )
+    if ended.stopped:
         return JobError(
             f"{what}: stopped after {limits.timeout_s:.0f} s",
             code="convert.timeout",
@@ -208,10 +240,19 @@ def last_line(text: str) -> str:
     return lines[-1][:300] if lines else ""
 
 
-def _environment(workdir: Path) -> dict[str, str]:
+def network_is_left(python: str = sys.executable) -> bool:
+    """Whether processes here really run without a network: the kernel may forbid a process to leave it."""
+    argv = [python, "-I", str(Path(__file__).with_name("worker.py")), str(GIB), str(GIB), "0", "--probe"]
+    return subprocess.run(argv, capture_output=True, timeout=60, check=False).returncode == 0
+
+
+def _environment(workdir: Path, *, network: bool) -> dict[str, str]:
     temporary = workdir / "tmp"
     temporary.mkdir(exist_ok=True)
-    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    names = (*_KEPT_VARIABLES, *_PROXIES) if network else _KEPT_VARIABLES
+    kept = {name: os.environ[name] for name in names if name in os.environ}
+    if not network:  # for kernels that forbid to leave it: at least no polite toolchain gets out
+        kept |= dict.fromkeys(_PROXIES, DEAD_PROXY)
     threads = str(min(4, os.cpu_count() or 1))
     return {
         **kept,

@@ -1,7 +1,10 @@
 """The inside of a sandboxed process: sets its own limits, then does one thing and writes the answer.
 
-    worker.py MEMORY_BYTES FILE_BYTES --call REQUEST.json RESPONSE.json
-    worker.py MEMORY_BYTES FILE_BYTES --exec ARG...       (this interpreter with ARG...)
+    worker.py MEMORY_BYTES FILE_BYTES NETWORK --call REQUEST.json RESPONSE.json
+    worker.py MEMORY_BYTES FILE_BYTES NETWORK --exec ARG...       (this interpreter with ARG...)
+    worker.py MEMORY_BYTES FILE_BYTES NETWORK --probe             (0: without a network, 1: with one)
+
+NETWORK is 0 (none, where the kernel lets a process leave it) or 1.
 
 It runs under the Python of any converter environment: only the standard library may be imported here,
 and our own packages come in as bare folders, so that no other environment's site-packages leaks in.
@@ -9,6 +12,7 @@ and our own packages come in as bare folders, so that no other environment's sit
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import importlib
@@ -23,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 
 
 def main(argv: list[str]) -> int:
@@ -31,11 +36,34 @@ def main(argv: list[str]) -> int:
     _limit(resource.RLIMIT_FSIZE, int(argv[1]))
     _limit(resource.RLIMIT_CORE, 0)
     die_with_parent()
-    if argv[2] == "--exec":
-        os.execv(sys.executable, [sys.executable, "-I", *argv[3:]])  # noqa: S606 - no shell
-    request_path, response_path = Path(argv[3]), Path(argv[4])
+    alone = argv[2] == "0" and leave_network()
+    if argv[3] == "--probe":
+        return 0 if alone else 1
+    if argv[3] == "--exec":
+        os.execv(sys.executable, [sys.executable, "-I", *argv[4:]])  # noqa: S606 - no shell
+    request_path, response_path = Path(argv[4]), Path(argv[5])
     response_path.write_text(json.dumps(_answer(request_path)))
     return 0
+
+
+def leave_network() -> bool:
+    """Move into a network namespace of our own, with no interface up; False where the kernel forbids it.
+
+    Root may do so as it is; others through a user namespace in which they keep their own ids.
+    """
+    if sys.platform != "linux":
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNET) == 0:
+        return True
+    uid, gid = os.getuid(), os.getgid()
+    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
+        return False
+    maps = {"setgroups": "deny", "uid_map": f"{uid} {uid} 1", "gid_map": f"{gid} {gid} 1"}
+    for name, text in maps.items():
+        with contextlib.suppress(OSError):
+            Path("/proc/self", name).write_text(text)
+    return True
 
 
 def die_with_parent() -> None:

@@ -73,6 +73,7 @@ def _converters(config: Config, report: Report) -> None:
     else:
         text = "not found: environments are made by venv and pip, which takes longer"
         report(Finding(SUBJECT, "uv", WARN, text, "pip install uv"))
+    report(_network())
     for name in environment.names():
         check = f"converter {name}"
         if environment.ready(name, config.cache_dir):
@@ -87,3 +88,13 @@ def _converters(config: Config, report: Report) -> None:
             report(Finding(SUBJECT, check, WARN, text, "run once without --offline to make it"))
         else:
             report(Finding(SUBJECT, check, OK, "made on first use"))
+
+
+def _network() -> Finding:
+    from farm_converters import sandbox
+
+    if sandbox.network_is_left():
+        return Finding(SUBJECT, "isolation", OK, "conversions run without a network")
+    text = "this kernel lets no process leave the network: conversions get a dead proxy address instead"
+    fix = "allow unprivileged user namespaces, or run farm in a container that has CAP_SYS_ADMIN"
+    return Finding(SUBJECT, "isolation", WARN, text, fix)
