@@ -31,7 +31,8 @@ class Request:
     ``calib``:
     samples for precisions that need calibration; ``calib_random``: so many random ones instead.
     ``exclude``: nodes
-    that stay in floats. ``builds``: engines built where the device builds them itself.
+    that stay in floats. ``builds``: engines built where the device builds them itself. ``targets``: exactly
+    these, whatever the profiles list; runtimes, precisions and threads then choose nothing.
     """
 
     models: tuple[Path, ...]
@@ -49,6 +50,7 @@ class Request:
     calib_random: int = 0
     exclude: tuple[str, ...] = ()
     builds: int = 1
+    targets: tuple[Target, ...] = ()
     seed: int = 0
     blocks: BlockPlan = field(default_factory=BlockPlan)
     measure: Measure = field(default_factory=Measure)
@@ -175,6 +177,8 @@ def _cell(
 
 def _targets(request: Request, profile: Profile) -> list[tuple[Target, str]]:
     """The profile's targets that the request selects, each once; and what it asks for in vain."""
+    if request.targets:
+        return [(target, "") for target in request.targets]
     precisions = request.precisions or DEFAULT_PRECISIONS
     runtimes = request.runtimes or unique([target.runtime for target in profile.targets])
     chosen: list[tuple[Target, str]] = []
