@@ -6,6 +6,7 @@ It carries the native timed loop of every architecture, or the reason why it has
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -35,7 +36,7 @@ class Packed:
 def build(directory: Path) -> Packed:
     """Pack this package into ``directory``; the same sources give the same bytes on every machine.
 
-    Raises InfrastructureError ``host.not-writable`` when the folder cannot be written.
+    Raises InfrastructureError ``host.not-writable`` or ``host.disk-full``.
     """
     data = archive()
     sha256 = hashlib.sha256(data).hexdigest()
@@ -45,6 +46,10 @@ def build(directory: Path) -> Packed:
         if not path.exists() or path.read_bytes() != data:
             _write(path, data)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InfrastructureError(
+                f"no space left in {directory}", code="host.disk-full", fix="free space on this machine"
+            ) from error
         raise InfrastructureError(
             f"cannot write the packed agent to {directory}: {error.strerror or error}",
             code="host.not-writable",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 
 from farm_agent.errors import FarmError, InfrastructureError, JobError, UsageError
 from farm_converters import children, sandbox
+from tests.support import need
 
 SCRIPT = """
 import os, signal, subprocess, sys, time
@@ -57,6 +59,19 @@ def loud(request, workdir):
 def big_file(request, workdir):
     with open(workdir / "big", "wb") as file:
         file.write(b"x" * 4_000_000)
+
+def many_files(request, workdir):
+    for number in range(400):
+        (workdir / str(number)).write_bytes(b"x" * 1_000_000)
+        time.sleep(0.02)
+
+def call_home(request, workdir):
+    import socket, urllib.request
+    try:
+        socket.create_connection(("127.0.0.1", int((workdir.parent / "port").read_text())), timeout=5).close()
+        return {"reached": True, "proxy": urllib.request.getproxies().get("https", "")}
+    except OSError as error:
+        return {"reached": False, "proxy": urllib.request.getproxies().get("https", "")}
 
 def hang(request, workdir):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -190,6 +205,23 @@ def test_endless_output_is_bounded(package: Path) -> None:
 def test_a_file_cannot_grow_without_bound(package: Path) -> None:
     failure(package, "big_file", file_bytes=1_000_000)
     assert (package.parent / "work" / "big").stat().st_size <= 1_000_000
+
+
+def test_all_files_together_cannot_grow_without_bound(package: Path) -> None:
+    error = failure(package, "many_files", folder_bytes=5_000_000)
+    assert error.code == "convert.too-much-disk"
+    assert len(list((package.parent / "work").glob("[0-9]*"))) < 400
+
+
+@pytest.mark.parametrize("network", [False, True])
+def test_nothing_outside_can_be_reached_unless_it_was_allowed(package: Path, network: bool) -> None:
+    """Not even this machine itself: the process has a network of its own, with nothing in it."""
+    need(sandbox.network_is_left(), "this kernel lets no process leave the network")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        (package.parent / "port").write_text(str(server.getsockname()[1]))
+        answer = run(package, "call_home", network=network)
+    assert answer["reached"] is network
+    assert (answer["proxy"] == sandbox.DEAD_PROXY) is not network
 
 
 def test_a_hang_is_stopped_with_all_its_children(package: Path) -> None:

@@ -1,0 +1,177 @@
+"""Environments as a user sees them: listed, repaired, removed, never under somebody who works in one."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from farm_agent.errors import FarmError, InfrastructureError
+from farm_converters import environment, managed
+from tests.converters import made
+
+NAME = "farm-tiny-package-of-nobody"
+HOLD = """
+import sys
+from pathlib import Path
+from farm_converters import environment
+environment.LISTS = Path(sys.argv[1])
+environment.prepare("tiny", Path(sys.argv[2]), lambda text: None)
+print("prepared", flush=True)
+sys.stdin.read()
+"""
+
+
+def wheel(folder: Path, code: str = "X = 1\n") -> Path:
+    """A wheel of one module ``farm_tiny``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "farm_tiny_package_of_nobody-1.0-py3-none-any.whl"
+    info = "farm_tiny_package_of_nobody-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("farm_tiny.py", code)
+        file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {NAME}\nVersion: 1.0\n")
+        file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr(
+            f"{info}/RECORD", f"farm_tiny.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
+        )
+    return path
+
+
+def write_list(folder: Path, path: Path, module: str = "farm_tiny") -> None:
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "tiny.txt").write_text(f"# A tiny thing. For tests.\n{NAME}==1.0 --hash=sha256:{sha256}\n")
+    (folder / "tiny.check").write_text(f"# what counts\n{module}\n")
+
+
+@pytest.fixture
+def lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One list of our own, whose wheel lies in a folder: nothing is downloaded."""
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    write_list(folder, wheel(tmp_path / "wheels"))
+    monkeypatch.setattr(environment, "LISTS", folder)
+    monkeypatch.setattr(environment, "_held", {})
+    monkeypatch.setenv("FARM_WHEELS", str(tmp_path / "wheels"))
+    return folder
+
+
+def only(cache: Path, name: str = "tiny") -> managed.Managed:
+    (found,) = (each for each in managed.survey(cache) if each.name == name)
+    return found
+
+
+def test_an_environment_is_listed_before_and_after_it_is_built(tmp_path: Path, lists: Path) -> None:
+    before = only(tmp_path)
+    assert (before.state, before.about, before.path) == (managed.ABSENT, "A tiny thing", None)
+    after = managed.sync("tiny", tmp_path, made.quiet)
+    assert after.state == managed.READY
+    assert after.path is not None
+    assert after.path.is_dir()
+    assert after.size_bytes > 1000
+    assert only(tmp_path, "onnx").state == managed.MET
+
+
+def test_what_cannot_be_imported_is_broken_and_not_kept(tmp_path: Path, lists: Path) -> None:
+    write_list(lists, wheel(tmp_path / "wheels", "import there_is_no_such_module\n"))
+    with pytest.raises(InfrastructureError) as caught:
+        managed.sync("tiny", tmp_path, made.quiet)
+    assert caught.value.code == "env.broken"
+    assert "there_is_no_such_module" in caught.value.message
+    assert only(tmp_path).state == managed.ABSENT
+
+
+def test_sync_repairs_what_was_damaged(tmp_path: Path, lists: Path) -> None:
+    built = managed.sync("tiny", tmp_path, made.quiet).path
+    assert built is not None
+    (module,) = built.glob("lib/python*/site-packages/farm_tiny.py")
+    module.unlink()
+    environment._held.clear()  # as in a process of its own
+    said: list[str] = []
+    assert managed.sync("tiny", tmp_path, said.append).state == managed.READY
+    assert module.is_file()
+    assert any("built anew" in text for text in said)
+
+
+def test_prune_takes_old_and_unfinished_ones_alone(tmp_path: Path, lists: Path) -> None:
+    managed.sync("tiny", tmp_path, made.quiet)
+    old = tmp_path / "environments" / "tiny-0123456789ab"
+    old.mkdir()
+    environment.marker(old).touch()
+    torn = tmp_path / "environments" / "other-0123456789ab"
+    torn.mkdir()
+    (tmp_path / "environments" / "of-somebody-else").mkdir()
+    chosen = managed.disposable(managed.survey(tmp_path), everything=False, unused_days=30.0)
+    assert {each.path for each in chosen} == {old, torn}
+    for each in chosen:
+        assert each.path is not None
+        managed.remove(each.path, made.quiet)
+    assert not old.exists()
+    assert only(tmp_path).state == managed.READY
+
+
+def test_one_that_nobody_used_for_long_goes(tmp_path: Path, lists: Path) -> None:
+    import os
+
+    path = managed.sync("tiny", tmp_path, made.quiet).path
+    assert path is not None
+    found = [managed.Managed("tiny", "", managed.READY, 1, path, unused_days=31.0)]
+    assert managed.disposable(found, everything=False, unused_days=30.0) == found
+    os.utime(environment.use_lock(path), (0, 0))
+    assert (only(tmp_path).unused_days or 0) > 10_000
+
+
+def test_one_in_use_by_another_process_stays(tmp_path: Path, lists: Path) -> None:
+    argv = [sys.executable, "-c", HOLD, str(lists), str(tmp_path)]
+    user = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert user.stdin is not None
+    assert user.stdout is not None
+    try:
+        assert user.stdout.readline() == b"prepared\n"
+        held = only(tmp_path)
+        assert held.path is not None
+        assert held.in_use
+        assert managed.disposable([held], everything=True, unused_days=0.0) == []
+        with pytest.raises(InfrastructureError) as caught:
+            managed.remove(held.path, made.quiet)
+        assert caught.value.code == "env.in-use"
+        assert environment.is_complete(held.path)
+    finally:
+        user.stdin.close()
+        user.wait(timeout=60)
+        user.stdout.close()
+    assert managed.remove(held.path, made.quiet) > 0
+    assert only(tmp_path).state == managed.ABSENT
+
+
+def test_pip_s_own_folders_of_wheels_serve_uv_too(
+    tmp_path: Path, lists: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second of two folders has it; the network is forbidden."""
+    monkeypatch.delenv("FARM_WHEELS")
+    monkeypatch.setenv("FARM_OFFLINE", "1")
+    (tmp_path / "none").mkdir()
+    monkeypatch.setenv("PIP_FIND_LINKS", f"{tmp_path / 'none'} {tmp_path / 'wheels'}")
+    assert managed.sync("tiny", tmp_path, made.quiet).state == managed.READY
+
+
+def test_wheels_for_a_site_without_network_are_enough_to_build(
+    tmp_path: Path, lists: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    assert managed.fetch_wheels(managed.select(["tiny"]), tmp_path / "taken", made.quiet) == 1
+    shutil.rmtree(tmp_path / "wheels")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("FARM_WHEELS", str(tmp_path / "taken"))
+    assert managed.sync("tiny", tmp_path, made.quiet).state == managed.READY
+
+
+def test_an_unknown_name_is_the_user_s_mistake() -> None:
+    with pytest.raises(FarmError) as caught:
+        managed.select(["nothing"])
+    assert caught.value.code == "env.no-such"
