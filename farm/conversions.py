@@ -10,12 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from farm import calibrations
 from farm.config import Config
 from farm.errors import FarmError, InfrastructureError
 from farm.hashing import inputs_sha256
 from farm.shapes import ShapeWish, refuse_unused, shapes_for
+from farm_agent import precisions
+from farm_converters.calibration import RANDOM, Calibration
 from farm_converters.model import Model
 from farm_converters.recipe import Artifact, Recipe
+
+COLUMNS = (
+    "format", "precision", "state", "bytes", "max error", "max value", "cosine", "proof", "calibration",
+    "seconds", "where", "path",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,8 @@ class Conversion:
     artifact: Artifact | None
     paths: tuple[Path, ...] = ()
     error: FarmError | None = None
+    calibration: Calibration | None = None
+    exclude: tuple[str, ...] = ()
 
     @property
     def state(self) -> str:
@@ -57,11 +67,21 @@ class Conversion:
         return "cached" if self.artifact.cached else "converted"
 
     @property
+    def proof_share(self) -> float | None:
+        """Share of what the precision promises that the runtime really does so, 0..1; None: it does not
+        tell."""
+        check = self.artifact.check if self.artifact else None
+        if check is None or check.proof is None:
+            return None
+        share = getattr(precisions, "share", None)
+        return share(self.precision, check.proof) if share else None
+
+    @property
     def row(self) -> tuple[str, ...]:
-        """format, precision, state, bytes, max error, largest reference value, seconds, where, path."""
+        """One text per entry of COLUMNS."""
         if self.artifact is None:
             code = self.error.code if self.error else ""
-            return (self.format, self.precision, self.state, "-", "-", "-", "-", "-", code)
+            return (self.format, self.precision, self.state, *["-"] * (len(COLUMNS) - 4), code)
         check = self.artifact.check
         return (
             self.format,
@@ -70,6 +90,9 @@ class Conversion:
             str(self.artifact.size_bytes),
             f"{check.max_abs_error:.3g}" if check else "-",
             f"{check.max_reference:.3g}" if check else "-",
+            f"{check.cosine:.5f}" if check else "-",
+            "-" if self.proof_share is None else f"{self.proof_share:.0%}",
+            _calibration_text(self.calibration),
             f"{self.artifact.seconds:.1f}",
             self.artifact.where,
             str(self.paths[0]),
@@ -81,6 +104,15 @@ class Conversion:
         from farm_agent import codec
 
         document: dict[str, Any] = {"format": self.format, "precision": self.precision, "state": self.state}
+        document["exclude"] = list(self.exclude)
+        if self.calibration is not None:
+            used = self.calibration
+            document["calibration"] = {
+                "kind": used.kind,
+                "count": used.count,
+                "name": used.name,
+                "sha256": used.sha256,
+            }
         if self.error is not None:
             error = self.error
             document["error"] = {
@@ -99,6 +131,7 @@ class Conversion:
                 "where": artifact.where,
                 "artifact": codec.encode(artifact.spec),
                 "check": codec.encode(artifact.check),
+                "precision_share": self.proof_share,
                 "toolchain": dict(artifact.toolchain),
                 "caveats": list(artifact.caveats),
             }
@@ -118,16 +151,24 @@ def convert_all(wish: Wish, config: Config, say: Callable[[str], None]) -> list[
     refuse_unused(wish.shapes, {model.name: names})
     shapes = resolve_shapes(model, shapes_for(wish.shapes, model.name, names), wish.batch)
     sha256 = inputs_sha256(wish.inputs)
+    samples = calibrations.of_wishes(
+        wish.calib, wish.calib_random, wish.preprocess, seed=wish.seed, cache_dir=config.cache_dir
+    )
     done: list[Conversion] = []
     for precision in wish.precisions:
         for name in wish.formats:
-            recipe = Recipe(name, precision, shapes, wish.seed, wish.inputs, sha256)
-            done.append(_convert(model, recipe, wish, config, say))
+            recipe = Recipe(name, precision, shapes, wish.seed, wish.inputs, sha256, exclude=wish.exclude)
+            done.append(_convert(model, recipe, wish, samples, config, say))
     return done
 
 
 def _convert(
-    model: Model, recipe: Recipe, wish: Wish, config: Config, say: Callable[[str], None]
+    model: Model,
+    recipe: Recipe,
+    wish: Wish,
+    samples: calibrations.Calibrations,
+    config: Config,
+    say: Callable[[str], None],
 ) -> Conversion:
     from farm_converters.convert import convert
 
@@ -135,13 +176,22 @@ def _convert(
         say(f"{recipe.format} {recipe.precision}: {text}")
 
     try:
+        recipe = samples.applied(recipe, model)
         artifact = convert(model, recipe, config.cache_dir, report=report, timeout_s=wish.timeout_s)
         paths = artifact.paths
         if wish.out is not None:
             paths = _copy(artifact, wish.out / f"{model.name}-{recipe.format}-{recipe.precision}")
     except FarmError as error:
         return Conversion(recipe.format, recipe.precision, None, error=error)
-    return Conversion(recipe.format, recipe.precision, artifact, paths)
+    return Conversion(
+        recipe.format, recipe.precision, artifact, paths, None, recipe.calibration, recipe.exclude
+    )
+
+
+def _calibration_text(calibration: Calibration | None) -> str:
+    if calibration is None:
+        return "-"
+    return f"{calibration.count} {'RANDOM' if calibration.kind == RANDOM else 'samples'}"
 
 
 def _copy(artifact: Artifact, folder: Path) -> tuple[Path, ...]:

@@ -35,6 +35,7 @@ def make(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     graph.fix_inputs(model, request["shapes"])
     for part in graph.graphs(model):
         graph.sort(part)
+    graph.name_nodes(model)
     graph.set_versions(model)
     model = graph.infer(model)
     found = graph.operators(model)

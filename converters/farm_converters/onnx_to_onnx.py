@@ -1,12 +1,21 @@
-"""ONNX to ONNX: shapes fixed, simplified, self-contained; optionally computing in float16."""
+"""ONNX to ONNX: shapes fixed, simplified, self-contained; optionally in float16, 8 or 4 bits."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from farm_agent import precisions
 from farm_agent.errors import JobError
-from farm_converters import graph
+from farm_converters import (
+    exclude,
+    graph,
+    quantise_onnx,
+    quantise_onnx_dynamic,
+    quantise_onnx_weights,
+    quantised,
+)
 from farm_converters.simplify import slim
 
 WHERE = "host"
@@ -15,32 +24,45 @@ RUNTIME = "onnxruntime"
 # "slim" folds constants and drops dead nodes; "plain" only fixes shapes, for models that slim breaks;
 # "free" leaves sizes open, for models with a branch that does not fit them;
 # "mixed" keeps in float32 what float16 cannot hold: normalisation, (de)quantisation, control flow
-RUNGS = {"fp32": ("slim", "plain", "free"), "fp16": ("slim", "plain", "mixed")}
+RUNGS = {
+    "fp32": ("slim", "plain", "free"),
+    "fp16": ("slim", "plain", "mixed"),
+    # "weighted" quantises nothing but convolutions and matrix products; "prepared" starts from what ONNX
+    # Runtime's own preparation gives
+    "int8": ("slim", "weighted", "prepared", "plain"),
+    "int8-dynamic": ("slim", "plain"),
+    "int8-weights": ("slim", "plain"),
+    "int4-weights": ("slim", "plain"),
+}
 MIXED = [
     "BatchNormalization", "InstanceNormalization", "LayerNormalization", "ReduceMean", "ReduceSum", "Pow",
     "Sqrt", "Exp", "Log", "Softmax", "LogSoftmax", "QuantizeLinear", "DequantizeLinear", "If", "Loop", "Scan",
     "LSTM", "GRU", "RNN",
 ]  # fmt: skip
 
+QUANTISED = frozenset(
+    ["QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger"]
+)
+
 
 def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
-    """Write model.onnx into ``workdir``. Raises JobError convert.unsupported, convert.too-large."""
+    """Write model.onnx into ``workdir``. Raises JobError convert.unsupported, convert.too-large,
+    convert.nothing-to-quantise, convert.exclude-unknown, convert.option, convert.calibration-fails."""
     import onnx
 
-    model = onnx.load(request["model"])
-    if request["rung"] == "slim":
-        model = slim(model)
-    caveats = []
-    if request["rung"] == "free":
-        graph.free_inputs(model)
-        caveats.append("sizes are left open in the file: with fixed ones ONNX Runtime does not load it")
-    if request["precision"] == "fp16":
-        model = to_float16(model, mixed=request["rung"] == "mixed")
-    elif graph.uses_float16(model):
-        caveats.append("the source itself computes in float16; it is kept so")
+    source = onnx.load(request["model"])
+    names = exclude.select(source, request["exclude"])
+    model = _prepared(request, workdir)
+    names = exclude.surviving(source, model, names)
+    model, caveats = _reduced(request, model, names, workdir)
+    if names:
+        caveats.append(f"{len(names)} nodes stay in floats as asked")
     graph.clean(model)
     graph.set_versions(model)
-    model = graph.infer(model)
+    if precisions.of(request["precision"]).quantised:
+        del model.graph.value_info[:]  # in a small network it would weigh more than the weights
+    else:
+        model = graph.infer(model)
     folder = workdir / "out"
     folder.mkdir()
     graph.save(model, folder / "model.onnx")
@@ -52,8 +74,70 @@ def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     }
 
 
-def to_float16(model: Any, *, mixed: bool) -> Any:  # noqa: ANN401 - ModelProto
-    """Weights and arithmetic in float16, inputs and outputs as they were."""
+def _prepared(request: dict[str, Any], workdir: Path) -> Any:  # noqa: ANN401 - ModelProto
+    """What the rung starts from, read anew."""
+    import onnx
+
+    rung = request["rung"]
+    if rung == "prepared":
+        return quantise_onnx.pre_processed(Path(request["model"]), workdir)
+    model = onnx.load(request["model"])
+    if rung == "free":
+        graph.free_inputs(model)
+    return graph.infer(slim(model)) if rung in ("slim", "weighted") else model
+
+
+def _reduced(
+    request: dict[str, Any],
+    model: Any,  # noqa: ANN401 - ModelProto
+    names: list[str],
+    workdir: Path,
+) -> tuple[Any, list[str]]:
+    """The model at the precision asked, and what is worth knowing of it."""
+    precision = request["precision"]
+    if precision == "fp16":
+        return to_float16(model, mixed=request["rung"] == "mixed", keep=names), []
+    if precision == "fp32":
+        return model, _caveats(request, model)
+    if graph.operators(model) & QUANTISED:
+        return model, ["the source is quantised already; it is kept as it is"]
+    _refuse_float16(model)
+    if precision == "int8":
+        style = quantise_onnx.Style.of(request["options"], only_weighted=request["rung"] == "weighted")
+        inputs = [item["name"] for item in request["inputs"]]
+        calibration = Path(request["calibration"])
+        model = quantise_onnx.quantise(model, calibration, inputs, style, exclude=names, workdir=workdir)
+    elif precision == "int8-dynamic":
+        model = quantise_onnx_dynamic.quantise(model, exclude=names, workdir=workdir)
+    else:
+        bits = 8 if precision == "int8-weights" else 4
+        model = quantise_onnx_weights.quantise(model, bits, exclude=names)
+        return model, quantised.stored_caveats(model, bits)
+    share = quantised.share_of(model)
+    quantised.refuse_none(share)
+    return model, [share.operators_text]
+
+
+def _caveats(request: dict[str, Any], model: Any) -> list[str]:  # noqa: ANN401 - ModelProto
+    found = []
+    if request["rung"] == "free":
+        found.append("sizes are left open in the file: with fixed ones ONNX Runtime does not load it")
+    if graph.uses_float16(model):
+        found.append("the source itself computes in float16; it is kept so")
+    return found
+
+
+def _refuse_float16(model: Any) -> None:  # noqa: ANN401 - ModelProto
+    if graph.uses_float16(model):
+        raise JobError(
+            "the source computes in float16, which the quantisers do not read",
+            code="convert.unsupported",
+            fix="export the network in float32, then quantise it",
+        )
+
+
+def to_float16(model: Any, *, mixed: bool, keep: Sequence[str] = ()) -> Any:  # noqa: ANN401 - ModelProto
+    """Weights and arithmetic in float16 but for the nodes ``keep``; inputs and outputs as they were."""
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
     from farm_converters import external
@@ -67,4 +151,6 @@ def to_float16(model: Any, *, mixed: bool) -> Any:  # noqa: ANN401 - ModelProto
             fix="ask for fp32: the model runs as it is",
         )
     blocked = [*DEFAULT_OP_BLOCK_LIST, *MIXED] if mixed else None
-    return convert_float_to_float16(model, keep_io_types=True, op_block_list=blocked)
+    return convert_float_to_float16(
+        model, keep_io_types=True, op_block_list=blocked, node_block_list=list(keep) or None
+    )

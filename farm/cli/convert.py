@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from farm.cli.calib_options import calib_options
 from farm.cli.duration import Duration
 from farm.cli.output import print_error, print_json, print_table, say
 from farm.cli.shapes_option import shape_option
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         "farm convert model.onnx",
         "farm convert model.onnx --to tflite,openvino --precision fp32,fp16 --out converted",
         "farm convert model.onnx --batch 1 --inputs samples.npz",
+        "farm convert model.onnx --to onnx --precision int8 --calib samples.npz",
     )
     + "\n\nExit codes: 0 all converted, 2 usage, 3 some formats failed (the others are kept).",
 )
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 @shape_option
 @click.option("--batch", type=click.IntRange(min=1), help="Size of every free leading dimension.")
 @click.option("--inputs", type=click.Path(path_type=Path), help="Inputs for the check: .npz by input name.")
+@calib_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the generated inputs.")
 @click.option("--out", type=click.Path(path_type=Path), help="Copy the artifacts into this folder.")
 @click.option("--timeout", type=Duration(), default="5m", show_default=True, help="Limit of one conversion.")
@@ -51,6 +54,10 @@ def command(
     shapes: tuple[ShapeWish, ...],
     batch: int | None,
     inputs: Path | None,
+    calib: Path | None,
+    calib_random: int | None,
+    preprocess: str,
+    exclude: tuple[str, ...],
     seed: int,
     out: Path | None,
     timeout: float,
@@ -69,6 +76,10 @@ def command(
         shapes=shapes,
         batch=batch,
         inputs=inputs,
+        calib=calib,
+        calib_random=calib_random or 0,
+        preprocess=preprocess,
+        exclude=exclude,
         seed=seed,
         out=out,
         timeout_s=timeout,
@@ -84,13 +95,24 @@ def command(
 
 
 def _print(model: Path, done: Sequence[Conversion]) -> None:
-    columns = ("format", "precision", "state", "bytes", "max error", "max value", "seconds", "where", "path")
-    align = dict.fromkeys(("bytes", "max error", "max value", "seconds"), "right")
-    print_table(columns, [conversion.row for conversion in done], title=model.stem, align=align)
+    from farm.conversions import COLUMNS
+
+    rows = [conversion.row for conversion in done]
+    told = [index for index, name in enumerate(COLUMNS) if name != "calibration" or _any(rows, index)]
+    align = dict.fromkeys(("bytes", "max error", "max value", "cosine", "proof", "seconds"), "right")
+    columns = [COLUMNS[index] for index in told]
+    print_table(columns, [[row[index] for index in told] for row in rows], title=model.stem, align=align)
+    for conversion in done:
+        for caveat in conversion.artifact.caveats if conversion.artifact else ():
+            say(f"{conversion.format} {conversion.precision}: {caveat}")
     for conversion in done:
         if conversion.error is not None:
             say(f"{conversion.format} {conversion.precision}:")
             print_error(conversion.error)
+
+
+def _any(rows: Sequence[Sequence[str]], index: int) -> bool:
+    return any(row[index] != "-" for row in rows)
 
 
 def _exit_code(done: Sequence[Conversion]) -> int:

@@ -16,6 +16,7 @@ import farm.cli
 
 HELPERS = frozenset(
     {
+        "calib_options",
         "crash",
         "duration",
         "lazy",

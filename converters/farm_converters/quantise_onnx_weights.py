@@ -1,0 +1,215 @@
+"""Inside the sandbox: ONNX with its weights stored in 8 or 4 bits and computing in floats.
+
+Standard operators only. Weights of matrix products, convolutions and recurrent cells go through
+DequantizeLinear; ONNX Runtime turns those of matrix products into kernels that read the small weights
+(MatMulNBits), and widens the others at every inference. Of an embedding table only the rows that are looked
+up are widened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from farm_converters import graph
+from farm_converters.quantise_onnx import lifted
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+LEAST_ELEMENTS = 64  # below it, the scales take more room than is won
+BLOCK = 32  # weights that share a scale in 4 bits
+LEAST_BLOCK = 16
+OPSETS = {8: 13, 4: 21}  # of DequantizeLinear per axis, and by blocks with int4
+
+
+@dataclass(frozen=True)
+class Use:
+    """A node's constant weights: input ``index``, the axis of output channels, the axis that is summed."""
+
+    node: Any
+    index: int
+    channel: int
+    summed: int
+
+    @property
+    def name(self) -> str:
+        """The constant's name."""
+        return str(self.node.input[self.index])
+
+
+# per operator type: (input, axis of output channels, axis summed over); negative axes from the end
+LAYOUTS = {
+    "Conv": ((1, 0, 1),),
+    "ConvTranspose": ((1, 1, 0),),
+    "MatMul": ((1, -1, -2),),
+    "Gemm": ((1, 1, 0),),
+    "Attention": ((1, 1, 0),),
+    "LSTM": ((1, 1, 2), (2, 1, 2)),
+    "GRU": ((1, 1, 2), (2, 1, 2)),
+    "RNN": ((1, 1, 2), (2, 1, 2)),
+}
+
+
+def quantise(model: Any, bits: int, *, exclude: Sequence[str]) -> Any:  # noqa: ANN401 - ModelProto
+    """``model`` changed in place, or a lifted copy. Raises JobError convert.unsupported."""
+    model = lifted(model, OPSETS[bits])
+    _graph(model.graph, bits, frozenset(exclude))
+    return model
+
+
+@dataclass
+class _Changes:
+    """What becomes of a graph: constants replaced by others, nodes by others, nodes put in front."""
+
+    constants: dict[str, list[Any]] = field(default_factory=dict)
+    nodes: dict[int, list[Any]] = field(default_factory=dict)
+    front: list[Any] = field(default_factory=list)
+
+    def apply(self, part: Any) -> None:  # noqa: ANN401 - GraphProto
+        nodes = [new for node in part.node for new in self.nodes.get(id(node), [node])]
+        tensors = [new for old in part.initializer for new in self.constants.get(old.name, [old])]
+        for field_, items in ((part.node, [*self.front, *nodes]), (part.initializer, tensors)):
+            copies = [type(item).FromString(item.SerializeToString()) for item in items]
+            del field_[:]
+            field_.extend(copies)
+
+
+def _graph(part: Any, bits: int, exclude: frozenset[str]) -> None:  # noqa: ANN401 - GraphProto
+    import numpy as np
+    from onnx import numpy_helper
+
+    users = _users(part)
+    changes = _Changes()
+    for tensor in part.initializer:
+        name, nodes = tensor.name, users.get(tensor.name, [])
+        if tensor.data_type != graph.FLOAT or not nodes:
+            continue
+        if any(node is None or node.name in exclude for node in nodes):
+            continue
+        array = np.asarray(numpy_helper.to_array(tensor))
+        if array.size < LEAST_ELEMENTS or array.ndim < 2 or not np.isfinite(array).all():
+            continue
+        uses = [use for node in nodes for use in _uses(node, name, array.ndim)]
+        if len(uses) == len(nodes) and len({(use.channel, use.summed) for use in uses}) == 1:
+            if uses[0].node.op_type == "Gemm" and len(uses) == 1:
+                array, uses = _upright(uses[0], array), [Use(uses[0].node, 1, 1, 0)]
+            _stored(changes, name, array, uses[0], bits)
+        elif array.ndim == 2 and all(_looks_up(node, name) for node in nodes):
+            _tabled(changes, name, array, nodes)
+    changes.apply(part)
+
+
+def _users(part: Any) -> dict[str, list[Any]]:  # noqa: ANN401 - GraphProto
+    """Nodes that read a name as an input; None among them where it leaves the graph another way."""
+    users: dict[str, list[Any]] = {}
+    for node in part.node:
+        direct = {name for name in node.input if name}
+        for name in direct:
+            users.setdefault(name, []).append(node)
+        for name in graph.reads(node) - direct:
+            users.setdefault(name, []).append(None)
+    for value in part.output:
+        users.setdefault(value.name, []).append(None)
+    return users
+
+
+def _uses(node: Any, name: str, rank: int) -> Iterator[Use]:  # noqa: ANN401 - NodeProto
+    if list(node.input).count(name) != 1:
+        return
+    for index, channel, summed in LAYOUTS.get(node.op_type, ()):
+        if index < len(node.input) and node.input[index] == name:
+            swap = node.op_type == "Gemm" and _attribute(node, "transB", 0) == 1
+            axes = (summed, channel) if swap else (channel, summed)
+            yield Use(node, index, axes[0] % rank, axes[1] % rank)
+
+
+def _upright(use: Use, array: Array) -> Array:
+    """Gemm's weights as [summed, channel], the order that the runtime's small kernels read."""
+    for attribute in use.node.attribute:
+        if attribute.name == "transB" and attribute.i == 1:
+            attribute.i = 0
+            return array.T.copy()
+    return array
+
+
+def _stored(changes: _Changes, name: str, array: Array, use: Use, bits: int) -> None:
+    """Replace the constant by small integers and scales; a DequantizeLinear gives ``name`` again."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    if bits == 4 and array.shape[use.summed] >= LEAST_BLOCK:
+        values, scales = in_blocks(array, use.summed)
+        small = helper.make_tensor(f"{name}_int4", TensorProto.INT4, array.shape, values.ravel().tolist())
+        where = {"axis": use.summed, "block_size": BLOCK}
+    else:
+        values, scales = per_channel(array, use.channel)
+        small = numpy_helper.from_array(values, f"{name}_int8")
+        where = {"axis": use.channel}
+    changes.constants[name] = [small, numpy_helper.from_array(scales, f"{name}_scale")]
+    inputs = [small.name, f"{name}_scale"]
+    changes.front.append(helper.make_node("DequantizeLinear", inputs, [name], f"{name}_dequantize", **where))
+
+
+def per_channel(array: Array, channel: int) -> tuple[Array, Array]:
+    """int8 values of ``array``'s shape and a float32 scale per index of ``channel``."""
+    import numpy as np
+
+    others = tuple(axis for axis in range(array.ndim) if axis != channel)
+    scales = np.abs(array).max(axis=others, keepdims=True) / np.float32(127)
+    scales = np.where(scales == 0, np.float32(1), scales).astype(np.float32)
+    values = np.clip(np.rint(array / scales), -127, 127).astype(np.int8)
+    return values, scales.reshape(-1)
+
+
+def in_blocks(array: Array, summed: int) -> tuple[Array, Array]:
+    """Values from -8 to 7 of ``array``'s shape, and a scale per BLOCK neighbours along ``summed``.
+
+    The value of largest magnitude becomes -8, so that all 16 levels are used.
+    """
+    import numpy as np
+
+    moved = np.moveaxis(array, summed, -1)
+    size = moved.shape[-1]
+    padded = np.pad(moved, [(0, 0)] * (moved.ndim - 1) + [(0, -size % BLOCK)])
+    blocks = padded.reshape(*moved.shape[:-1], -1, BLOCK)
+    peak = np.take_along_axis(blocks, np.abs(blocks).argmax(-1)[..., None], -1)[..., 0]
+    scales = np.where(peak == 0, np.float32(1), peak / np.float32(-8)).astype(np.float32)
+    values = np.clip(np.rint(blocks / scales[..., None]), -8, 7).astype(np.int8)
+    flat = values.reshape(*moved.shape[:-1], -1)[..., :size]
+    return np.moveaxis(flat, -1, summed), np.moveaxis(scales, -1, summed)
+
+
+def _looks_up(node: Any, name: str) -> bool:  # noqa: ANN401 - NodeProto
+    return (
+        node.op_type == "Gather"
+        and node.input[0] == name
+        and node.input[1] != name
+        and _attribute(node, "axis", 0) == 0
+    )
+
+
+def _tabled(changes: _Changes, name: str, array: Array, nodes: Sequence[Any]) -> None:
+    """A table's rows in int8, each with its own scale: looked up first, widened afterwards."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    values, scales = per_channel(array, 0)
+    small, scale = f"{name}_int8", f"{name}_scale"
+    changes.constants[name] = [
+        numpy_helper.from_array(values, small),
+        numpy_helper.from_array(scales[:, None], scale),
+    ]
+    for node in nodes:
+        ids, row = node.input[1], f"{node.output[0]}_row"
+        changes.nodes[id(node)] = [
+            helper.make_node("Gather", [small, ids], [row], f"{node.name}_row"),
+            helper.make_node("Gather", [scale, ids], [f"{row}_scale"], f"{node.name}_scale"),
+            helper.make_node("Cast", [row], [f"{row}_wide"], f"{node.name}_wide", to=TensorProto.FLOAT),
+            helper.make_node("Mul", [f"{row}_wide", f"{row}_scale"], [node.output[0]], node.name),
+        ]
+
+
+def _attribute(node: Any, name: str, default: int) -> int:  # noqa: ANN401 - NodeProto
+    return next((int(entry.i) for entry in node.attribute if entry.name == name), default)
