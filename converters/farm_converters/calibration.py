@@ -51,6 +51,53 @@ def random(
     return write(arrays, RANDOM, folder, name=f"random, seed {seed}")
 
 
+def from_data(
+    path: Path,
+    model: Model,
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    folder: Path,
+    limit: int = 200,
+    preprocess: str = "",
+) -> Calibration:
+    """Samples of an .npz, a folder or a .csv, as ``--data`` reads them (labels are ignored).
+
+    At most ``limit`` samples: the first of a shuffle with a fixed seed. A model whose batch is B takes B of
+    them at a time; what does not fill a batch is left out. Raises UsageError calib.*: .missing, .kind,
+    .unreadable, .too-large, .names, .count, .empty, .mixed, .shape, .dtype, .layout, .values, .preprocess,
+    .not-finite, .pillow; and data.preprocess for a name that there is not.
+    """
+    from farm_converters import prepared, readers
+    from farm_converters.readers.asked import CALIBRATION
+
+    if limit < 1:
+        raise UsageError(
+            "calibration needs at least one sample", code="calib.count", fix="give a limit above 0"
+        )
+    asked = readers.Asked(model, shapes, preprocess, labels=False, family=CALIBRATION)
+    samples = readers.open_samples(path, asked)
+    made = prepared.prepare(samples, asked, limit=limit)
+    batch = made.batch
+    if len(made.chosen) < batch <= made.total:
+        made = prepared.prepare(samples, asked, limit=batch)
+    count = len(made.chosen) // batch
+    if not count:
+        raise UsageError(
+            f"{path}: {len(made.chosen)} samples do not fill a batch of {batch}",
+            code="calib.count",
+            fix=f"give at least {batch} samples, or a smaller batch",
+        )
+    arrays = {}
+    for number, (item, column) in enumerate(zip(model.inputs, made.columns, strict=True)):
+        arrays[f"in.{number}"] = column[: count * batch].reshape(count, *shapes[item.name])
+    how = f", {preprocess}" if preprocess else ""
+    part = f"{count * batch} of {made.total}, shuffled with seed {prepared.SEED}" * (
+        count * batch < made.total
+    )
+    place, _ = readers.located(path)
+    return write(arrays, DATA, folder, name=f"{place.name}: {part or made.total}{how}")
+
+
 def write(arrays: Mapping[str, object], kind: str, folder: Path, *, name: str) -> Calibration:
     """Pack ``in.I`` arrays (checked by the caller) into ``folder``/<hash>.npz."""
     import os
