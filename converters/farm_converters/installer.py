@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from farm_agent.errors import InfrastructureError
-from farm_converters import children
+from farm_converters import children, wheels
 
 TIMEOUT_S = 1800.0
 TAIL_LINES = 12
@@ -57,6 +57,7 @@ class Installer:
         """Install a whole, hash-locked list."""
         # The versions are pinned: pip would refuse what declares an upper bound on Python, uv does not
         declared = [] if self._uv else ["--ignore-requires-python"]
+        listed = wheels.with_local_builds(listed, folder / "farm-list.txt", wheels.folders())
         self._run([*self._installer(folder), *declared, "--no-deps", "--require-hashes", "-r", str(listed)])
 
     def install_loosely(self, folder: Path, listed: Path) -> None:
@@ -73,7 +74,7 @@ class Installer:
 
     def _installer(self, folder: Path) -> list[str]:
         python = str(folder / "bin" / "python")
-        wheels = os.environ.get("FARM_WHEELS", "")
+        only = os.environ.get("FARM_WHEELS", "")
         argv = (
             [self._uv, "pip", "install", "--python", python]
             if self._uv
@@ -81,8 +82,8 @@ class Installer:
         )
         if self._uv:  # pip reads the variable by itself
             argv += [f"--find-links={place}" for place in os.environ.get("PIP_FIND_LINKS", "").split()]
-        if wheels:
-            argv += ["--no-index", "--find-links", wheels]
+        if only:
+            argv += ["--no-index", "--find-links", only]
         elif is_offline():
             argv += ["--offline"] if self._uv else ["--no-index"]
         return argv
