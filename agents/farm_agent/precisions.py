@@ -1,4 +1,4 @@
-"""The words for a precision that can be asked for, what each promises, and whether a proof keeps the promise."""
+"""The words for a precision that can be asked for, what each promises, and whether a proof keeps it."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def refusal(asked: str, proof: Optional[PrecisionProof]) -> str:
     """
     if asked == "fp32" or share(asked, proof) != 0.0 or proof is None:
         return ""
-    if asked == "fp16" and not proof.weights:
-        return ""  # nobody knows how it is stored
+    if asked == "fp16" and (not proof.weights or any(_WIDTHS.get(name, 4) <= 2 for name in proof.weights)):
+        return ""  # nobody knows how it is stored; or smaller still, since the model itself is quantised
     promise = of(asked)
     if promise.computes and asked != "fp16":
         return f"none of its operators computes in {promise.computes[0]} ({counts(computing(proof))})"

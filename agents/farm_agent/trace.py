@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Set
+from typing import Any, Iterator, List, Mapping, Optional, Set
 
 from farm_agent.wire import PrecisionProof
 
@@ -25,6 +25,10 @@ PRECISIONS = {
     "uint8": "int8",
     "i8": "int8",
     "u8": "int8",
+    "int4": "int4",
+    "uint4": "int4",
+    "i4": "int4",
+    "u4": "int4",
 }
 # They change a tensor's type or only move it: not what the network computes in.
 MOVERS = frozenset(
@@ -53,6 +57,37 @@ MOVERS = frozenset(
         "Constant",
     ]
 )
+# They carry weights: convolutions and recurrent cells always do,
+WEIGHTED = frozenset(
+    [
+        "Conv",
+        "FusedConv",
+        "NhwcFusedConv",
+        "ConvTranspose",
+        "ConvInteger",
+        "QLinearConv",
+        "QLinearConvTranspose",
+        "NhwcConv",
+        "Gemm",
+        "FusedGemm",
+        "QGemm",
+        "MatMulInteger",
+        "MatMulIntegerToFloat",
+        "MatMulIntegerToFloatFusion",
+        "DynamicQuantizeMatMul",
+        "MatMulNBits",
+        "Attention",
+        "QAttention",
+        "LSTM",
+        "DynamicQuantizeLSTM",
+        "GRU",
+        "RNN",
+    ]
+)
+# matrix products only where one side is constant: the number of inputs when both are computed.
+PRODUCTS = {"MatMul": 2, "FusedMatMul": 2, "QLinearMatMul": 8, "TransposeMatMul": 2}
+# Scales and zero points of a product of two computed tensors hold at most this.
+PRODUCT_CONSTANTS_BYTES = 24
 
 
 def precision_of(dtype: str) -> str:
@@ -60,8 +95,11 @@ def precision_of(dtype: str) -> str:
     return PRECISIONS.get(dtype.lower(), "other")
 
 
-def ort_precisions(path: Path) -> Optional[PrecisionProof]:
-    """Count the kernels of a profile by the type they compute in; None when it cannot be read."""
+def ort_precisions(path: Path, nbits: str = "") -> Optional[PrecisionProof]:
+    """Count the kernels of a profile by the type they compute in; None when it cannot be read.
+
+    ``nbits``: what block-quantised products multiply in; "": the type of their input.
+    """
     if path.stat().st_size > PROFILE_LIMIT_BYTES:
         return None
     try:
@@ -70,6 +108,7 @@ def ort_precisions(path: Path) -> Optional[PrecisionProof]:
         return None
     counts: Counter[str] = Counter()
     moved: Counter[str] = Counter()
+    weighted: Counter[str] = Counter()
     seen: Set[str] = set()
     for event in events if isinstance(events, list) else ():
         name, args = str(event.get("name", "")), event.get("args")
@@ -78,23 +117,58 @@ def ort_precisions(path: Path) -> Optional[PrecisionProof]:
         key = f"{name}/{args.get('node_index')}"
         if key not in seen:
             seen.add(key)
-            (moved if args.get("op_name") in MOVERS else counts)[_kernel(args)] += 1
-    return summarise(counts, moved, "ONNX Runtime profile: tensor types of every kernel that ran")
+            precision = _kernel(args, nbits)
+            (moved if args.get("op_name") in MOVERS else counts)[precision] += 1
+            if carries_weights(args):
+                weighted[precision] += 1
+    source = "ONNX Runtime profile: tensor types of every kernel that ran"
+    return summarise(counts, moved, source, weighted)
 
 
-def summarise(computing: Dict[str, int], moving: Dict[str, int], source: str) -> Optional[PrecisionProof]:
+def carries_weights(args: Mapping[str, Any]) -> bool:
+    """Whether a kernel of a profile has constant weights.
+
+    Weights that the runtime packed at load time are no input of the kernel any more; those that it did not
+    pack are counted in ``parameter_size``.
+    """
+    op = str(args.get("op_name", ""))
+    if op not in PRODUCTS:
+        return op in WEIGHTED
+    try:
+        constant_bytes = int(args.get("parameter_size", 0))
+    except (TypeError, ValueError):
+        constant_bytes = 0
+    limit = PRODUCT_CONSTANTS_BYTES if op == "QLinearMatMul" else 0
+    return len(_types(args.get("input_type_shape"))) < PRODUCTS[op] or constant_bytes > limit
+
+
+def summarise(
+    computing: Mapping[str, int],
+    moving: Mapping[str, int],
+    source: str,
+    weighted: Optional[Mapping[str, int]] = None,
+    weights: Optional[Mapping[str, int]] = None,
+) -> Optional[PrecisionProof]:
     """``executed``: the most frequent real precision among computing operators, else among all."""
     operators = Counter(computing) + Counter(moving)
     for counts in (computing, operators):
         real = {name: count for name, count in counts.items() if name != "other"}
         if real:
-            return PrecisionProof(max(sorted(real), key=lambda name: real[name]), dict(operators), source)
-    return PrecisionProof("other", dict(operators), source) if operators else None
+            executed = max(sorted(real), key=lambda name: real[name])
+            return PrecisionProof(
+                executed, dict(operators), source, dict(weighted or {}), dict(weights or {})
+            )
+    if not operators:
+        return None
+    return PrecisionProof("other", dict(operators), source, dict(weighted or {}), dict(weights or {}))
 
 
-def _kernel(args: Dict[str, Any]) -> str:
+def _kernel(args: Mapping[str, Any], nbits: str) -> str:
     """Integer kernels read 8-bit tensors; any other computes in what it writes."""
     op = str(args.get("op_name", ""))
+    if op == "MatMulNBits":  # its packed weights are bytes to the profile, whatever it multiplies in
+        written = [precision_of(name) for name in _types(args.get("output_type_shape"))]
+        return nbits or (written[0] if written else "other")
     read = [precision_of(name) for name in _types(args.get("input_type_shape"))]
     written = [precision_of(name) for name in _types(args.get("output_type_shape"))]
     if "int8" in read and op not in MOVERS:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-from farm_agent import faults
+from farm_agent import faults, onnx_file, onnx_weights
 from farm_agent.errors import JobError
 from farm_agent.runtimes import Probe, match_all, threads_of
 from farm_agent.trace import ort_precisions
@@ -137,14 +138,26 @@ class Session:
         return self._create(settings)
 
     def proof(self) -> Optional[PrecisionProof]:
-        """One profiled run in a session of its own; the profile names every kernel's tensor types."""
+        """One profiled run in a session of its own; the profile names every kernel's tensor types.
+
+        In which types the weights are stored is read from the file itself.
+        """
+        weights, eight_bits = self._stored()
         with tempfile.TemporaryDirectory(prefix="farm-") as folder:
             session = self.profiled(str(Path(folder) / "profile"))
             try:
                 session.run(None, self._feed)
             finally:
                 path = session.end_profiling()
-            return ort_precisions(Path(path))
+            found = ort_precisions(Path(path), "int8" if eight_bits else "")
+        return None if found is None else replace(found, weights=weights)
+
+    def _stored(self) -> Tuple[Dict[str, int], bool]:
+        """Nothing where the file is none that we can read (ORT's own format)."""
+        try:
+            return onnx_weights.stored(Path(self._path))
+        except (onnx_file.Malformed, OSError, ValueError):
+            return {}, False
 
     def close(self) -> None:
         self._call = None

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-from farm_agent import faults
+from farm_agent import faults, openvino_weights
 from farm_agent.errors import JobError
 from farm_agent.runtimes import Probe, match_all, threads_of
 from farm_agent.trace import precision_of, summarise
@@ -40,6 +40,12 @@ MOVERS = frozenset(
         "Pad",
         "Tile",
     ]
+)
+
+# Layers of a compiled model that carry weights: one whose weights are constant is a FullyConnected, and a
+# MatMul multiplies what was computed.
+WEIGHTED = frozenset(
+    ["Convolution", "Deconvolution", "BinaryConvolution", "FullyConnected", "RNNCell", "RNNSeq"]
 )
 
 # What an import of it reads from the disk.
@@ -154,6 +160,7 @@ class Session:
         """Precision of every layer of the compiled graph, as its runtime model tells."""
         computing: Counter[str] = Counter()
         moving: Counter[str] = Counter()
+        weighted: Counter[str] = Counter()
         for layer in self._compiled.get_runtime_model().get_ops():
             info = layer.get_rt_info()
             kind = _text(info, "layerType") or layer.get_type_name()
@@ -161,9 +168,12 @@ class Session:
                 continue
             precision = executed(_text(info, "primitiveType"), _text(info, "runtimePrecision"))
             (moving if kind in MOVERS else computing)[precision] += 1
+            if kind in WEIGHTED:
+                weighted[precision] += 1
         hint = str(self._compiled.get_property("INFERENCE_PRECISION_HINT"))
         source = f"OpenVINO runtime model: kernel of every layer (INFERENCE_PRECISION_HINT {hint})"
-        return summarise(computing, moving, source)
+        weights = openvino_weights.stored(self._core.read_model(self._path))
+        return summarise(computing, moving, source, weighted, weights)
 
     def close(self) -> None:
         self._request = None
