@@ -10,7 +10,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from farm.version import __version__
 if TYPE_CHECKING:
     from farm.worker import Work
     from farm_agent.pack import Packed
+    from farm_converters.model import Model
     from farm_results.model import Result, Run
 
 JOIN_S = 0.1
@@ -53,7 +54,6 @@ def plan_for(request: Request, config: Config) -> Plan:
     """Select devices, read the models and cross them. Raises UsageError for a wrong request."""
     from farm.devices import inventory
     from farm.devices.select import select
-    from farm_converters.inspect import inspect_model
     from farm_profiles.load import load_profile, profile_names
 
     devices = inventory.load(config.inventory_path)
@@ -62,12 +62,19 @@ def plan_for(request: Request, config: Config) -> Plan:
     meters.choose(request.measure.meters, config.meters, [match.name for match in selection.matches])
     return make_plan(
         request,
-        run_id=_run_id(),
+        run_id=new_run_id(),
         devices=selection.matches,
         matched=selection.explained,
         profile_of=lambda name: profiles.get(name) or load_profile(name),
-        inspect=inspect_model,
+        inspect=inspect_in(config),
     )
+
+
+def inspect_in(config: Config) -> Callable[[Path], Model]:  # noqa: ARG001 - what an import keeps in the cache
+    """What reads a model file here."""
+    from farm_converters.inspect import inspect_model
+
+    return inspect_model
 
 
 def execute(
@@ -173,7 +180,7 @@ def _run(plan: Plan, command: Sequence[str]) -> Run:
     )
 
 
-def _run_id() -> str:
+def new_run_id() -> str:
     """UTC time to the second, for people, and four characters against clashes."""
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(2)
 

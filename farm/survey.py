@@ -28,13 +28,14 @@ def surveyed(plan: Plan, cache_dir: Path) -> Plan:
         return plan
     with ThreadPoolExecutor(len(asked)) as pool:
         answers = dict(
-            zip(asked, pool.map(lambda pair: _ask(pair[0], pair[1], packed), asked.values()), strict=True)
+            zip(asked, pool.map(lambda pair: ask(pair[0], pair[1], packed), asked.values()), strict=True)
         )
     cells = tuple(_settled(plan, cell, answers.get(cell.device.name)) for cell in plan.cells)
     return replace(plan, cells=cells)
 
 
-def _ask(device: Device, profile: Profile, packed: pack.Packed) -> Facts | FarmError:
+def ask(device: Device, profile: Profile, packed: pack.Packed) -> Facts | FarmError:
+    """What a device says it is, or why it does not answer."""
     session = Session(device, profile, packed, stop=threading.Event())
     try:
         return session.facts(patience_s=0.0)
