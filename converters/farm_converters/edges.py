@@ -4,7 +4,7 @@ A file provides WHERE ("host" or "device"), ENVIRONMENT, RUNTIME (which checks t
 (precision to the ways that are tried in order) and ``convert(request, workdir)``, which runs inside
 the sandbox under the environment's Python. Its top level imports the standard library only. Rungs
 named in an optional SIMPLIFIED get a source that ``simplify`` treated before. An optional ENVIRONMENTS maps a
-precision to another environment than ENVIRONMENT.
+precision to another environment than ENVIRONMENT, an optional REASONS a precision that is missing to why.
 """
 
 from __future__ import annotations
@@ -50,8 +50,10 @@ def load(source: str, target: str) -> Edge:
 def rungs(edge: Edge, precision: str) -> tuple[str, ...]:
     """The ways to try. Raises JobError convert.unsupported-precision."""
     if precision not in edge.RUNGS:
+        reason = getattr(edge, "REASONS", {}).get(precision)
         raise JobError(
-            f"{short_name(edge)} cannot make {precision}; it makes {', '.join(edge.RUNGS)}",
+            f"{short_name(edge)} cannot make {precision}{f': {reason}' if reason else ''}; it makes "
+            f"{', '.join(edge.RUNGS)}",
             code="convert.unsupported-precision",
             fix="choose one of these precisions",
         )

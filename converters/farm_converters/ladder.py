@@ -20,7 +20,14 @@ from farm_converters.golden import Source
 from farm_converters.recipe import CheckReport, Recipe
 
 # no other way can do better after these
-FINAL = ("convert.timeout", "convert.unsupported-precision", "convert.too-large")
+FINAL = (
+    "convert.timeout",
+    "convert.unsupported-precision",
+    "convert.too-large",
+    "convert.exclude-unknown",
+    "convert.option",
+    "convert.nothing-to-quantise",
+)
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,7 @@ def _request(rung: str, recipe: Recipe, source: Source) -> dict[str, Any]:
         "rung": rung,
         "precision": recipe.precision,
         "model": str(source.model_path.resolve()),
+        "source": str(source.model_path.resolve()),  # stays, where ``model`` becomes a simplified one
         "golden": str(source.golden_path.resolve()),
         "samples": source.samples,
         "calibration": str(recipe.calibration.path.resolve()) if recipe.calibration else "",

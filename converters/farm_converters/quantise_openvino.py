@@ -1,0 +1,264 @@
+"""Inside the sandbox: OpenVINO models in int8 and int4, by NNCF.
+
+Nodes of the source are found again by name: OpenVINO's reader names every tensor as ONNX does, and each
+operation that comes out of its fusions lists the operations that went into it ("fused names").
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from farm_agent.errors import JobError
+from farm_converters import exclude, quantised
+from farm_converters.quantise_onnx import choice, samples_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+GROUP = 32  # weights that share one scale, in int4; fewer where a layer has no multiple of it
+METHODS = ("auto", "minmax", "percentile")
+# Operations that come with weights, and which operands those may be
+WEIGHTED = {
+    **dict.fromkeys(("Convolution", "GroupConvolution", "ConvolutionBackpropData"), (1,)),
+    "MatMul": (0, 1),
+    "Gather": (0,),
+    "LSTMSequence": (4, 5),
+    "GRUSequence": (3, 4),
+}
+ON_INTEGERS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
+MOVES = ("Convert", "Subtract", "Multiply", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "FakeQuantize")
+KEEPS = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "MaxPool", "Slice", "StridedSlice", "VariadicSplit")
+SMALL = {"i8": 8, "u8": 8, "i4": 4, "u4": 4}
+
+
+def silence() -> None:
+    """Nothing is sent from here, and no progress bars. Before the first import of openvino or nncf."""
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+
+
+def read(path: str, request: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """The openvino.Model, fused like convert_model does it, and its operations that stay in floats.
+
+    Raises JobError convert.exclude-unknown.
+    """
+    import openvino
+    from openvino import _offline_transformations as passes
+
+    model = openvino.Core().read_model(path)
+    meant = _excluded(model, request)
+    passes.apply_moc_transformations(model, cf=False, smart_reshape=True)
+    passes.compress_quantize_weights_transformation(model)
+    names = [op.get_friendly_name() for op in model.get_ops() if meant & _fused(op)]
+    passes.apply_fused_names_cleanup(model)
+    return model, names
+
+
+def _excluded(model: Any, request: Mapping[str, Any]) -> set[str]:  # noqa: ANN401 - openvino.Model
+    """Names of the fresh model's operations that the source's excluded nodes became."""
+    if not request["exclude"]:
+        return set()
+    import onnx
+
+    source = onnx.load(request["source"])
+    exclude.name_nodes(source)
+    chosen = exclude.select(source, request["exclude"])
+    if request["model"] != request["source"]:
+        simplified = onnx.load(request["model"])
+        exclude.name_nodes(simplified)
+        chosen, source = exclude.surviving(source, simplified, chosen), simplified
+    tensors = {name for node in source.graph.node if node.name in chosen for name in node.output if name}
+    return _inside(model, tensors) | set(chosen)
+
+
+def _inside(model: Any, tensors: set[str]) -> set[str]:  # noqa: ANN401 - openvino.Model
+    """Operations that make the tensors, with those before them whose outputs bear no name of their own."""
+    stack = [op for op in model.get_ops() for port in op.outputs() if tensors & set(port.get_names())]
+    found: set[str] = set()
+    while stack:
+        op = stack.pop()
+        if op.get_friendly_name() in found:
+            continue
+        found.add(op.get_friendly_name())
+        for port in op.inputs():
+            source = port.get_source_output()
+            if not source.get_names():
+                stack.append(source.get_node())
+    return found
+
+
+def _fused(op: Any) -> set[str]:  # noqa: ANN401 - openvino.Node
+    info = op.get_rt_info()
+    names = {str(info[key].astype(str)) for key in info.keys() if key.startswith("fused_names")}  # noqa: SIM118
+    return {op.get_friendly_name(), *(name for text in names for name in text.split(","))}
+
+
+def quantise(
+    model: Any,  # noqa: ANN401 - openvino.Model
+    request: Mapping[str, Any],
+    ignored: Sequence[str],
+    names: Sequence[str],
+) -> tuple[Any, list[str]]:
+    """``model`` at the precision asked, and what is worth knowing of it; ``names``: of the inputs, in order.
+
+    Raises JobError convert.nothing-to-quantise, convert.option, convert.calibration-fails.
+    """
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+    if _count(model, ("FakeQuantize",)):
+        return model, ["the source is quantised already; it is kept as it is"]
+    scope = nncf.IgnoredScope(names=sorted(ignored), validate=False)
+    if request["precision"] == "int8":
+        made, caveats = _static(model, request, scope, names)
+    else:
+        made, caveats = _weights(model, 8 if request["precision"] == "int8-weights" else 4, scope)
+    if request["exclude"]:
+        caveats.append(f"{len(request['exclude'])} exclusions keep operators in floats as asked")
+    return made, caveats
+
+
+def _static(
+    model: Any,  # noqa: ANN401
+    request: Mapping[str, Any],
+    scope: Any,  # noqa: ANN401
+    names: Sequence[str],
+) -> tuple[Any, list[str]]:
+    import nncf
+
+    samples = list(_samples(model, Path(request["calibration"]), names))
+    try:
+        made = nncf.quantize(
+            model,
+            nncf.Dataset(samples),
+            subset_size=len(samples),
+            model_type=nncf.ModelType.TRANSFORMER if request["rung"] == "transformer" else None,
+            ignored_scope=scope,
+            advanced_parameters=_ranges(choice(request["options"], "method", METHODS)),
+        )
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise _fails("learn ranges from the samples", error) from error
+    if not _count(made, ("FakeQuantize",)):
+        raise quantised.nothing("NNCF found no operator of the model to quantise")
+    found = [_computes_int8(*pair) for pair in _with_weights(made) if pair[0].get_type_name() in ON_INTEGERS]
+    return made, [f"{sum(found)} of {len(found)} operators with weights compute in int8"]
+
+
+def _ranges(method: str) -> Any:  # noqa: ANN401 - nncf.AdvancedQuantizationParameters
+    import nncf
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet as Known
+
+    if method == "auto":
+        return None
+    chosen = Known.MINMAX if method == "minmax" else Known.MEAN_QUANTILE
+    return nncf.AdvancedQuantizationParameters(activations_range_estimator_params=chosen)
+
+
+def _samples(
+    model: Any,  # noqa: ANN401
+    calibration: Path,
+    names: Sequence[str],
+) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+    """In the types that the model's inputs have, by their names."""
+    dtypes = {port.get_any_name(): port.get_element_type().to_dtype() for port in model.inputs}
+    for feed in samples_of(calibration, names):
+        yield {name: array.astype(dtypes[name]) for name, array in feed.items()}
+
+
+def _computes_int8(op: Any, weight: Any) -> bool:  # noqa: ANN401 - openvino.Node
+    """Whether the weights are stored in 8 bits and the other operand was rounded to 8."""
+    other = next(
+        source
+        for source in (port.get_source_output().get_node() for port in op.inputs()[:2])
+        if _constant(source) is None
+    )
+    while other.get_type_name() in KEEPS:
+        other = other.input(0).get_source_output().get_node()
+    return _bits(weight) == 8 and other.get_type_name() == "FakeQuantize"
+
+
+def _weights(model: Any, bits: int, scope: Any) -> tuple[Any, list[str]]:  # noqa: ANN401
+    import nncf
+
+    four = {
+        "mode": nncf.CompressWeightsMode.INT4_SYM,
+        "group_size": GROUP,
+        "ratio": 1.0,
+        "all_layers": True,
+        "advanced_parameters": nncf.AdvancedCompressionParameters(
+            group_size_fallback_mode=nncf.GroupSizeFallbackMode.ADJUST
+        ),
+    }
+    settings = {"mode": nncf.CompressWeightsMode.INT8_ASYM} if bits == 8 else four
+    try:
+        made = nncf.compress_weights(model, ignored_scope=scope, **settings)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise _fails("compress the weights", error) from error
+    stored = _stored(made)
+    total = sum(stored.values())
+    if not stored.get(bits):
+        raise quantised.nothing(f"no weights of the model could be stored in {bits} bits")
+    parts = [f"{stored[size] / total:.0%} in {size} bits" for size in sorted(stored)]
+    return made, [f"weights are stored {', '.join(parts)}"]
+
+
+def _stored(model: Any) -> dict[int, int]:  # noqa: ANN401 - openvino.Model
+    """Bits to how many weights have them."""
+    found: dict[int, int] = {}
+    seen: set[str] = set()
+    for _, weight in _with_weights(model):
+        if weight.get_friendly_name() not in seen:
+            seen.add(weight.get_friendly_name())
+            bits = _bits(weight)
+            found[bits] = found.get(bits, 0) + math.prod(weight.get_output_shape(0))
+    return found
+
+
+def _bits(constant: Any) -> int:  # noqa: ANN401 - openvino.Node
+    kind = constant.get_element_type()
+    return SMALL.get(kind.get_type_name(), int(kind.size) * 8)
+
+
+def _with_weights(model: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401 - openvino.Model
+    """Every operation that multiplies by constants, with the constant."""
+    for op in model.get_ops():
+        for port in WEIGHTED.get(op.get_type_name(), ()):
+            weight = _constant(op.input(port).get_source_output().get_node())
+            if weight is not None:
+                yield op, weight
+
+
+def _constant(node: Any) -> Any:  # noqa: ANN401 - openvino.Node
+    """The largest constant (scales and zero points are smaller) that alone makes ``node``, or None."""
+    stack, largest = [node], None
+    while stack:
+        here = stack.pop()
+        if here.get_type_name() == "Constant":
+            if largest is None or math.prod(here.get_output_shape(0)) > math.prod(
+                largest.get_output_shape(0)
+            ):
+                largest = here
+        elif here.get_type_name() in MOVES:
+            stack += [port.get_source_output().get_node() for port in here.inputs()]
+        else:
+            return None
+    return largest
+
+
+def _count(model: Any, types: Sequence[str]) -> int:  # noqa: ANN401 - openvino.Model
+    return sum(op.get_type_name() in types for op in model.get_ops())
+
+
+def _fails(what: str, error: Exception) -> Exception:
+    text = " ".join(str(error).split())
+    if "bad_alloc" in text:
+        return MemoryError(text)
+    return JobError(f"NNCF cannot {what}: {text[:400]}", code="convert.quantiser-fails")
