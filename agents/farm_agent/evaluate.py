@@ -1,18 +1,30 @@
-"""Accuracy over labelled samples on the device: ``_evaluate REQUEST.json RESPONSE.json``."""
+"""A whole data set on the device: ``_evaluate REQUEST.json RESPONSE.json``. Counts hits and keeps outputs."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import time
+import zipfile
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence
 
-from farm_agent import check, feed, runtimes, task
+from farm_agent import check, collect, feed, files, runtimes, task
 from farm_agent.errors import JobError
-from farm_agent.wire import Accuracy, ArtifactSpec, Dataset, Failure, TensorMap
+from farm_agent.messages.evaluation import Evaluation
+from farm_agent.wire import Accuracy, ArtifactSpec, Blob, Dataset, Failure, TensorMap
+
+OUTPUTS = "outputs.npz"
+TELL_EVERY_S = 2.0
+TOP_1 = "top-1"
 
 
 @dataclass(frozen=True)
 class EvaluateRequest:
-    """``directory``: where the artifact's files lie under their names."""
+    """``directory``: where the artifact's files lie under their names. ``outputs_path``: where all outputs
+    go when the data set asks for them."""
 
     runtime: str
     artifact: ArtifactSpec
@@ -21,122 +33,118 @@ class EvaluateRequest:
     dataset_path: str
     options: Dict[str, Any] = field(default_factory=dict)
     memory_limit_bytes: int = 0
+    outputs_path: str = ""
 
 
 @dataclass(frozen=True)
 class EvaluateResponse:
-    """Exactly one of accuracy and failure."""
+    """``accuracy`` where the metric is counted here; or why nothing was evaluated."""
 
     ok: bool
     accuracy: Optional[Accuracy] = None
     failure: Optional[Failure] = None
+    evaluation: Optional[Evaluation] = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A line that the process prints now and then."""
+
+    done: int
+    count: int
 
 
 def main(request_path: str, response_path: str) -> NoReturn:
     """The process."""
+    told = os.dup(1)  # before the runtime's own prints are turned away from it
     task.serve(
         EvaluateRequest,
-        run,
+        lambda request: run(request, told),
         lambda failure: EvaluateResponse(ok=False, failure=failure),
         request_path,
         response_path,
     )
 
 
-def run(request: EvaluateRequest) -> EvaluateResponse:
-    """Top-1 over the whole data set. Raises JobError data.*, runtime.*."""
-    import numpy as np
-
+def run(request: EvaluateRequest, told: Optional[int] = None) -> EvaluateResponse:
+    """Every sample once. ``told``: descriptor for progress. Raises JobError data.*, runtime.*."""
     task.limit_memory(request.memory_limit_bytes)
     task.die_with_parent()
-    if request.dataset.metric != "top-1":
+    dataset = request.dataset
+    if dataset.metric not in ("", TOP_1):
         raise JobError(
-            f"the metric {request.dataset.metric!r} is not known here", code="data.metric", fix="use top-1"
+            f"the metric {dataset.metric!r} is not known here", code="data.metric", fix=f"use {TOP_1}"
         )
     module = runtimes.load(request.runtime)
     options = {"precision": request.artifact.precision, **request.options}
     session = check.open_artifact(module, request.artifact, request.directory, options)
     inputs = request.artifact.inputs or feed.identity(session.inputs())
     data = feed.load_npz(request.dataset_path)
-    labels = feed.read(data, "labels")
+    labels = feed.read(data, "labels") if dataset.metric else None
     arrays = [feed.read(data, f"in.{i}") for i in range(len(inputs))]
-    _same_count(arrays, labels)
-    correct = position = 0
-    while position < len(labels):
-        arrays_fed, width = batch(arrays, inputs, position)
-        session.bind(_mapped(arrays_fed, inputs))
+    count = collect.count_of(arrays, labels)
+    shapes = {entry.source.name: entry.source.shape for entry in inputs}
+    collector = collect.Collector(count) if dataset.keep_outputs else None
+    correct = position = elapsed_ns = 0
+    tell = _Teller(told, count)
+    while position < count:
+        fed, width = collect.batch(arrays, shapes, position)
+        session.bind(_mapped(fed, inputs))
+        began = time.monotonic_ns()
         outputs = check.infer(request.runtime, session)
+        elapsed_ns += time.monotonic_ns() - began
         maps = request.artifact.outputs or feed.identity(session.outputs())
-        scores = class_scores(check.in_source_order(maps, outputs), width)
-        wanted = labels[position : position + width]
-        rows = scores[: len(wanted)]
-        hits = (rows.argmax(axis=-1) == wanted) & ~np.isnan(rows.astype(np.float64)).any(axis=-1)
-        correct += int(hits.sum())
+        found = collect.rows(check.in_source_order(maps, outputs), width)
+        if labels is not None:
+            wanted = labels[position : position + width]
+            correct += int(collect.hits(collect.class_scores(found)[: len(wanted)], wanted).sum())
+        if collector is not None:
+            collector.add(found)
         position += width
-    count = len(labels)
-    accuracy = Accuracy("top-1", correct / count, count, correct, request.dataset.blob.sha256)
-    return EvaluateResponse(ok=True, accuracy=accuracy)
+        tell.done(min(position, count))
+    accuracy = None
+    if labels is not None:
+        accuracy = Accuracy(TOP_1, correct / count, count, correct, dataset.blob.sha256)
+    kept = _keep(request.outputs_path, collector.arrays) if collector is not None else None
+    return EvaluateResponse(ok=True, accuracy=accuracy, evaluation=Evaluation(count, kept, elapsed_ns / 1e9))
 
 
-def batch(arrays: Sequence[Any], inputs: Sequence[TensorMap], position: int) -> Tuple[List[Any], int]:
-    """Source tensors for the samples from ``position`` on, and how many samples they hold.
+class _Teller:
+    """Progress now and then, so that a long data set does not look like a hang."""
 
-    A last, short batch is filled up with its last sample. Raises JobError ``data.shape``.
-    """
+    def __init__(self, told: Optional[int], count: int) -> None:
+        self._told, self._count = told, count
+        self._next_s = time.monotonic() + TELL_EVERY_S
+
+    def done(self, done: int) -> None:
+        if self._told is None or time.monotonic() < self._next_s:
+            return
+        self._next_s = time.monotonic() + TELL_EVERY_S
+        try:
+            os.write(self._told, json.dumps({"done": done, "count": self._count}).encode() + b"\n")
+        except OSError:
+            self._told = None
+
+
+def _keep(path: str, arrays: List[Any]) -> Optional[Blob]:
+    """Write out.J (fixed dates: equal outputs give equal bytes) and say what was written."""
     import numpy as np
 
-    fed, widths = [], []
-    for array, entry in zip(arrays, inputs):
-        shape, per_sample = entry.source.shape, tuple(array.shape[1:])
-        if per_sample == shape:
-            fed.append(array[position])
-            widths.append(1)
-        elif shape[1:] == per_sample and shape and shape[0] > 0:
-            part = array[position : position + shape[0]]
-            fill = [part[-1:]] * (shape[0] - len(part))
-            fed.append(np.concatenate([part, *fill]) if fill else part)
-            widths.append(shape[0])
-        else:
-            raise JobError(
-                f"samples for {entry.source.name} are {list(per_sample)}, the model wants {list(shape)}",
-                code="data.shape",
-                fix="give labelled samples in the model's shape",
-            )
-    if len(set(widths)) > 1:
-        raise JobError(
-            "the inputs have unequal batch sizes", code="data.shape", fix="fix the batch with --shape"
-        )
-    return fed, widths[0] if widths else 1
-
-
-def class_scores(outputs: Sequence[Any], width: int) -> Any:  # noqa: ANN401 - numpy array
-    """The first output that is [width, classes] once trailing ones are gone. Raises ``data.no-classes``."""
-    for output in outputs:
-        scores = output
-        while scores.ndim > 2 and scores.shape[-1] == 1:
-            scores = scores[..., 0]
-        if scores.ndim == 1 and width == 1 and scores.shape[0] > 1:
-            scores = scores[None]
-        if scores.ndim == 2 and scores.shape[0] == width and scores.shape[1] > 1:
-            return scores
-    raise JobError(
-        "no output holds one score per class; the outputs have the shapes {}".format(
-            ", ".join(str(list(output.shape)) for output in outputs)
-        ),
-        code="data.no-classes",
-        fix="leave the labels away, or use a classifier",
-    )
+    if not path:
+        return None
+    with files.disk_errors(Path(path)):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
+            for number, array in enumerate(arrays):
+                info = zipfile.ZipInfo(f"out.{number}.npy", (1980, 1, 1, 0, 0, 0))
+                info.compress_type = zipfile.ZIP_DEFLATED
+                with archive.open(info, "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, array, allow_pickle=False)
+        sha = hashlib.sha256()
+        with open(path, "rb") as written:
+            for chunk in iter(lambda: written.read(1 << 20), b""):
+                sha.update(chunk)
+        return Blob(sha.hexdigest(), Path(path).stat().st_size, Path(path).name)
 
 
 def _mapped(arrays: Sequence[Any], inputs: Sequence[TensorMap]) -> Mapping[str, Any]:
     return {entry.artifact.name: feed.to_artifact(array, entry) for array, entry in zip(arrays, inputs)}
-
-
-def _same_count(arrays: Sequence[Any], labels: Any) -> None:  # noqa: ANN401 - numpy array
-    counts = [len(array) if array.ndim else 0 for array in arrays]
-    if labels.ndim != 1 or not len(labels) or any(count != len(labels) for count in counts):
-        raise JobError(
-            f"the data set has {list(labels.shape)} labels for {counts} samples",
-            code="data.count",
-            fix="give as many labels as samples",
-        )

@@ -1,6 +1,7 @@
 """A job's folder: what was asked, what state it is in, its event spool and its result.
 
-spec.json  fence  state.json  events.jsonl  partial.json  result.json  block-K.samples.gz  log.txt
+spec.json  fence  state.json  events.jsonl  partial.json  result.json  block-K.samples.gz
+outputs.npz  log.txt
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Optional
 
 from farm_agent import (
     check,
@@ -96,7 +97,7 @@ def run_check(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
 
 
 def run_evaluation(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
-    """Accuracy over the labelled samples."""
+    """The whole data set: hits counted here, all outputs kept for what is computed from them elsewhere."""
     if spec.dataset is None:
         return
     keeper.emit("phase", {"phase": "evaluate"})
@@ -108,17 +109,33 @@ def run_evaluation(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
         dataset_path=str(steps_process.stored(folder, spec.dataset.blob.sha256)),
         options=steps_process.options(spec),
         memory_limit_bytes=spec.memory_limit_bytes,
+        outputs_path=str(folder / evaluate.OUTPUTS) if spec.dataset.keep_outputs else "",
     )
-    response = _task(keeper, spec, folder, "evaluate", request, evaluate.EvaluateResponse)
-    keeper.keep(replace(keeper.result, accuracy=response.accuracy))
+
+    def tell(_pid: int, line: bytes) -> bool:
+        with contextlib.suppress(codec.DecodeError):
+            seen = codec.loads(evaluate.Progress, line)
+            keeper.emit("phase", {"phase": "evaluate", "done": seen.done, "count": seen.count})
+        return False
+
+    response = _task(keeper, spec, folder, "evaluate", request, evaluate.EvaluateResponse, tell)
+    keeper.keep(replace(keeper.result, accuracy=response.accuracy, evaluation=response.evaluation))
 
 
-def _task(keeper: Keeper, spec: JobSpec, folder: Path, name: str, request: object, kind: Any) -> Any:  # noqa: ANN401
+def _task(
+    keeper: Keeper,
+    spec: JobSpec,
+    folder: Path,
+    name: str,
+    request: object,
+    kind: Any,  # noqa: ANN401 - a response's class
+    on_line: Optional[Callable[[int, bytes], bool]] = None,
+) -> Any:  # noqa: ANN401
     """Run ``_check`` or ``_evaluate`` and return its response. Raises its failure."""
     asked, answered = folder / f"{name}.request.json", folder / f"{name}.response.json"
     files.write_atomic(asked, codec.dumps(request).encode())
     argv = identity.agent_argv(f"_{name}", str(asked), str(answered))
-    ended = child.run(argv, spec.process_timeout_s)
+    ended = child.run(argv, spec.process_timeout_s, on_line)
     response = codec.loads(kind, files.read_bounded(answered)) if answered.exists() else None
     steps_process.raise_failure(keeper, f"the {name} ({spec.runtime})", ended, spec, response)
     if response is None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from farm_agent import compare, evaluate, feed
+from farm_agent import collect, compare, feed
 from farm_agent.errors import JobError
 from farm_agent.wire import TensorMap, TensorSpec, Tolerance
 
@@ -179,26 +179,51 @@ def test_a_check_reports_its_worst_output() -> None:
 
 def test_samples_are_fed_with_the_batch_that_the_model_has() -> None:
     array = np.arange(10, dtype=np.float32).reshape(5, 2)
-    one, width = evaluate.batch([array], [entry(("float32", (1, 2)), ("float32", (1, 2)))], 3)
+    one, width = collect.batch([array], {"x": (1, 2)}, 3)
     assert (one[0].tolist(), width) == ([[6.0, 7.0]], 1)
-    last, width = evaluate.batch([array], [entry(("float32", (4, 2)), ("float32", (4, 2)))], 4)
+    last, width = collect.batch([array], {"x": (4, 2)}, 4)
     assert width == 4
     assert last[0].tolist() == [[8.0, 9.0]] * 4
-    whole, width = evaluate.batch([array], [entry(("float32", (2,)), ("float32", (2,)))], 1)
+    whole, width = collect.batch([array], {"x": (2,)}, 1)
     assert (whole[0].tolist(), width) == ([2.0, 3.0], 1)
     with pytest.raises(JobError) as caught:
-        evaluate.batch([array], [entry(("float32", (1, 3)), ("float32", (1, 3)))], 0)
+        collect.batch([array], {"x": (1, 3)}, 0)
     assert caught.value.code == "data.shape"
 
 
 def test_class_scores_are_the_first_output_with_one_row_per_sample() -> None:
-    scores = np.zeros((1, 1000, 1, 1))
-    assert evaluate.class_scores([np.zeros((1, 4, 4, 2)), scores], 1).shape == (1, 1000)
-    assert evaluate.class_scores([np.zeros(10)], 1).shape == (1, 10)
-    assert evaluate.class_scores([np.zeros((5, 3)), np.zeros((1, 7))], 1).shape == (1, 7)
+    def scores(*outputs: np.ndarray[Any, Any]) -> tuple[int, ...]:
+        return tuple(collect.class_scores(collect.rows(outputs, 1)).shape)
+
+    many = np.zeros((1, 1000, 1, 1))
+    assert scores(np.zeros((1, 4, 4, 2)), many) == (1, 1000)
+    assert scores(np.zeros(10)) == (1, 10)
+    assert scores(np.zeros((5, 3)), np.zeros((1, 7))) == (1, 7)
     with pytest.raises(JobError) as caught:
-        evaluate.class_scores([np.zeros((1, 4, 4, 2)), np.zeros((1, 1))], 1)
+        scores(np.zeros((1, 4, 4, 2)), np.zeros((1, 1)))
     assert caught.value.code == "data.no-classes"
+
+
+def test_outputs_of_batches_become_one_row_per_sample_and_the_filling_is_dropped() -> None:
+    collector = collect.Collector(3)
+    for part in (np.array([[1.0], [2.0]]), np.array([[3.0], [3.0]])):
+        collector.add(collect.rows([part], 2))
+    assert collector.arrays[0].tolist() == [[1.0], [2.0], [3.0]]
+    assert collector.arrays[0].dtype == np.float32
+    with pytest.raises(JobError) as caught:
+        collect.rows([np.zeros((3, 2))], 2)
+    assert caught.value.code == "data.shape"
+
+
+def test_outputs_that_would_fill_the_device_are_refused_before_they_are_kept() -> None:
+    with pytest.raises(JobError) as caught:
+        collect.Collector(1000, limit_bytes=4000).add([np.zeros((1, 2), np.float32)])
+    assert (caught.value.code, caught.value.fix) == ("data.too-large", "give at most 500 samples")
+
+
+def test_a_sample_with_a_score_that_is_no_number_is_no_hit() -> None:
+    scores = np.array([[0.0, 1.0], [np.nan, 0.0], [2.0, 2.0]])
+    assert collect.hits(scores, np.array([1, 0, 0])).tolist() == [True, False, True]
 
 
 def quantised(dtype: str, scale: float, zero_point: int) -> TensorMap:
