@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from farm.cli.calib_options import calib_options
 from farm.cli.duration import Duration
 from farm.cli.measure_options import block_plan, measure_of, measure_options
 from farm.cli.output import print_error, print_json, print_table, say
@@ -29,6 +30,7 @@ from farm.errors import (
     UsageError,
 )
 from farm.shapes import ShapeWish
+from farm_agent import precisions as known_precisions
 from farm_agent import runtimes as known_runtimes
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
         "  farm bench                                       the bundled network on this machine\n"
         "  farm bench model.onnx -d 'jetson,rpi4,!jetson-2' selected devices, in parallel\n"
         "  farm bench model.onnx --batch 1 -r litert,openvino -p fp32,fp16\n"
+        "  farm bench model.onnx --batch 1 -p fp32,int8 --calib samples.npz\n"
         "  farm bench model.onnx --scenario throughput --batch 1,8 --threads 1,4\n"
         "  farm bench model.onnx --data samples.npz --dry-run\n\n"
         "Exit codes: 0 all ok, 2 usage, 3 some jobs failed (others are kept), 4 nothing ran, 130 interrupted."
@@ -57,7 +60,11 @@ if TYPE_CHECKING:
     "-r", "--runtimes", kind=CommaList(known_runtimes.names()), metavar="A,B", text="Only these runtimes."
 )
 @list_option(
-    "-p", "--precisions", kind=CommaList(("fp32", "fp16")), metavar="A,B", text="Precisions; default fp32."
+    "-p",
+    "--precisions",
+    kind=CommaList(known_precisions.NAMES),
+    metavar="A,B",
+    text="Precisions; default fp32. See docs/precision.md.",
 )
 @list_option("--threads", kind=CommaInts(), metavar="N,M", text="Threads; default: what the profile says.")
 @shape_option
@@ -66,6 +73,7 @@ if TYPE_CHECKING:
     "--inputs", type=click.Path(path_type=Path), help="Your own sample inputs, an .npz by input name."
 )
 @click.option("--data", type=click.Path(path_type=Path), help="Labelled samples, an .npz with `labels`.")
+@calib_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the generated inputs.")
 @measure_options
 @click.option(
@@ -93,6 +101,10 @@ def command(
     batch: tuple[int, ...],
     inputs: Path | None,
     data: Path | None,
+    calib: Path | None,
+    calib_random: int | None,
+    preprocess: str,
+    exclude: tuple[str, ...],
     seed: int,
     wait: float,
     labels: tuple[str, ...],
@@ -115,7 +127,7 @@ def command(
     request = with_sample(
         Request(
             models=models,
-            devices=devices or _devices_from_environment(),
+            devices=devices or devices_from_environment(),
             runtimes=runtimes,
             precisions=precisions,
             threads=threads,
@@ -123,6 +135,10 @@ def command(
             batch=batch,
             inputs=inputs,
             data=data,
+            calib=calib,
+            calib_random=calib_random or 0,
+            preprocess=preprocess,
+            exclude=exclude,
             seed=seed,
             blocks=block_plan(measuring),
             measure=measure_of(measuring),
@@ -159,7 +175,8 @@ def _present(option: str, path: Path | None) -> None:
         )
 
 
-def _devices_from_environment() -> tuple[str, ...]:
+def devices_from_environment() -> tuple[str, ...]:
+    """The selectors of FARM_DEVICES; this machine without it."""
     return tuple(part for part in os.environ.get("FARM_DEVICES", "local").split(",") if part)
 
 

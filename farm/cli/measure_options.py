@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 F = Callable[..., Any]
 
-_OPTIONS = (
+_BLOCKS = (
     click.option("--smoke", is_flag=True, help="A quick look: 3 processes of 3 s instead of 5 of 10 s."),
     click.option("--blocks", type=click.IntRange(1, 100), help="Fresh processes; default 5, smoke 3."),
     click.option("--min-time", type=Duration(), help="Least time per process; default 10s, smoke 3s."),
@@ -25,6 +25,8 @@ _OPTIONS = (
         "--min-runs", type=click.IntRange(1), default=100, show_default=True, help="Least inferences."
     ),
     click.option("--max-time", type=Duration(), help="Most time per process; default 60s."),
+)
+_SCENARIO = (
     click.option(
         "--scenario",
         type=click.Choice(scenarios.names()),
@@ -42,6 +44,8 @@ _OPTIONS = (
         type=click.Choice(("warm", "cold")),
         help="cold-start: state of the files in memory; default warm.",
     ),
+)
+_CARE = (
     click.option(
         "--harness",
         type=click.Choice(("auto", "native", "python")),
@@ -65,6 +69,8 @@ _OPTIONS = (
     ),
     list_option("--meter", kind=CommaList(), metavar="NAME", text="External power meters (docs/power.md)."),
     click.option("--profile-ops", is_flag=True, help="Also time every layer, in a process of its own."),
+)
+_TOOL = (
     click.option(
         "--tool",
         type=click.Choice(tools.names()),
@@ -72,10 +78,28 @@ _OPTIONS = (
     ),
 )
 
+LATENCY: Mapping[str, Any] = {
+    "scenario": "latency",
+    "period": None,
+    "duration": None,
+    "streams": (),
+    "page_cache": None,
+    "tool": None,
+}
+
 
 def measure_options(function: F) -> F:
     """Add the options; their values arrive under their names."""
-    for option in reversed(_OPTIONS):
+    return _with((*_BLOCKS, *_SCENARIO, *_CARE, *_TOOL), function)
+
+
+def latency_options(function: F) -> F:
+    """Add those of the scenario latency alone; ``LATENCY`` has the values of the others."""
+    return _with((*_BLOCKS, *_CARE), function)
+
+
+def _with(options: Sequence[Callable[[F], F]], function: F) -> F:
+    for option in reversed(options):
         function = option(function)
     return function
 

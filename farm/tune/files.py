@@ -1,0 +1,107 @@
+"""What a study leaves in a folder: the best configuration, the picture of the front, all numbers as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from farm.config import Config
+from farm.errors import InfrastructureError
+from farm.tune import best, plot, report
+from farm.tune.best import DevicePart, MeasuredPart
+from farm.tune.report import Report, Row
+
+if TYPE_CHECKING:
+    from farm.tune.engine import Outcome, Wish
+    from farm_results.model import Result
+
+SCHEMA = "farm.tune/1"
+UNITS = {
+    "latency": "latency_ns",
+    "p99": "p99_ns",
+    "throughput": "throughput_per_s",
+    "energy": "energy_j",
+    "size": "size_bytes",
+    "memory": "memory_bytes",
+}
+
+
+def write_all(outcome: Outcome, wish: Wish, folder: Path, config: Config) -> list[Path]:
+    """``tune.json``, and per device ``best.toml`` and ``front.svg``, with the device's name where there are
+    several. Raises InfrastructureError host.not-writable."""
+    several = len(outcome.reports) > 1
+    written: list[Path] = []
+    for one in outcome.reports:
+        suffix = f"-{one.space.device.name}" if several else ""
+        if one.best is not None:
+            chosen = best_of(outcome, wish, one, one.best, config)
+            written.append(best.write(chosen, folder / f"best{suffix}.toml"))
+        picture = plot.svg(one, wish.objectives, wish.constraints)
+        written.append(_put(folder / f"front{suffix}.svg", picture))
+    text = json.dumps(document(outcome, wish), indent=2, allow_nan=False) + "\n"
+    return [*written, _put(folder / "tune.json", text)]
+
+
+def best_of(outcome: Outcome, wish: Wish, one: Report, row: Row, config: Config) -> best.Best:
+    """The file's content for a row that was measured."""
+    from farm_results.store import open_store
+
+    assert row.score is not None  # noqa: S101 - it was measured
+    store = open_store(config.store)
+    try:
+        result = store.result(row.score.job_id)
+    finally:
+        store.close()
+    return best.best_of(
+        outcome.model,
+        wish.request,
+        row.point.target,
+        row.point.batch,
+        DevicePart(one.space.device.name, one.space.profile.name),
+        measured(row, result, [constraint.text for constraint in wish.constraints]),
+    )
+
+
+def measured(row: Row, result: Result, constraints: list[str]) -> MeasuredPart:
+    """The numbers with their intervals, units in their names."""
+    values: dict[str, float] = {}
+    for name, value in (row.score.values if row.score else {}).items():
+        key = UNITS.get(name, name)
+        values[key] = value.value
+        if value.low != value.high:
+            values[f"{key}_low"], values[f"{key}_high"] = value.low, value.high
+    return MeasuredPart(
+        run_id=result.run_id,
+        job_id=result.job_id,
+        runtime_version=result.runtime_version,
+        verdict=result.verdict.word,
+        created_unix_s=result.created_unix_s,
+        values=values,
+        constraints=tuple(constraints),
+    )
+
+
+def document(outcome: Outcome, wish: Wish) -> dict[str, Any]:
+    """Everything as one JSON document, schema ``farm.tune/1``."""
+    return {
+        "schema": SCHEMA,
+        "model": outcome.model.name,
+        "model_sha256": outcome.model.sha256,
+        "study": str(outcome.study),
+        "objectives": [goal.name for goal in wish.objectives],
+        "constraints": [one.text for one in wish.constraints],
+        "interrupted": outcome.interrupted,
+        "devices": [report.document(one) for one in outcome.reports],
+    }
+
+
+def _put(path: Path, text: str) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InfrastructureError(
+            f"cannot write {path}: {error.strerror}", code="host.not-writable", fix="choose another --out"
+        ) from error
+    return path
