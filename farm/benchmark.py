@@ -52,6 +52,7 @@ def with_sample(request: Request) -> Request:
 
 def plan_for(request: Request, config: Config) -> Plan:
     """Select devices, read the models and cross them. Raises UsageError for a wrong request."""
+    from farm.calibrations import of_wishes
     from farm.devices import inventory
     from farm.devices.select import select
     from farm_profiles.load import load_profile, profile_names
@@ -67,6 +68,13 @@ def plan_for(request: Request, config: Config) -> Plan:
         matched=selection.explained,
         profile_of=lambda name: profiles.get(name) or load_profile(name),
         inspect=inspect_in(config),
+        calibrated=of_wishes(
+            request.calib,
+            request.calib_random,
+            request.preprocess,
+            seed=request.seed,
+            cache_dir=config.cache_dir,
+        ).applied,
     )
 
 

@@ -107,11 +107,13 @@ def make_plan(
     matched: Sequence[tuple[str, tuple[str, ...]]],
     profile_of: Callable[[str], Profile],
     inspect: Callable[[Path], Model],
+    calibrated: Callable[[Recipe, Model], Recipe] = lambda recipe, _model: recipe,
 ) -> Plan:
     """Cross models with devices and their targets. Bad models and shapes become failing cells, not errors.
 
     Raises UsageError for a ``--shape`` that no model has a use for, a tool that does not fit (tool.*), and
-    unknown profiles.
+    unknown profiles. ``calibrated`` puts samples into the recipes that need them; what it raises is the
+    error of their cells.
     """
     request = replace(request, runtimes=native_tools.runtimes_for(request.measure, request.runtimes))
     models = [_read(path, inspect) for path in request.models]
@@ -127,7 +129,8 @@ def make_plan(
                 for target, skip in _targets(request, profile):
                     job_id = f"{run_id}-{len(cells):03d}"
                     cell = _cell(job_id, path, prepared, device, profile, target, request)
-                    cells.append(replace(cell, skip=skip, batch=batch))
+                    cell = replace(cell, skip=skip, batch=batch)
+                    cells.append(_calibrated(cell, calibrated) if cell.runs else cell)
     return Plan(run_id, request, tuple(matched), tuple(cells))
 
 
@@ -173,6 +176,15 @@ def _cell(
         options=dict(target.convert),
     )
     return Cell(job_id, model.name, model, device, profile, target, recipe)
+
+
+def _calibrated(cell: Cell, calibrated: Callable[[Recipe, Model], Recipe]) -> Cell:
+    if cell.recipe is None or cell.model is None:
+        return cell
+    try:
+        return replace(cell, recipe=calibrated(cell.recipe, cell.model))
+    except FarmError as error:
+        return replace(cell, error=error)
 
 
 def _targets(request: Request, profile: Profile) -> list[tuple[Target, str]]:

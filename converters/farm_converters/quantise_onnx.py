@@ -82,7 +82,7 @@ def quantise(
 
     Raises JobError convert.unsupported, convert.calibration-fails.
     """
-    model = lifted(model, QDQ_OPSET)
+    model = flattened(lifted(model, QDQ_OPSET))
     ranges = ranges_of(model, calibration, inputs, style, workdir)
     return with_ranges(model, ranges, style, exclude=exclude)
 
@@ -102,6 +102,24 @@ def lifted(model: Any, opset: int) -> Any:  # noqa: ANN401 - ModelProto
             code="convert.unsupported",
             fix=f"export the network at opset {opset} or later",
         ) from error
+
+
+def flattened(model: Any) -> Any:  # noqa: ANN401 - ModelProto
+    """``model`` itself, with Gemm biases of one row as vectors: the quantiser stumbles over [1, N]."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        bias = constants.get(node.input[2]) if node.op_type == "Gemm" and len(node.input) > 2 else None  # noqa: PLR2004
+        if bias is None or len(bias.dims) == 1:
+            continue
+        if all(size == 1 for size in bias.dims[:-1]):
+            flat = type(bias).FromString(bias.SerializeToString())
+            flat.name = f"{bias.name}_of_{node.name}"
+            size = bias.dims[-1]
+            del flat.dims[:]
+            flat.dims.append(size)
+            model.graph.initializer.append(flat)
+            node.input[2] = flat.name
+    return model
 
 
 def opset_of(model: Any) -> int:  # noqa: ANN401 - ModelProto
