@@ -66,6 +66,10 @@ class Installer:
         declared = ["--python-version", "3.14"] if self._uv else ["--ignore-requires-python"]
         self._run([*self._installer(folder), *declared, "--no-deps", "--require-hashes", "-r", str(listed)])
 
+    def install_extra(self, folder: Path, packages: Sequence[str]) -> None:
+        """Install a user's own packages (``name==version``) with what they need; what is there stays."""
+        self._run([*self._installer(folder), *packages])
+
     def download(self, python: str, listed: Path, folder: Path) -> None:
         """Fetch what a list names into ``folder``, for a site without a network. pip does it: uv cannot."""
         declared = ["--ignore-requires-python", "--only-binary=:all:", "--no-deps", "--require-hashes"]

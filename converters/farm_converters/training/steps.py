@@ -117,15 +117,18 @@ class Qat:
     ``preserve``: what of earlier steps the training must keep: "none", "sparsity", "clusters" or both
     ("sparsity+clusters"); keras only. ``keep``: layers that stay in floats.
     ``calibration_samples``: of the training split, that the first ranges come from (torch).
+    ``activations``: "u8" affine, or "s8" symmetric, as TensorRT wants (torch).
     """
 
     technique: ClassVar[str] = "qat"
     preserve: str = "none"
     keep: tuple[str, ...] = ()
     calibration_samples: int = 256
+    activations: str = "u8"
 
     def faults(self) -> Iterator[str]:
         yield from _in("preserve", self.preserve, ("none", "sparsity", "clusters", "sparsity+clusters"))
+        yield from _in("activations", self.activations, ("u8", "s8"))
         yield from _above("calibration_samples", self.calibration_samples, 0)
 
 

@@ -1,0 +1,1 @@
+"""Training-time optimisation with PyTorch: one file per technique."""
