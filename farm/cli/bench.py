@@ -81,6 +81,9 @@ if TYPE_CHECKING:
 )
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Kept with the run.")
 @click.option(
+    "--plan", "plan_file", type=click.Path(path_type=Path), help="A best.toml of farm tune: exactly that."
+)
+@click.option(
     "-n",
     "--dry-run",
     is_flag=True,
@@ -108,6 +111,7 @@ def command(
     seed: int,
     wait: float,
     labels: tuple[str, ...],
+    plan_file: Path | None,
     dry_run: bool,
     layout: str,
     **measuring: Any,  # noqa: ANN401 - the values of measure_options
@@ -121,32 +125,36 @@ def command(
     from farm.benchmark import execute, plan_for, with_sample
     from farm.plan import Request
     from farm.survey import surveyed
+    from farm.tune.replay import check, replayed
 
     _present("--inputs", inputs)
     _present("--data", data)
-    request = with_sample(
-        Request(
-            models=models,
-            devices=devices or devices_from_environment(),
-            runtimes=runtimes,
-            precisions=precisions,
-            threads=threads,
-            shapes=shapes,
-            batch=batch,
-            inputs=inputs,
-            data=data,
-            calib=calib,
-            calib_random=calib_random or 0,
-            preprocess=preprocess,
-            exclude=exclude,
-            seed=seed,
-            blocks=block_plan(measuring),
-            measure=measure_of(measuring),
-            wait_s=wait,
-            labels=_labels(labels),
-        )
+    wished = Request(
+        models=models,
+        devices=devices or devices_from_environment(),
+        runtimes=runtimes,
+        precisions=precisions,
+        threads=threads,
+        shapes=shapes,
+        batch=batch,
+        inputs=inputs,
+        data=data,
+        calib=calib,
+        calib_random=calib_random or 0,
+        preprocess=preprocess,
+        exclude=exclude,
+        seed=seed,
+        blocks=block_plan(measuring),
+        measure=measure_of(measuring),
+        wait_s=wait,
+        labels=_labels(labels),
+    )
+    found, request = (
+        (None, with_sample(wished)) if plan_file is None else replayed(plan_file, wished, devices)
     )
     plan = plan_for(request, state.config)
+    if found is not None:
+        check(found, plan)
     if dry_run:
         return _show_plan(surveyed(plan, state.config.cache_dir), state)
     if errors := _all_wrong(plan):

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from farm.cli.calib_options import calib_options
 from farm.cli.duration import Duration
 from farm.cli.measure_options import LATENCY, block_plan, latency_options, measure_of
 from farm.cli.output import print_json, print_table, say, say_sentence
 from farm.cli.shapes_option import shape_option
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import CommaInts, CommaList, examples, list_option
-from farm.errors import EXIT_INTERRUPTED, EXIT_OK, MeasurementError, UsageError
+from farm.errors import EXIT_INTERRUPTED, EXIT_OK, MeasurementError
 from farm.shapes import ShapeWish
 from farm_agent import precisions as known_precisions
 from farm_agent import runtimes as known_runtimes
@@ -65,12 +66,7 @@ if TYPE_CHECKING:
 )
 @click.option("--data", type=click.Path(path_type=Path, exists=True), help="Labelled samples, for accuracy.")
 @click.option("--metric", default="", metavar="NAME", help="Of the accuracy; default: by the kind of labels.")
-@click.option("--preprocess", default="", metavar="NAME", help="What samples go through first.")
-@click.option(
-    "--calib", type=click.Path(path_type=Path, exists=True), help="Samples that int8 is calibrated with."
-)
-@click.option("--calib-random", type=click.IntRange(0), default=0, metavar="N", help="Random ones instead.")
-@list_option("--exclude", metavar="NODE", text="Nodes that stay in floats.")
+@calib_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the search and of generated inputs.")
 @latency_options
 @click.option(
@@ -123,17 +119,13 @@ def _wish(model: Path | None, values: dict[str, Any]) -> Wish:
         metric=values["metric"],
         preprocess=values["preprocess"],
         calib=values["calib"],
-        calib_random=values["calib_random"],
+        calib_random=values["calib_random"] or 0,
         exclude=values["exclude"],
         seed=values["seed"],
         blocks=block_plan(values),
         measure=measure_of(values),
         wait_s=values["wait"],
     )
-    if values["calib"] is not None and values["calib_random"]:
-        raise UsageError(
-            "--calib and --calib-random exclude each other", code="cli.usage", fix="give one of them"
-        )
     axes = Axes(
         values["runtimes"],
         values["precisions"],

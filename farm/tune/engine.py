@@ -21,7 +21,7 @@ from farm.tune import goals as wanted
 from farm.tune import study as studies
 from farm.tune.front import Entry
 from farm.tune.goals import Constraint, Metric
-from farm.tune.halving import survivors
+from farm.tune.halving import limit_of, survivors
 from farm.tune.report import Report, report_of
 from farm.tune.rounds import Bench
 from farm.tune.score import STAGES, Score, broken
@@ -150,14 +150,16 @@ class _Run:
         scores = study.scores()
         ran = [Entry(key, score) for key, score in scores.items() if score.status == "ok"]
         if stage == WHOLE:
+            screened = len(ran)
             closer = [one for one in ran if one.score.stage != SCREEN]
-            if self._rejected(closer):
+            if not any(one.score.stage == SECOND for one in ran) or self._rejected(closer):
                 closer = ran  # none of those looked at twice will do: what else may?
-            ran, screened = closer, len(ran)
-            ran = [one for one in ran if one.score.stage != WHOLE or not self._broken(one.score)]
+            ran = [one for one in closer if one.score.stage != WHOLE or not self._broken(one.score)]
         else:
             screened = len(ran)
         chosen = survivors(ran, self._wish.objectives, self._wish.constraints, stage=stage, screened=screened)
+        if stage == SECOND and len(chosen) <= limit_of(WHOLE, screened, self._wish.objectives):
+            return []  # so few that they are measured whole at once
         points = [study.by_key[one.key] for one in chosen if one.score.stage not in done]
         return points[: self._affordable(stage)]
 

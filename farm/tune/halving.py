@@ -23,5 +23,9 @@ def survivors(
 ) -> list[Entry]:
     """Those that go on to ``stage``, the most promising first. ``screened``: points that ran at first."""
     left = possible(entries, goals, constraints)
-    limit = max(len(goals) + 1, math.ceil(SHARES[stage] * screened))
-    return ranked(left, goals)[:limit]
+    return ranked(left, goals)[: limit_of(stage, screened, goals)]
+
+
+def limit_of(stage: str, screened: int, goals: Sequence[Metric]) -> int:
+    """The most that go on to ``stage``."""
+    return max(len(goals) + 1, math.ceil(SHARES[stage] * screened))

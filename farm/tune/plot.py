@@ -178,10 +178,12 @@ def _text(x: float, y: float, words: str, anchor: str = "start", extra: str = ""
 
 def _page(parts: Sequence[str], report: Report) -> str:
     title = escape(text.printable(f"{report.space.device.name}: {len(report.rows)} configurations"))
+    box = f'viewBox="0 0 {WIDTH} {HEIGHT}"'
+    look = 'font-family="sans-serif" font-size="12" fill="#111827"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {box} {look}>'
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-            'font-family="sans-serif" font-size="12" fill="#111827">',
+            head,
             f"<title>{title}</title>",
             f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
             *parts,

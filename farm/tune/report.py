@@ -79,7 +79,7 @@ def report_of(
     )
 
 
-def _place(  # noqa: PLR0913, PLR0917 - all that decides about one point
+def _place(
     key: str,
     score: Score | None,
     winners: Sequence[Entry],

@@ -20,7 +20,7 @@ QUANTISED = tuple(name for name in precisions.NAMES if name not in ("fp32", "fp1
 class Axes:
     """What a user wants tried. Empty: all that the profile lists; threads 1, 2, 4 … up to the cores.
 
-    ``options``: per runtime, option and the values to try (``{"onnxruntime": {"allow_spinning": ("0", "1")}}``).
+    ``options``: per runtime, option and its values (``{"onnxruntime": {"allow_spinning": ("0", "1")}}``).
     """
 
     runtimes: tuple[str, ...] = ()
@@ -110,7 +110,7 @@ def space_of(
         raise UsageError(
             f"there is nothing to try on {device.name}: {'; '.join(left_out) or 'no target was selected'}",
             code="tune.empty-space",
-            fix=f"install a runtime there (farm doctor {device.name}), or ask for other runtimes and precisions",
+            fix=f"install a runtime there (farm doctor {device.name}), or ask for other ones",
         )
     return Space(device, profile, kept, tuple(left_out))
 
