@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence, Tuple
 
-from farm_agent import compare, faults, feed, files, runtimes, task
+from farm_agent import compare, faults, feed, files, precisions, runtimes, task
 from farm_agent.errors import JobError
 from farm_agent.wire import (
     ArtifactSpec,
@@ -144,6 +144,17 @@ def mismatch(check: CheckResult, runtime: str) -> JobError:
         code="check.mismatch",
         fix="use another precision or runtime for this model on this device",
     )
+
+
+def refuse(asked: str, proof: Optional[PrecisionProof], runtime: str) -> None:
+    """Raise JobError ``check.precision`` for an artifact that does not run in the precision it is named by."""
+    reason = precisions.refusal(asked, proof)
+    if reason:
+        raise JobError(
+            f"{runtime} does not run this artifact in {asked} on this device: {reason}",
+            code="check.precision",
+            fix="use a runtime that has such kernels here, or measure the precision that it runs in",
+        )
 
 
 def _proof(session: Any) -> Optional[PrecisionProof]:  # noqa: ANN401

@@ -55,13 +55,8 @@ def read(path: Path) -> List[Graph]:
     with path.open("rb") as file:
         if not 0 < path.stat().st_size <= LIMIT_BYTES:
             raise Malformed("empty, or larger than a protobuf can be")
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        view = memoryview(mapped)
-        try:
-            return _model(view)
-        finally:
-            view.release()
-            mapped.close()
+        # closed with the last view of it: an error still holds some
+        return _model(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
 
 
 def _model(view: memoryview) -> List[Graph]:

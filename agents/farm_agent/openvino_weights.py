@@ -6,7 +6,7 @@ The compiled model does not tell: weights of convolutions are widened when it is
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Dict, Optional, Set
+from typing import Any, Dict, FrozenSet, Optional, Set, Tuple
 
 from farm_agent.trace import precision_of
 
@@ -33,14 +33,19 @@ _THROUGH = frozenset(
 _MAX_STEPS = 16
 
 
-def stored(model: Any) -> Dict[str, int]:  # noqa: ANN401 - openvino.Model
-    """Bytes of the weights by type; each constant counts once."""
+def stored(model: Any) -> Tuple[Dict[str, int], FrozenSet[str]]:  # noqa: ANN401 - openvino.Model
+    """Bytes of the weights by type, each constant once, and the names of the operations that carry them."""
     found: Counter[str] = Counter()
     seen: Set[str] = set()
+    carriers: Set[str] = set()
     for layer in model.get_ops():
         for position in WEIGHTS.get(layer.get_type_name(), ()):
             constant = _origin(layer, position)
-            if constant is None or constant.get_friendly_name() in seen or len(constant.shape) < 2:
+            if constant is None or len(constant.shape) < 2:
+                continue
+            if layer.get_type_name() != "Gather":
+                carriers.add(str(layer.get_friendly_name()))
+            if constant.get_friendly_name() in seen:
                 continue
             seen.add(constant.get_friendly_name())
             kind = constant.get_element_type()
@@ -50,7 +55,7 @@ def stored(model: Any) -> Dict[str, int]:  # noqa: ANN401 - openvino.Model
                 elements *= int(size)
             if word != "other":
                 found[word] += (elements * int(kind.bitwidth) + 7) // 8
-    return dict(found)
+    return dict(found), frozenset(carriers)
 
 
 def _origin(layer: Any, position: int) -> Optional[Any]:  # noqa: ANN401

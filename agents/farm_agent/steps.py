@@ -18,6 +18,7 @@ from farm_agent import (
     layers,
     pins,
     scenarios,
+    steps_build,
     steps_process,
 )
 from farm_agent.errors import FarmBug
@@ -46,6 +47,7 @@ def run_measured(
     keeper: Keeper, spec: JobSpec, folder: Path, telemetry: Telemetry, preflight: Preflight
 ) -> None:
     """One step after another, the cheapest and the most decisive first."""
+    spec = steps_build.run(keeper, spec, folder, _task)
     loads = not spec.tool or runner.can_check(spec)
     if loads:
         run_check(keeper, spec, folder)
@@ -94,6 +96,7 @@ def run_check(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
         keeper.emit("phase", {"phase": "checked", "passed": response.check.passed})
         if not response.check.passed:
             raise check.mismatch(response.check, spec.runtime)
+    check.refuse(spec.artifact.precision, response.proof, spec.runtime)
 
 
 def run_evaluation(keeper: Keeper, spec: JobSpec, folder: Path) -> None:

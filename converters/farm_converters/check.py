@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from farm_agent import check as agent_check
-from farm_agent import codec, pack
+from farm_agent import codec, pack, precisions
 from farm_agent.errors import JobError
-from farm_agent.wire import ArtifactSpec, CheckResult, Golden, TensorSpec
+from farm_agent.wire import ArtifactSpec, CheckResult, Golden, PrecisionProof, TensorSpec
 from farm_converters import sandbox
 from farm_converters.recipe import CheckReport
 
@@ -53,6 +53,20 @@ def check(
         raise _mismatch(response.check, golden, runtime)
     report = _report(response.check, runtime, response.runtime_version)
     return Checked(replace(report, proof=response.proof), response.outputs)
+
+
+def refuse(asked: str, proof: PrecisionProof | None, runtime: str) -> None:
+    """Raise JobError convert.precision for an artifact that does not keep what its precision promises.
+
+    Converters and quantisers leave what they cannot treat in floats, down to a whole network, and say nothing.
+    """
+    reason = precisions.refusal(asked, proof)
+    if reason:
+        raise JobError(
+            f"the converted model is no {asked}: on {runtime}, {reason}",
+            code="convert.precision",
+            fix="use another precision or another target for this model",
+        )
 
 
 def _report(result: CheckResult, runtime: str, version: str) -> CheckReport:

@@ -74,8 +74,15 @@ def climb(
 
 
 def worst(failures: list[JobError]) -> JobError:
-    """The failure that tells most: a mismatch came furthest, then a named operator, then the first."""
-    for code in (*FINAL, "convert.mismatch", "convert.unsupported-op", "runtime.", "check."):
+    """The failure that tells most: the latest step came furthest, then a named operator, then the first."""
+    for code in (
+        *FINAL,
+        "convert.precision",
+        "convert.mismatch",
+        "convert.unsupported-op",
+        "runtime.",
+        "check.",
+    ):
         for failure in failures:
             if failure.code.startswith(code):
                 return failure
@@ -118,6 +125,8 @@ def _try(
         workdir=workdir / "check",
         limits=replace(limits, timeout_s=left),
     )
+    if edge.WHERE == "host":  # elsewhere the device builds what runs, and proves it
+        checks.refuse(recipe.precision, checked.report.proof, edge.RUNTIME)
     spec = replace(spec, outputs=_with_real(spec.outputs, checked.outputs))
     return Built(rung, directory, spec, checked.report, tuple(answer["caveats"]))
 

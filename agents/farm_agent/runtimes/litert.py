@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
+from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-from farm_agent import faults
+from farm_agent import faults, tflite_file, tflite_precisions
 from farm_agent.errors import JobError
 from farm_agent.runtimes import Probe, match_all, threads_of
-from farm_agent.trace import precision_of, summarise
 from farm_agent.wire import PrecisionProof, TensorSpec
 
 DISTRIBUTIONS = (("ai_edge_litert", "ai-edge-litert"), ("tflite_runtime", "tflite-runtime"))
-MOVERS = frozenset(
-    [
-        "CAST",
-        "QUANTIZE",
-        "DEQUANTIZE",
-        "RESHAPE",
-        "TRANSPOSE",
-        "SQUEEZE",
-        "EXPAND_DIMS",
-        "CONCATENATION",
-        "SPLIT",
-        "SLICE",
-        "STRIDED_SLICE",
-        "PAD",
-        "GATHER",
-        "SHAPE",
-        "PACK",
-        "UNPACK",
-        "TILE",
-    ]
-)
-
 # What an import of it reads from the disk.
 PACKAGES = tuple(package for package, _ in DISTRIBUTIONS)
 
@@ -130,24 +107,23 @@ class Session:
         }
 
     def proof(self) -> Optional[PrecisionProof]:
-        """Operators and their tensors' types in the model as loaded without a delegate.
+        """Tensor types of every operator of the file, with what LiteRT makes of them.
 
-        The default delegate (XNNPACK) computes each operator in the type of the tensors seen here.
+        The file is read, since LiteRT names neither constants nor 4-bit types (see ``tflite_precisions``).
         """
-        kind = getattr(self._module, "OpResolverType", None)
-        plain = getattr(kind, "BUILTIN_WITHOUT_DEFAULT_DELEGATES", None)
-        interpreter = self._create() if plain is None else self._create(experimental_op_resolver_type=plain)
-        list_operators = getattr(interpreter, "_get_ops_details", None)
-        if list_operators is None:
+        source = f"tensor types of every operator of the loaded model{self._delegated()}"
+        try:
+            return tflite_precisions.proof(Path(self._path), f"LiteRT: {source}")
+        except (tflite_file.Malformed, OSError):
             return None
-        types = {detail["index"]: _dtype(detail["dtype"]) for detail in interpreter.get_tensor_details()}
-        computing: Counter[str] = Counter()
-        moving: Counter[str] = Counter()
-        for operator in list_operators():
-            found = [precision_of(types.get(int(index), "")) for index in operator["outputs"]]
-            real = [name for name in found if name != "other"]
-            (moving if operator["op_name"] in MOVERS else computing)[real[0] if real else "other"] += 1
-        return summarise(computing, moving, "LiteRT: tensor types of every operator of the loaded model")
+
+    def _delegated(self) -> str:
+        """How many parts of the model the default delegate took; "" where this release does not tell."""
+        list_operators = getattr(self._interpreter, "_get_ops_details", None)
+        if list_operators is None:
+            return ""
+        parts = sum(operator["op_name"] == "DELEGATE" for operator in list_operators())
+        return f" ({parts} parts run by XNNPACK)" if parts else " (no part run by a delegate)"
 
     def close(self) -> None:
         self._interpreter = None

@@ -42,8 +42,8 @@ MOVERS = frozenset(
     ]
 )
 
-# Layers of a compiled model that carry weights: one whose weights are constant is a FullyConnected, and a
-# MatMul multiplies what was computed.
+# Layers of a compiled model that always carry weights. Others do where operations that carry them were fused
+# into them, which their original names tell.
 WEIGHTED = frozenset(
     ["Convolution", "Deconvolution", "BinaryConvolution", "FullyConnected", "RNNCell", "RNNSeq"]
 )
@@ -161,6 +161,7 @@ class Session:
         computing: Counter[str] = Counter()
         moving: Counter[str] = Counter()
         weighted: Counter[str] = Counter()
+        weights, carriers = openvino_weights.stored(self._core.read_model(self._path))
         for layer in self._compiled.get_runtime_model().get_ops():
             info = layer.get_rt_info()
             kind = _text(info, "layerType") or layer.get_type_name()
@@ -168,11 +169,11 @@ class Session:
                 continue
             precision = executed(_text(info, "primitiveType"), _text(info, "runtimePrecision"))
             (moving if kind in MOVERS else computing)[precision] += 1
-            if kind in WEIGHTED:
-                weighted[precision] += 1
+            fused = carriers.intersection(_text(info, "originalLayersNames").split(","))
+            if fused or kind in WEIGHTED:
+                weighted[precision] += max(1, len(fused))
         hint = str(self._compiled.get_property("INFERENCE_PRECISION_HINT"))
         source = f"OpenVINO runtime model: kernel of every layer (INFERENCE_PRECISION_HINT {hint})"
-        weights = openvino_weights.stored(self._core.read_model(self._path))
         return summarise(computing, moving, source, weighted, weights)
 
     def close(self) -> None:
