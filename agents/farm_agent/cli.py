@@ -67,6 +67,12 @@ def _block(request: str) -> int:
     block.main(request)
 
 
+def _build(request: str, response: str) -> int:
+    from farm_agent import build
+
+    build.main(request, response)
+
+
 def _check(request: str, response: str) -> int:
     from farm_agent import check
 
@@ -124,6 +130,7 @@ def _try(runtime: str) -> int:
 # Processes that the agent starts itself: the number of arguments, and what to run.
 INTERNAL: Dict[str, Tuple[int, Callable[..., int]]] = {
     "_block": (1, _block),
+    "_build": (2, _build),
     "_check": (2, _check),
     "_energy": (1, _energy),
     "_evaluate": (2, _evaluate),

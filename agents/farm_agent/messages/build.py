@@ -41,7 +41,8 @@ class BuildReport:
     driver and
     TensorRT version together: an engine runs only where all are the same. ``chosen``: index of the engine
     that
-    was measured. ``layers``: operators per executed precision, from the engine inspector."""
+    was measured. ``layers``: operators per executed precision, from the engine inspector. ``reused``: the
+    engines were built for an earlier job on this device; nothing was built now."""
 
     typed: str
     device_class: str
@@ -50,3 +51,4 @@ class BuildReport:
     timing_cache: Optional[Blob] = None
     layers: Dict[str, int] = field(default_factory=dict)
     log_tail: str = ""
+    reused: bool = False
