@@ -147,7 +147,7 @@ def mismatch(check: CheckResult, runtime: str) -> JobError:
 
 
 def refuse(asked: str, proof: Optional[PrecisionProof], runtime: str) -> None:
-    """Raise JobError ``check.precision`` for an artifact that does not run in the precision it is named by."""
+    """Raise JobError ``check.precision`` for an artifact that does not run in the precision in its name."""
     reason = precisions.refusal(asked, proof)
     if reason:
         raise JobError(

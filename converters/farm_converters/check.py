@@ -58,7 +58,7 @@ def check(
 def refuse(asked: str, proof: PrecisionProof | None, runtime: str) -> None:
     """Raise JobError convert.precision for an artifact that does not keep what its precision promises.
 
-    Converters and quantisers leave what they cannot treat in floats, down to a whole network, and say nothing.
+    Converters and quantisers leave what they cannot treat in floats, up to a whole network, without a word.
     """
     reason = precisions.refusal(asked, proof)
     if reason:
