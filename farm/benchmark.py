@@ -24,9 +24,11 @@ from farm.progress import Reporter
 from farm.version import __version__
 
 if TYPE_CHECKING:
+    from farm.datasets import Wish as DataWish
     from farm.worker import Work
     from farm_agent.pack import Packed
     from farm_converters.model import Model
+    from farm_converters.recipe import Recipe
     from farm_results.model import Result, Run
 
 JOIN_S = 0.1
@@ -52,7 +54,6 @@ def with_sample(request: Request) -> Request:
 
 def plan_for(request: Request, config: Config) -> Plan:
     """Select devices, read the models and cross them. Raises UsageError for a wrong request."""
-    from farm.calibrations import of_wishes
     from farm.devices import inventory
     from farm.devices.select import select
     from farm_profiles.load import load_profile, profile_names
@@ -68,14 +69,22 @@ def plan_for(request: Request, config: Config) -> Plan:
         matched=selection.explained,
         profile_of=lambda name: profiles.get(name) or load_profile(name),
         inspect=inspect_in(config),
-        calibrated=of_wishes(
-            request.calib,
-            request.calib_random,
-            request.preprocess,
-            seed=request.seed,
-            cache_dir=config.cache_dir,
-        ).applied,
+        calibrated=calibrated_in(config, request),
     )
+
+
+def calibrated_in(config: Config, request: Request) -> Callable[[Recipe, Model], Recipe]:
+    """What puts the samples that a request names into the recipes that need them."""
+    from farm.calibrations import of_wishes
+
+    wishes = of_wishes(
+        request.calib,
+        request.calib_random,
+        request.preprocess,
+        seed=request.seed,
+        cache_dir=config.cache_dir,
+    )
+    return wishes.applied
 
 
 def inspect_in(config: Config) -> Callable[[Path], Model]:  # noqa: ARG001 - what an import keeps in the cache
@@ -110,7 +119,7 @@ def execute(
         store.add_run(_run(plan, command))
         reporter.begin(plan)
         packed = pack.build(config.cache_dir / "agents")
-        desk = ArtifactDesk(config.cache_dir, plan.request.data, reporter.convert)
+        desk = ArtifactDesk(config.cache_dir, _wish(plan.request), reporter.convert)
         with tempfile.TemporaryDirectory(prefix="farm-") as scratch:
             work = Work(
                 plan.run_id,
@@ -173,6 +182,12 @@ def _wait(futures: Sequence[Future[None]], stop: threading.Event, reporter: Repo
             children.stop_all()
             reporter.note("stopping: finished jobs are kept, the current ones end (Ctrl-C again: leave now)")
     return interrupted
+
+
+def _wish(request: Request) -> DataWish:
+    from farm.datasets import Wish
+
+    return Wish(request.data, request.metric, request.preprocess)
 
 
 def _run(plan: Plan, command: Sequence[str]) -> Run:

@@ -77,7 +77,8 @@ def tune(
     spaces = _spaces(model, devices, wish, config, say)
     identity = _identity(model, spaces, wish)
     path = studies.file_of(config.state_dir, wish.study, identity)
-    bench = Bench(wish.request, config, lambda _path: model, make_reporter, path.stem)
+    calibrated = benchmark.calibrated_in(config, wish.request)
+    bench = Bench(wish.request, config, lambda _path: model, make_reporter, path.stem, calibrated)
     with ExitStack() as stack:
         stack.enter_context(studies.held(path))
         found = {

@@ -34,9 +34,11 @@ def write_all(outcome: Outcome, wish: Wish, folder: Path, config: Config) -> lis
     written: list[Path] = []
     for one in outcome.reports:
         suffix = f"-{one.space.device.name}" if several else ""
+        path = folder / f"best{suffix}.toml"
         if one.best is not None:
-            chosen = best_of(outcome, wish, one, one.best, config)
-            written.append(best.write(chosen, folder / f"best{suffix}.toml"))
+            written.append(best.write(best_of(outcome, wish, one, one.best, config), path))
+        else:
+            path.unlink(missing_ok=True)  # one of an earlier call is no answer to this one
         picture = plot.svg(one, wish.objectives, wish.constraints)
         written.append(_put(folder / f"front{suffix}.svg", picture))
     text = json.dumps(document(outcome, wish), indent=2, allow_nan=False) + "\n"

@@ -15,6 +15,7 @@ from farm.tune.score import STAGES, Score, score_of
 from farm.tune.space import Point, Space
 from farm_agent.wire import BlockPlan
 from farm_converters.model import Model
+from farm_converters.recipe import Recipe
 from farm_results.model import Result
 
 MS = 1_000_000
@@ -43,13 +44,14 @@ Told = Callable[[str, Point, Score], None]
 @dataclass(frozen=True)
 class Bench:
     """Measures points. ``request``: the honest protocol, the model, the data; ``make_reporter``: anew for
-    each run; ``inspect`` reads the model."""
+    each run; ``inspect`` reads the model, ``calibrated`` gives a recipe its samples."""
 
     request: Request
     config: Config
     inspect: Callable[[Path], Model]
     make_reporter: Callable[[], Reporter]
     study: str
+    calibrated: Callable[[Recipe, Model], Recipe]
 
     def measure(self, stage: str, work: Mapping[str, tuple[Space, Sequence[Point]]], told: Told) -> bool:
         """Measure the points of every device (by name); devices in parallel. True: a person interrupted.
@@ -113,6 +115,7 @@ class Bench:
             matched=(),
             profile_of=lambda _name: space.profile,
             inspect=self.inspect,
+            calibrated=self.calibrated,
         )
         return plan.cells[0]
 
