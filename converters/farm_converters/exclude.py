@@ -27,10 +27,12 @@ def select(model: Any, patterns: Sequence[str]) -> list[str]:  # noqa: ANN401 - 
 
 
 def name_nodes(model: Any) -> None:  # noqa: ANN401 - ModelProto
-    """Give every node of the main graph that has no name that of its first output."""
+    """Give every node of the main graph that has no name, or one that is taken, that of its first output."""
+    seen: set[str] = set()
     for node in model.graph.node:
-        if not node.name:
+        if not node.name or node.name in seen:
             node.name = next((name for name in node.output if name), "")
+        seen.add(node.name)
 
 
 def surviving(source: Any, model: Any, names: Sequence[str]) -> list[str]:  # noqa: ANN401 - ModelProto

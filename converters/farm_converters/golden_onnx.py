@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from farm_agent.errors import JobError, UsageError
 from farm_agent.runtimes.onnxruntime import DTYPES as ORT_DTYPES
-from farm_converters import external, graph, samples
+from farm_converters import exclude, external, graph, samples
 from farm_converters.inspect_onnx import parse
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def make(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     graph.fix_inputs(model, request["shapes"])
     for part in graph.graphs(model):
         graph.sort(part)
-    graph.name_nodes(model)
+    exclude.name_nodes(model)
     graph.set_versions(model)
     model = graph.infer(model)
     found = graph.operators(model)

@@ -59,20 +59,6 @@ def free_inputs(model: Any) -> None:  # noqa: ANN401
         value.type.tensor_type.ClearField("shape")
 
 
-def name_nodes(model: Any) -> None:  # noqa: ANN401
-    """Give every nameless node of the main graph a name, and every further node of a name that is taken."""
-    taken = {node.name for node in model.graph.node}
-    seen: set[str] = set()
-    for index, node in enumerate(model.graph.node):
-        if not node.name or node.name in seen:
-            name = f"{node.op_type}_{index}"
-            while name in taken:
-                name += "_"
-            taken.add(name)
-            node.name = name
-        seen.add(node.name)
-
-
 def infer(model: Any) -> Any:  # noqa: ANN401
     """With inferred shapes; as it was where inference refuses."""
     import onnx

@@ -21,6 +21,7 @@ QDQ_OPSET = 13  # DequantizeLinear has an axis from here on
 AT_A_TIME = 16  # samples whose activations are in memory at once
 REDUCE_RANGE = False  # 7 bits would avoid saturation on x86 before VNNI, and cost accuracy everywhere
 METHODS = ("minmax", "entropy", "percentile")
+BIAS = 2  # its place among the inputs of WEIGHTED
 WEIGHTED = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 Feed = dict[str, "np.ndarray[Any, Any]"]
 
@@ -82,7 +83,7 @@ def quantise(
 
     Raises JobError convert.unsupported, convert.calibration-fails.
     """
-    model = flattened(lifted(model, QDQ_OPSET))
+    model = with_own_biases(lifted(model, QDQ_OPSET))
     ranges = ranges_of(model, calibration, inputs, style, workdir)
     return with_ranges(model, ranges, style, exclude=exclude)
 
@@ -104,21 +105,27 @@ def lifted(model: Any, opset: int) -> Any:  # noqa: ANN401 - ModelProto
         ) from error
 
 
-def flattened(model: Any) -> Any:  # noqa: ANN401 - ModelProto
-    """``model`` itself, with Gemm biases of one row as vectors: the quantiser stumbles over [1, N]."""
+def with_own_biases(model: Any) -> Any:  # noqa: ANN401 - ModelProto
+    """``model`` itself, where every node has a bias of its own, and a vector.
+
+    The quantiser names copies of a shared one by appending a number, which may be the name of another
+    tensor, and stumbles over Gemm's [1, N].
+    """
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    taken = {name for node in model.graph.node for name in (*node.input, *node.output)} | set(constants)
     for node in model.graph.node:
-        bias = constants.get(node.input[2]) if node.op_type == "Gemm" and len(node.input) > 2 else None  # noqa: PLR2004
-        if bias is None or len(bias.dims) == 1:
+        bias = constants.get(node.input[BIAS]) if len(node.input) > BIAS else None
+        if node.op_type not in WEIGHTED or bias is None or any(size != 1 for size in bias.dims[:-1]):
             continue
-        if all(size == 1 for size in bias.dims[:-1]):
-            flat = type(bias).FromString(bias.SerializeToString())
-            flat.name = f"{bias.name}_of_{node.name}"
-            size = bias.dims[-1]
-            del flat.dims[:]
-            flat.dims.append(size)
-            model.graph.initializer.append(flat)
-            node.input[2] = flat.name
+        name = f"{node.name}_bias"
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        copy = model.graph.initializer.add()
+        copy.CopyFrom(bias)
+        copy.name = name
+        del copy.dims[:-1]
+        node.input[BIAS] = name
     return model
 
 
@@ -225,7 +232,7 @@ def samples_of(calibration: Path, inputs: Sequence[str]) -> Iterator[Feed]:
     with np.load(calibration, allow_pickle=False) as archive:
         arrays = {name: archive[f"in.{index}"] for index, name in enumerate(inputs)}
     for number in range(min(len(array) for array in arrays.values()) if arrays else 0):
-        yield {name: array[number] for name, array in arrays.items()}
+        yield {name: np.asarray(array[number]) for name, array in arrays.items()}
 
 
 def _chunks(feeds: Iterator[Feed]) -> Iterator[list[Feed]]:

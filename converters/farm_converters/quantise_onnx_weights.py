@@ -58,8 +58,25 @@ LAYOUTS = {
 def quantise(model: Any, bits: int, *, exclude: Sequence[str]) -> Any:  # noqa: ANN401 - ModelProto
     """``model`` changed in place, or a lifted copy. Raises JobError convert.unsupported."""
     model = lifted(model, OPSETS[bits])
-    _graph(model.graph, bits, frozenset(exclude))
+    for part in [*graph.graphs(model)]:
+        if hasattr(part, "initializer"):  # a function has none
+            _hoist(part)
+            _graph(part, bits, frozenset(exclude))
     return model
+
+
+def _hoist(part: Any) -> None:  # noqa: ANN401 - GraphProto
+    """Constant nodes with a tensor as initialisers."""
+    kept = []
+    for node in part.node:
+        value = next((entry.t for entry in node.attribute if entry.name == "value"), None)
+        if node.op_type == "Constant" and value is not None:
+            part.initializer.add().CopyFrom(value)
+            part.initializer[-1].name = node.output[0]
+        else:
+            kept.append(type(node).FromString(node.SerializeToString()))
+    del part.node[:]
+    part.node.extend(kept)
 
 
 @dataclass
