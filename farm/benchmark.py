@@ -52,12 +52,17 @@ def with_sample(request: Request) -> Request:
     return replace(request, models=(sample_model(),), data=request.data or sample_data())
 
 
-def plan_for(request: Request, config: Config) -> Plan:
-    """Select devices, read the models and cross them. Raises UsageError for a wrong request."""
+def plan_for(request: Request, config: Config, report: Callable[[str], None] | None = None) -> Plan:
+    """Select devices, read the models and cross them; ``report`` hears of imports, which take a while.
+
+    Raises UsageError for a wrong request.
+    """
+    from farm.datasets import refuse_unknown
     from farm.devices import inventory
     from farm.devices.select import select
     from farm_profiles.load import load_profile, profile_names
 
+    refuse_unknown(_wish(request))
     devices = inventory.load(config.inventory_path)
     profiles = {name: load_profile(name) for name in profile_names()}
     selection = select(devices, profiles, request.devices)
@@ -68,7 +73,7 @@ def plan_for(request: Request, config: Config) -> Plan:
         devices=selection.matches,
         matched=selection.explained,
         profile_of=lambda name: profiles.get(name) or load_profile(name),
-        inspect=inspect_in(config),
+        inspect=inspect_in(config, report),
         calibrated=calibrated_in(config, request),
     )
 
@@ -87,11 +92,15 @@ def calibrated_in(config: Config, request: Request) -> Callable[[Recipe, Model],
     return wishes.applied
 
 
-def inspect_in(config: Config) -> Callable[[Path], Model]:  # noqa: ARG001 - what an import keeps in the cache
-    """What reads a model file here."""
-    from farm_converters.inspect import inspect_model
+def inspect_in(config: Config, report: Callable[[str], None] | None = None) -> Callable[[Path], Model]:
+    """What reads a model of any source format here; imports are kept in the cache."""
+    from farm_converters.sources import open_model
 
-    return inspect_model
+    return lambda path: open_model(path, config.cache_dir, report or _unheard)
+
+
+def _unheard(_text: str) -> None:
+    """Where nobody listens."""
 
 
 def execute(

@@ -143,10 +143,10 @@ def convert_all(wish: Wish, config: Config, say: Callable[[str], None]) -> list[
 
     Raises the FarmError of the model, its shapes or the inputs file, which concern all of them.
     """
-    from farm_converters.inspect import inspect_model
+    from farm_converters.sources import open_model
     from farm_converters.shapes import resolve_shapes
 
-    model = inspect_model(wish.model)
+    model = open_model(wish.model, config.cache_dir, say)
     names = [spec.name for spec in model.inputs]
     refuse_unused(wish.shapes, {model.name: names})
     shapes = resolve_shapes(model, shapes_for(wish.shapes, model.name, names), wish.batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,8 +26,21 @@ class OutputSpec:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The file (or folder) that an ONNX model was imported from, by which packages, and how far the outputs
+    of both were apart (``max_abs_error``, ``max_rel_error``, ``samples``)."""
+
+    path: str
+    format: str
+    sha256: str
+    toolchain: Mapping[str, str]
+    check: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Model:
-    """A model file. ``sha256`` covers the file and its external data; ``operators`` counts node types."""
+    """A model file. ``origin``: what it was imported from, if it was not ONNX. ``sha256`` covers the file and
+    its external data; ``operators`` counts node types."""
 
     path: Path
     format: str
@@ -40,11 +54,12 @@ class Model:
     parameters: int = 0
     producer: str = ""
     caveats: tuple[str, ...] = ()
+    origin: Origin | None = None
 
     @property
     def name(self) -> str:
-        """The file's stem: what tables and selectors call it."""
-        return self.path.stem
+        """The stem of the file that the user named: what tables and selectors call it."""
+        return Path(self.origin.path).stem if self.origin else self.path.stem
 
     @property
     def native_precision(self) -> str:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from farm.cli.output import print_json, print_table
+from farm.cli.output import print_json, print_table, say
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import examples
 from farm.errors import UsageError
 
 if TYPE_CHECKING:
-    from farm_converters.model import InputSpec, Model, OutputSpec
+    from farm_converters.model import InputSpec, Model, Origin, OutputSpec
 
 
 @click.command(
@@ -32,10 +32,11 @@ def command(state: State, model: Path) -> None:
     The file is read in a process of its own with limits on time and memory.
     """
     from farm_converters.convert import edges
-    from farm_converters.inspect import inspect_model
+    from farm_converters.sources import open_model
 
-    found = inspect_model(model)
-    targets = tuple(edge.partition("_to_")[2] for edge in edges())
+    found = open_model(model, state.config.cache_dir, say)
+    own = f"{found.format}_to_"
+    targets = tuple(edge.removeprefix(own) for edge in edges() if edge.startswith(own))
     if state.json:
         print_json(_document(found, targets))
     else:
@@ -64,6 +65,7 @@ def _rows(model: Model, targets: tuple[str, ...]) -> list[tuple[str, str]]:
         ("size", f"{model.size_bytes} bytes"),
         ("format", f"{model.format}, IR {model.ir_version}, opset {opsets}"),
         ("producer", model.producer or "unknown"),
+        *(("imported from", _origin(origin)) for origin in (model.origin,) if origin is not None),
         ("parameters", str(model.parameters)),
         *(("input", f"{spec.name}  {spec.dtype}  {_shape(spec)}") for spec in model.inputs),
         *(("output", f"{spec.name}  {spec.dtype}  {_shape(spec)}") for spec in model.outputs),
@@ -72,6 +74,12 @@ def _rows(model: Model, targets: tuple[str, ...]) -> list[tuple[str, str]]:
         ("converts to", ", ".join(targets)),
         *(("caveat", caveat) for caveat in model.caveats),
     ]
+
+
+def _origin(origin: Origin) -> str:
+    by = ", ".join(f"{name} {version}" for name, version in origin.toolchain.items() if name != "edge")
+    error = origin.check.get("max_abs_error", 0.0)
+    return f"{origin.path} ({origin.format}) by {by}; outputs differ by at most {error:.3g}"
 
 
 def _shape(spec: InputSpec | OutputSpec) -> str:
