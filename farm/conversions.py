@@ -143,8 +143,8 @@ def convert_all(wish: Wish, config: Config, say: Callable[[str], None]) -> list[
 
     Raises the FarmError of the model, its shapes or the inputs file, which concern all of them.
     """
-    from farm_converters.sources import open_model
     from farm_converters.shapes import resolve_shapes
+    from farm_converters.sources import open_model
 
     model = open_model(wish.model, config.cache_dir, say)
     names = [spec.name for spec in model.inputs]
