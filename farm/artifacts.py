@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from farm.datasets import DataDesk, Wish
 from farm.errors import FarmBug, FarmError, InfrastructureError
 from farm.plan import Cell
 
 if TYPE_CHECKING:
-    from farm_agent.wire import Dataset
+    from farm.datasets import Ready
     from farm_converters.recipe import Artifact
 
 Key = tuple[str, str]
@@ -22,21 +23,21 @@ class ArtifactDesk:
     """Converts what a plan's cells need. Thread-safe; one conversion at a time unless told otherwise."""
 
     def __init__(
-        self, cache_dir: Path, data: Path | None, report: Callable[[Cell, str], None], *, workers: int = 1
+        self, cache_dir: Path, data: Wish, report: Callable[[Cell, str], None], *, workers: int = 1
     ) -> None:
         self._cache_dir = cache_dir
-        self._data = data
         self._report = report
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="convert")
         self._lock = threading.Lock()
         self._artifacts: dict[Key, Future[Artifact]] = {}
-        self._datasets: dict[str, tuple[Dataset, Path] | FarmError] = {}
+        self._data = DataDesk(data, cache_dir, self._pool, report)
 
     def order(self, cells: Iterable[Cell]) -> None:
         """Queue the conversions of all cells that run, in the order given."""
         for cell in cells:
             if cell.runs:
                 self._future(cell)
+                self._data.order(cell)
 
     def collect(self, cell: Cell, stop: threading.Event) -> Artifact:
         """Wait for the cell's artifact. Raises the FarmError that its conversion ended with."""
@@ -53,30 +54,16 @@ class ArtifactDesk:
         except Exception as error:
             raise FarmBug(f"conversion failed in our own code: {error!r}", code="farm.bug") from error
 
-    def dataset(self, cell: Cell) -> tuple[Dataset, Path] | None:
-        """The labelled data packed for the cell's model, or None when the run has none."""
-        if self._data is None or cell.model is None or cell.recipe is None:
-            return None
-        from farm_converters.dataset import pack_dataset
+    def dataset(self, cell: Cell, stop: threading.Event) -> Ready | None:
+        """The run's samples packed for the cell's model, or None. Raises the FarmError that ended it."""
+        from farm.datasets import found_of
 
-        with self._lock:
-            key = f"{cell.model.sha256}:{sorted(cell.recipe.shapes.items())}"
-            if key not in self._datasets:
-                try:
-                    self._datasets[key] = pack_dataset(
-                        self._data, cell.model, cell.recipe.shapes, folder=self._cache_dir / "datasets"
-                    )
-                except FarmError as error:
-                    self._datasets[key] = error
-            found = self._datasets[key]
-        if isinstance(found, FarmError):
-            raise found
-        return found
+        return found_of(self._data.order(cell), stop)
 
     def wait_all(self, stop: threading.Event) -> None:
         """Return when nothing converts any more, so that the host is quiet enough to measure on."""
         with self._lock:
-            futures = list(self._artifacts.values())
+            futures: list[Future[Any]] = [*self._artifacts.values(), *self._data.futures()]
         for future in futures:
             while not future.done() and not stop.wait(0.05):
                 pass

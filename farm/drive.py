@@ -44,7 +44,7 @@ class Fetched:
     """A job's result as it came from the device: samples as local files, in the blocks' order.
 
     ``traces``: what the sensors told during the blocks that have them; ``energy_traces``: the same for the
-    energy windows.
+    energy windows; ``outputs``: what the model answered on the data set.
     """
 
     spec: JobSpec
@@ -54,6 +54,7 @@ class Fetched:
     sent_files: int
     traces: tuple[Path, ...] = ()
     energy_traces: Path | None = None
+    outputs: Path | None = None
 
 
 class Watcher:
@@ -220,7 +221,9 @@ class Driver:
             samples = tuple(get(block.samples) for block in result.blocks)
             traces = tuple(get(block.traces) for block in result.blocks if block.traces)
             energy = get(result.energy.traces) if result.energy and result.energy.traces else None
-            return Fetched(spec, result, samples, sent[0], sent[1], traces, energy), result_sha
+            evaluated = result.evaluation.outputs if result.evaluation else None
+            outputs = get(_bounded(evaluated)) if evaluated else None
+            return Fetched(spec, result, samples, sent[0], sent[1], traces, energy, outputs), result_sha
 
         try:
             return self.session.call(fetch, patience_s=LINK_PATIENCE_S)
@@ -235,6 +238,19 @@ class Driver:
         except InfrastructureError:
             # The result is stored; the device keeps its copy until a later gc, which loses nothing.
             return
+
+
+def _bounded(outputs: Blob) -> Blob:
+    """Refuse outputs of a size that no agent keeps."""
+    from farm_agent.collect import MAX_OUTPUT_BYTES
+
+    if outputs.size_bytes > MAX_OUTPUT_BYTES + (1 << 20):
+        raise InfrastructureError(
+            f"the device wants to send {outputs.size_bytes / 2**20:.0f} MiB of outputs",
+            code="link.too-large",
+            fix="give fewer samples, and look at what the device runs: its agent keeps less",
+        )
+    return outputs
 
 
 def _while_measuring(error: InfrastructureError, job_id: str) -> InfrastructureError:

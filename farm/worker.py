@@ -129,7 +129,7 @@ def runtime_problem(request: Request, cell: Cell, facts: Facts) -> str:
 def _spec(work: Work, cell: Cell, artifact: Artifact, facts: Facts) -> tuple[JobSpec, Shipment]:
     if artifact.where == "device":
         raise device_build_error(cell)
-    dataset = work.desk.dataset(cell)
+    ready = work.desk.dataset(cell, work.stop)
     measure = work.request.measure
     spec = JobSpec(
         job_id=cell.job_id,
@@ -140,7 +140,7 @@ def _spec(work: Work, cell: Cell, artifact: Artifact, facts: Facts) -> tuple[Job
         threads=cell.target.threads,
         options=dict(cell.target.options),
         golden=artifact.golden,
-        dataset=dataset[0] if dataset else None,
+        dataset=ready.dataset if ready else None,
         process_timeout_s=timeout_s(cell.profile.limits.process_timeout_s, work.request.blocks, measure),
         memory_limit_bytes=(cell.profile.limits.memory_mb or 0) * 1024 * 1024,
         protocol=PROTOCOL,
@@ -157,8 +157,8 @@ def _spec(work: Work, cell: Cell, artifact: Artifact, facts: Facts) -> tuple[Job
     parts = list(zip(artifact.spec.files, artifact.paths, strict=True))
     if artifact.golden and artifact.golden_path:
         parts.append((artifact.golden.blob, artifact.golden_path))
-    if dataset:
-        parts.append((dataset[0].blob, dataset[1]))
+    if ready:
+        parts.append((ready.dataset.blob, ready.path))
     return spec, shipment_of(parts)
 
 
@@ -201,6 +201,9 @@ class _Tell(Watcher):
         if event.kind == "phase" and event.data.get("phase") == "energy":
             window = faults.shorten(str(event.data.get("window", "")), 40)
             self._work.reporter.stage(self._cell, f"energy: {window}", self._share())
+        elif event.kind == "phase" and "done" in event.data:
+            text = f"evaluate: {event.data['done']} of {event.data.get('count')} samples"
+            self._work.reporter.stage(self._cell, faults.shorten(text, 60), self._share())
         elif event.kind == "block":
             self._ended += 1
             text = f"process {self._ended} of {self._blocks} measured"
@@ -227,7 +230,7 @@ def _measured(
     records: Sequence[MeterRecord] = (),
 ) -> None:
     """Judge what came back and store it: samples first, then the row that points at them."""
-    from farm import energies
+    from farm import accuracy, energies
     from farm_results import outliers
     from farm_results import scenarios as summaries
     from farm_results.build import result_of
@@ -237,7 +240,18 @@ def _measured(
     native = cell.model.native_precision if cell.model else ""
     far = outliers.of_job(fetched.spec, fetched.result, fetched.samples, fetched.traces)
     power = energies.of_job(work.store.objects, fetched, records)
-    verdict = judge(fetched.spec, fetched.result, latency, native=native, outliers=far, energy=power.entries)
+    ready = work.desk.dataset(cell, work.stop)
+    assessment = accuracy.assessed(ready, fetched, work.scratch)
+    verdict = judge(
+        fetched.spec,
+        fetched.result,
+        latency,
+        native=native,
+        outliers=far,
+        energy=power.entries,
+        assessment=assessment,
+        calibration=artifact.calibration,
+    )
     hashes = tuple(work.store.objects.put_file(path) for path in fetched.samples)
     traces = tuple(work.store.objects.put_file(path) for path in fetched.traces)
     result = result_of(
@@ -251,10 +265,14 @@ def _measured(
         metrics={**metrics, **power.metrics},
         outliers=far,
         energy=power.entries,
+        assessment=assessment,
         facts=facts,
         artifact=_about(artifact),
         sent_bytes=fetched.sent_bytes,
     )
+    if ready and assessment:
+        about = accuracy.document(ready, assessment)
+        result = replace(result, document={**result.document, "accuracy": about})
     if power.document:
         result = replace(result, document={**result.document, "energy": dict(power.document)})
     if fetched.result.outcome == "stopped" and result.status == "failed" and work.stop.is_set():
@@ -274,6 +292,7 @@ def _about(artifact: Artifact) -> dict[str, Any]:
         "seconds": artifact.seconds,
         "cached": artifact.cached,
         "caveats": list(artifact.caveats),
+        "calibration": artifact.calibration,
     }
 
 

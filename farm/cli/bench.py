@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from farm.cli.calib_options import calib_options
+from farm.cli.data_options import data_options
 from farm.cli.duration import Duration
 from farm.cli.measure_options import block_plan, measure_of, measure_options
 from farm.cli.output import print_error, print_json, print_table, say
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
 @click.option(
     "--inputs", type=click.Path(path_type=Path), help="Your own sample inputs, an .npz by input name."
 )
-@click.option("--data", type=click.Path(path_type=Path), help="Labelled samples, an .npz with `labels`.")
+@data_options
 @calib_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the generated inputs.")
 @measure_options
@@ -104,6 +105,7 @@ def command(
     batch: tuple[int, ...],
     inputs: Path | None,
     data: Path | None,
+    metric: str,
     calib: Path | None,
     calib_random: int | None,
     preprocess: str,
@@ -128,7 +130,6 @@ def command(
     from farm.tune.replay import check, replayed
 
     _present("--inputs", inputs)
-    _present("--data", data)
     wished = Request(
         models=models,
         devices=devices or devices_from_environment(),
@@ -139,6 +140,7 @@ def command(
         batch=batch,
         inputs=inputs,
         data=data,
+        metric=metric,
         calib=calib,
         calib_random=calib_random or 0,
         preprocess=preprocess,

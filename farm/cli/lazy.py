@@ -18,6 +18,7 @@ HELPERS = frozenset(
     {
         "calib_options",
         "crash",
+        "data_options",
         "duration",
         "lazy",
         "measure_options",

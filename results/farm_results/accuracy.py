@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from farm_agent.wire import Accuracy
 from farm_results import agreement, intervals, metrics
+from farm_results.model import Result
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,3 +152,73 @@ def _with_delta(found: Assessment, bounds: tuple[float, float] | None) -> Assess
 
 def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
+
+
+def value_text(metric: str, value: float) -> str:
+    """``98.6 %`` for shares and F1, else four significant digits."""
+    return f"{value * 100:.1f} %" if metric in SHARES else f"{value:.4g}"
+
+
+def delta_text(result: Result) -> str:
+    """``−0.3 pp, ±0.6``: the difference to the source model, and half the width of its 95 % interval."""
+    shares = result.accuracy_metric in SHARES
+    scale = 100.0 if shares else 1.0
+    delta = (result.accuracy_delta or 0.0) * scale
+    text = f"{_signed(delta, '.1f')} pp" if shares else _signed(delta, ".3g")
+    low, high = result.accuracy_delta_low, result.accuracy_delta_high
+    if low is None or high is None:
+        return text
+    half = max(high * scale - delta, delta - low * scale)
+    return f"{text}, ±{half:.1f}" if shares else f"{text}, ±{half:.2g}"
+
+
+def _signed(value: float, form: str) -> str:
+    text = format(abs(value), form)
+    if float(text) == 0:
+        return "±0" if form == ".3g" else text
+    return f"{'−' if value < 0 else '+'}{text}"
+
+
+def lines(result: Result) -> list[tuple[str, str]]:
+    """What a person reads of a result's accuracy: (name, text) for each line."""
+    found: list[tuple[str, str]] = []
+    metric = result.accuracy_metric
+    if result.accuracy is not None:
+        bounds = _bounds(metric, result.accuracy_low, result.accuracy_high)
+        found.append(
+            (metric or "accuracy", f"{value_text(metric, result.accuracy)}{bounds} of {_samples(result)}")
+        )
+    if result.accuracy is not None and result.accuracy_reference is not None:
+        found.append(("source model", f"{value_text(metric, result.accuracy_reference)}, same samples"))
+        found.append(("difference", f"{delta_text(result)}: {said(result)}"))
+    parts = agreement.words(result.agreement)
+    if parts:
+        found.append(("agreement", f"{', '.join(parts)} (outputs against the source model's)"))
+    return found
+
+
+def said(result: Result) -> str:
+    """Whether the difference to the source model is sure, in words."""
+    low, high = result.accuracy_delta_low, result.accuracy_delta_high
+    if low is None or high is None:
+        return "too few samples for an interval"
+    where = _bounds(result.accuracy_metric, low, high, signed=True).strip()
+    if low <= 0 <= high:
+        return f"these samples show no difference ({where})"
+    lower = result.accuracy_metric in LOWER_IS_BETTER
+    if "." in result.accuracy_metric or ":" in result.accuracy_metric:
+        return f"surely {'lower' if high < 0 else 'higher'} than the source model ({where})"
+    return f"surely {'worse' if (high < 0) != lower else 'better'} than the source model ({where})"
+
+
+def _samples(result: Result) -> str:
+    return "1 sample" if result.accuracy_count == 1 else f"{result.accuracy_count} samples"
+
+
+def _bounds(metric: str, low: float | None, high: float | None, *, signed: bool = False) -> str:
+    if low is None or high is None:
+        return ""
+    scale, form = (100.0, ".1f") if metric in SHARES else (1.0, ".4g")
+    unit = (" pp" if signed else " %") if metric in SHARES else ""
+    ends = [_signed(end * scale, form) if signed else format(end * scale, form) for end in (low, high)]
+    return f" [95 %: {ends[0]} to {ends[1]}{unit}]" if not signed else f"95 %: {ends[0]} to {ends[1]}{unit}"

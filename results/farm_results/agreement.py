@@ -22,8 +22,8 @@ def agreement(outputs: Arrays, reference: Arrays) -> dict[str, float]:
 
     ``snr_db`` 10 log10(sum ref^2 / sum (out - ref)^2), left out where nothing differs or the reference is
     zero; ``cosine`` of the outputs as vectors; ``max_abs_error``; ``top1``, the share of samples with the
-    same largest class score, where an output holds scores; ``not_finite``, samples that hold NaN or infinity where
-    the reference has numbers (these are left out of the others, and count against ``top1``).
+    same largest class score, where an output holds scores; ``not_finite``, samples that hold NaN or infinity
+    where the reference has numbers (these are left out of the others, and count against ``top1``).
     """
     parts = [_one(out, ref) for out, ref in zip(outputs, reference, strict=True)]
     found = {
@@ -103,3 +103,19 @@ def text_of(found: Mapping[str, float]) -> str:
     elif found.get("max_abs_error") == 0:
         parts.append("identical")
     return ", ".join(parts)
+
+
+def words(found: Mapping[str, float]) -> list[str]:
+    """Each number with its name and unit."""
+    parts = []
+    if "top1" in found:
+        parts.append(f"top-1 {found['top1'] * 100:.1f} %")
+    if "snr_db" in found:
+        parts.append(f"SNR {found['snr_db']:.1f} dB")
+    if "cosine" in found:
+        parts.append(f"cosine {found['cosine']:.6f}")
+    if "max_abs_error" in found:
+        parts.append(f"max error {found['max_abs_error']:.3g}")
+    if "not_finite" in found:
+        parts.append(f"{found['not_finite']:.0f} samples not finite")
+    return parts

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
-from farm_agent import codec, scenarios
+from farm_agent import codec, precisions, scenarios
 from farm_agent.errors import FarmError
 from farm_agent.messages.tool import ToolReport
 from farm_agent.wire import BlockResult, Facts, Failure, JobResult, JobSpec
 from farm_profiles.profile import Target
 from farm_results import memory
+from farm_results.accuracy import Assessment
 from farm_results.model import Energy, Latency, Outliers, Result, Verdict
 
 
@@ -41,6 +42,7 @@ def result_of(
     metrics: Mapping[str, float] | None = None,
     energy: Sequence[Energy] = (),
     outliers: Sequence[Outliers] = (),
+    assessment: Assessment | None = None,
     facts: Facts | None = None,
     artifact: Mapping[str, Any] | None = None,
     sent_bytes: int = 0,
@@ -65,6 +67,8 @@ def result_of(
         runtime_version=job.runtime_version,
         precision=spec.artifact.precision,
         executed_precision=job.proof.executed if job.proof else "",
+        precision_share=precisions.share(spec.artifact.precision, job.proof),
+        calibration=str((artifact or {}).get("calibration", "")),
         threads=spec.threads,
         scenario=spec.scenario,
         protocol=job.tool.protocol if job.tool else spec.protocol,
@@ -78,7 +82,6 @@ def result_of(
     )
     if not _whole(spec, job) or (latency is None and job.tool is None):
         return _with_failure(base, _why(job))
-    accuracy = job.accuracy
     return replace(
         base,
         status="ok",
@@ -91,10 +94,8 @@ def result_of(
         first_inference_ns=_median(job.blocks, lambda block: block.first_inference_ns),
         peak_memory_bytes=memory.peak_bytes(job.blocks),
         memory_delta_bytes=memory.delta_bytes(job.blocks),
-        accuracy_metric=accuracy.metric if accuracy else "",
-        accuracy=accuracy.value if accuracy else None,
-        accuracy_count=accuracy.count if accuracy else 0,
         verdict=verdict,
+        **_accuracy(job, assessment),
     )
 
 
@@ -142,6 +143,28 @@ def _with_failure(result: Result, failure: Failure) -> Result:
         error_message=failure.message,
         error_fix=failure.fix,
     )
+
+
+def _accuracy(job: JobResult, found: Assessment | None) -> dict[str, Any]:
+    """What the host found in the device's outputs; else what the device itself counted (an older agent, or a
+    data set without outputs)."""
+    counted = job.accuracy
+    if found is None or found.problem:
+        if counted is None:
+            return {}
+        return {"accuracy_metric": counted.metric, "accuracy": counted.value, "accuracy_count": counted.count}
+    return {
+        "accuracy_metric": found.metric,
+        "accuracy": found.value,
+        "accuracy_count": found.count,
+        "accuracy_low": found.low,
+        "accuracy_high": found.high,
+        "accuracy_reference": found.reference,
+        "accuracy_delta": found.delta,
+        "accuracy_delta_low": found.delta_low,
+        "accuracy_delta_high": found.delta_high,
+        "agreement": dict(found.agreement),
+    }
 
 
 def _whole(spec: JobSpec, job: JobResult) -> bool:

@@ -128,8 +128,9 @@ class Result:
     what the process held once the runtime was imported; ``outliers`` has one entry per process.
     ``precision_share``: of the operators that carry weights, how many really ran (or are stored) in
     ``precision``. ``calibration``: "200 samples", "32 random samples", "". ``accuracy_reference``: the source
-    model's own value on the same samples; ``accuracy_delta``: value less that, with its 95 % interval.
-    ``agreement`` with the source's outputs: snr_db, cosine, max_abs_error, top1.
+    model's own value on the same samples; ``accuracy_delta``: value less that, with its 95 % interval
+    on the same samples; ``accuracy_low``, ``accuracy_high``: that of the value itself.
+    ``agreement`` with the source's outputs: snr_db, cosine, max_abs_error, top1, not_finite (samples).
     """
 
     job_id: str
@@ -179,6 +180,8 @@ class Result:
     accuracy_delta_low: float | None = None
     accuracy_delta_high: float | None = None
     agreement: Mapping[str, float] = field(default_factory=dict)
+    accuracy_low: float | None = None
+    accuracy_high: float | None = None
     document: Mapping[str, Any] = field(default_factory=dict)
 
 

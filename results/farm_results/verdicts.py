@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from farm_agent.wire import JobResult, JobSpec
+from farm_results.accuracy import Assessment
 from farm_results.evidence import Case
 from farm_results.model import Caveat, Energy, Latency, Outliers, Verdict
 from farm_results.rules import INVALID, NOISY, NOTE, RULES, THROTTLED, Rule
@@ -29,15 +30,27 @@ def judge(
     native: str = "",
     outliers: Sequence[Outliers] = (),
     energy: Sequence[Energy] = (),
+    assessment: Assessment | None = None,
+    calibration: str = "",
 ) -> Verdict:
     """The verdict on a job's numbers, the worst caveats first; the empty word when there are none.
 
     ``native``: the reduced precision that the source model itself holds ("int8", "fp16"), if any: to run
-    in it is then no defect.
+    in it is then no defect. ``assessment``: of its outputs over a data set. ``calibration``: what the
+    artifact was calibrated on ("32 random samples").
     """
     if latency is None and result.tool is None:
         return Verdict("")
-    case = Case(spec, result, latency or _NO_SAMPLES, native, tuple(outliers), tuple(energy))
+    case = Case(
+        spec,
+        result,
+        latency or _NO_SAMPLES,
+        native,
+        tuple(outliers),
+        tuple(energy),
+        assessment,
+        calibration,
+    )
     caveats = []
     for rule in RULES:
         seen = rule.see(case, rule.threshold) if _holds(rule, case) else ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from farm_agent.messages.observed import Observed
 from farm_agent.wire import JobResult, JobSpec
+from farm_results.accuracy import Assessment
 from farm_results.model import Energy, Latency, Outliers
 
 
@@ -17,7 +18,8 @@ from farm_results.model import Energy, Latency, Outliers
 class Case:
     """``native``: the reduced precision that the source model itself holds (a quantised or half-precision
     file), or ""; ``outliers``: one per process, where they were looked at;
-    ``energy``: what its sensors and meters gave."""
+    ``energy``: what its sensors and meters gave; ``assessment``: of its outputs over a data set;
+    ``calibration``: what the artifact was calibrated on."""
 
     spec: JobSpec
     job: JobResult
@@ -25,6 +27,8 @@ class Case:
     native: str = ""
     outliers: tuple[Outliers, ...] = ()
     energy: tuple[Energy, ...] = ()
+    assessment: Assessment | None = None
+    calibration: str = ""
 
     @property
     def asked(self) -> str:

@@ -30,6 +30,8 @@ _ENERGY = {
 }
 """Of the sensor with the widest scope that gave a number."""
 _COUNTS = ("count", "blocks")
+_ACCURACY = ("low", "high", "reference", "delta", "delta_low", "delta_high")
+_AGREEMENT = {name: name for name in ("snr_db", "cosine", "max_abs_error", "top1", "not_finite")}
 
 
 def _closed_loop(result: Result) -> Latency | None:
@@ -72,6 +74,10 @@ def _energy(name: str) -> Callable[[Result], Any]:
     return read
 
 
+def _agreement(name: str) -> Callable[[Result], float | None]:
+    return lambda result: result.agreement.get(name)
+
+
 def _own(name: str) -> Callable[[Result], Any]:
     return lambda result: getattr(result, name)
 
@@ -107,6 +113,8 @@ _READ: dict[str, tuple[str, Callable[[Result], Any]]] = {
     "accuracy_metric": ("text", _own("accuracy_metric")),
     "accuracy": ("float", _own("accuracy")),
     "accuracy_count": ("int", _own("accuracy_count")),
+    **{f"accuracy_{name}": ("float", _own(f"accuracy_{name}")) for name in _ACCURACY},
+    **{f"agreement_{name}": ("float", _agreement(key)) for name, key in _AGREEMENT.items()},
     **{name: ("text", _own(name)) for name in _ERROR},
 }
 

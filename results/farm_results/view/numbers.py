@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from farm_results import energy, scenarios, text
+from farm_results import accuracy, energy, scenarios, text
 from farm_results.model import Energy, Latency, Result
 from farm_results.report import rows
 from farm_results.view import Line, pair, pairs
@@ -58,8 +58,7 @@ def lines(result: Result, processes: Sequence[Process], width: int) -> list[Line
     started = result.scenario != "cold-start"
     times = (("import", result.import_ns), ("load", result.load_ns), ("first run", result.first_inference_ns))
     found += [(name, text.duration(value)) for name, value in times if started and value is not None]
-    if result.accuracy is not None:
-        found.append((result.accuracy_metric or "accuracy", rows.accuracy_text(result)))
+    found += accuracy.lines(result)
     if result.max_abs_error is not None:
         found.append(("max error", f"{result.max_abs_error:.3g} against the source model"))
     if result.artifact_bytes is not None:
