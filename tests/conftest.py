@@ -12,6 +12,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tests.support import share_environments  # noqa: E402 - the path above makes it importable
+
 # A shell starts what runs in its background with Ctrl-C ignored, and every process below inherits that: what
 # the tests start must be stoppable all the same.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -23,6 +25,7 @@ def private_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     """Point XDG folders into a temporary one and clear what changes the output,
     so that no test sees another's traces or the caller's taste."""
     folder = tmp_path_factory.mktemp("home")
+    share_environments(tmp_path_factory, folder / "cache" / "farm")
     # Converter environments are built anew per test; their packages need not be fetched anew.
     monkeypatch.setenv("UV_CACHE_DIR", UV_CACHE)
     monkeypatch.setenv("HOME", str(folder))  # the agent of this machine keeps its files below it

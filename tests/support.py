@@ -31,3 +31,18 @@ def models_folder() -> Path:
         # The collection is not part of the project, so its absence is never a failure.
         pytest.skip(f"no folder of real models at {folder} (set FARM_MODELS)")
     return folder
+
+
+def share_environments(factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
+    """Have the farm cache ``cache_dir`` use the converter environments of the whole test run, all its processes.
+
+    A gigabyte of toolchain is then built once, not once per test module. Returns ``cache_dir``.
+    """
+    base = factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        base = base.parent
+    shared = base / "environments"
+    shared.mkdir(exist_ok=True)
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    (cache_dir / "environments").symlink_to(shared)
+    return cache_dir

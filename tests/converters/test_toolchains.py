@@ -12,6 +12,7 @@ from farm_agent.errors import JobError
 from farm_converters.convert import convert
 from farm_converters.recipe import Artifact, Recipe
 from tests.converters import made
+from tests.support import share_environments
 
 pytestmark = [pytest.mark.toolchain, pytest.mark.timeout(600)]
 
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.toolchain, pytest.mark.timeout(600)]
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache for all, so that the environments are built once."""
-    return tmp_path_factory.mktemp("toolchains")
+    return share_environments(tmp_path_factory, tmp_path_factory.mktemp("toolchains"))
 
 
 def run(
