@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.support import share_environments  # noqa: E402 - the path above makes it importable
+from tests.support import share_environments
 
 # A shell starts what runs in its background with Ctrl-C ignored, and every process below inherits that: what
 # the tests start must be stoppable all the same.

@@ -34,7 +34,7 @@ def models_folder() -> Path:
 
 
 def share_environments(factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
-    """Have the farm cache ``cache_dir`` use the converter environments of the whole test run, all its processes.
+    """Have the farm cache ``cache_dir`` use the converter environments that the whole test run shares.
 
     A gigabyte of toolchain is then built once, not once per test module. Returns ``cache_dir``.
     """
