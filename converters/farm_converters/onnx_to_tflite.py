@@ -1,4 +1,4 @@
-"""ONNX to TFLite by onnx2tf's direct path; float16 weights by ai-edge-quantizer.
+"""ONNX to TFLite by onnx2tf's direct path; float16, 8 and 4 bits by ai-edge-quantizer.
 
 The ways, in order: simplified by onnxslim with pinned output layouts; constants folded by ONNX Runtime
 first (inlines Ifs); either with the converter's own output layouts, found again by comparing numbers;
@@ -12,30 +12,38 @@ import math
 import re
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from farm_agent.errors import JobError
-from farm_converters import tflite_graph
+from farm_converters import quantise_tflite, tflite_graph
+from farm_converters.quantise_onnx import samples_of
 from farm_converters.worker import die_with_parent
 
 WHERE = "host"
 ENVIRONMENT = "tflite"
 RUNTIME = "litert"
 _WAYS = ("slim", "folded", "slim-free", "folded-free", "plain", "plain-free")
-RUNGS = {"fp32": _WAYS, "fp16": _WAYS}
+QUANTISED = ("int8", "int8-dynamic", "int8-weights", "int4-weights")
+RUNGS = {"fp32": _WAYS, "fp16": _WAYS, **dict.fromkeys(QUANTISED, _WAYS)}
 _CUSTOM = re.compile(r"unresolved custom op: (\w+)|custom op (ONNX_\w+)")
+PASSED_ON = (
+    "convert.unsupported-precision", "convert.option", "convert.nothing-to-quantise",
+    "convert.quantiser-fails",
+)  # fmt: skip
 MAX_PERMUTED_RANK = 5
 HALF, MOST = 0.5, 0.9
 
 
 def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
-    """Write out/model.tflite. Raises JobError convert.unsupported-op, convert.unsupported."""
+    """Write out/model.tflite. Raises JobError convert.unsupported-op, convert.unsupported, and what
+    quantise_tflite raises."""
     path = tflite_graph.prepare(request, workdir)
     try:
         return _convert(path, request, workdir)
     except JobError as error:
-        if error.code == "convert.unsupported-precision":
+        if error.code in PASSED_ON:
             raise
         branches = tflite_graph.control_flow(path)
         if not branches:
@@ -54,22 +62,66 @@ def _convert(path: Path, request: dict[str, Any], workdir: Path) -> dict[str, An
     target = folder / "model.tflite"
     if request["precision"] == "fp16":
         _to_float16(made, target)
-    else:
+    elif request["precision"] not in QUANTISED:
         made.rename(target)
-    interpreter = _load(target)
+    # Layouts are found by comparing numbers, which rounding to 8 bits would blur
+    interpreter = _load(made if request["precision"] in QUANTISED else target)
     caveats = _share_of_float16(interpreter) if request["precision"] == "fp16" else []
     inputs = _inputs(request, interpreter)
-    outputs = _by_name(interpreter.get_output_details(), tflite_graph.OUTPUT, len(request["outputs"]))
-    permutations = _permutations(request, interpreter, inputs, outputs)
-    return {
-        "files": ["model.tflite"],
-        "inputs": inputs,
-        "outputs": [
-            {"name": detail["name"], "permutation": axes}
-            for detail, axes in zip(outputs, permutations, strict=True)
-        ],
-        "caveats": caveats,
-    }
+    details = _by_name(interpreter.get_output_details(), tflite_graph.OUTPUT, len(request["outputs"]))
+    permutations = _permutations(request, interpreter, inputs, details)
+    outputs = [
+        {"name": detail["name"], "permutation": axes}
+        for detail, axes in zip(details, permutations, strict=True)
+    ]
+    if request["precision"] in QUANTISED:
+        caveats = _quantise(path, made, target, request, inputs)
+        reduced = _load(target)
+        inputs = _retyped(inputs, interpreter.get_input_details(), reduced.get_input_details())
+        outputs = _retyped(outputs, interpreter.get_output_details(), reduced.get_output_details())
+    return {"files": ["model.tflite"], "inputs": inputs, "outputs": outputs, "caveats": caveats}
+
+
+def _quantise(
+    path: Path, made: Path, target: Path, request: dict[str, Any], inputs: list[dict[str, Any]]
+) -> list[str]:
+    style = quantise_tflite.Style.of(request["precision"], request["options"])
+    if quantise_tflite.is_quantised(made):
+        made.rename(target)
+        return ["the source is quantised already; it is kept as it is"]
+    keep = tflite_graph.kept(path, made) if request["exclude"] else []
+    if request["exclude"] and not keep:
+        raise JobError(
+            "none of the excluded nodes is an operator of its own in TFLite",
+            code="convert.exclude-unknown",
+            fix="exclude the node that they are merged into, such as the convolution before",
+        )
+    names = [item["name"] for item in request["inputs"]]
+
+    def feeds() -> Iterator[dict[str, Any]]:
+        for feed in samples_of(Path(request["calibration"]), names):
+            yield {item["name"]: _placed(feed[name], item) for name, item in zip(names, inputs, strict=True)}
+
+    caveats = quantise_tflite.quantise(made, target, style, feeds, keep)
+    return [*caveats, f"{len(keep)} operators stay in floats as asked"] if keep else caveats
+
+
+def _retyped(
+    items: list[dict[str, Any]], before: Sequence[Any], after: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """With the names, types and scales of the reduced file, whose tensors keep their order."""
+    places = {detail["name"]: place for place, detail in enumerate(before)}
+    found = []
+    for item in items:
+        if item["name"] in places:
+            detail = after[places[item["name"]]]
+            dtype = _dtype(detail["dtype"])
+            item = {**item, "name": detail["name"], "dtype": dtype}  # noqa: PLW2901 - the same, retyped
+            if dtype == "int8":
+                scale, zero_point = detail["quantization"]
+                item |= {"scale": float(scale), "zero_point": int(zero_point)}
+        found.append(item)
+    return found
 
 
 def _run_onnx2tf(path: Path, workdir: Path, inputs: int) -> Path:
@@ -176,11 +228,7 @@ def _permutations(
     for item, array in zip(inputs, sample, strict=True):
         detail = details.get(item["name"])
         if detail is not None:
-            moved = array if item["permutation"] is None else array.transpose(item["permutation"])
-            # copy(), because ascontiguousarray would turn rank 0 into rank 1
-            interpreter.set_tensor(
-                detail["index"], moved.astype(detail["dtype"]).reshape(item["shape"]).copy(order="C")
-            )
+            interpreter.set_tensor(detail["index"], _placed(array, item))
     try:
         interpreter.invoke()
     except (RuntimeError, ValueError) as error:
@@ -192,6 +240,13 @@ def _permutations(
         _best_axes(interpreter.get_tensor(detail["index"]), want)
         for detail, want in zip(outputs, wanted, strict=True)
     ]
+
+
+def _placed(array: Any, item: dict[str, Any]) -> Any:  # noqa: ANN401 - numpy arrays
+    """A sample of the source in the artifact's layout and type."""
+    moved = array if item["permutation"] is None else array.transpose(item["permutation"])
+    # copy(), because ascontiguousarray would turn rank 0 into rank 1
+    return moved.astype(item["dtype"]).reshape(item["shape"]).copy(order="C")
 
 
 def _best_axes(got: Any, want: Any) -> list[int] | None:  # noqa: ANN401 - numpy arrays

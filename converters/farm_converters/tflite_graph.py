@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from farm_converters import graph
+from farm_agent import tflite_file
+from farm_converters import exclude, graph
 from farm_converters.simplify import fold, slim
 
 INPUT, OUTPUT = "in_{}", "out_{}"
+KEPT, NEXT = "farmkept", "farmnext"
+_KEPT, _NEXT = re.compile(f"{KEPT}({NEXT})?[0-9]+"), re.compile(f"({KEPT})?{NEXT}[0-9]+")
 
 
 def prepare(request: dict[str, Any], workdir: Path) -> Path:
@@ -18,11 +23,14 @@ def prepare(request: dict[str, Any], workdir: Path) -> Path:
 
     simplifier, _, free = request["rung"].partition("-")
     model = onnx.load(request["model"])
+    source = onnx.load(request["model"]) if request["exclude"] else None
     to_float32(model)
     if simplifier == "folded":
         model = fold(model, workdir)
     if simplifier in ("slim", "folded"):
         model = slim(model)
+    if source is not None:
+        mark(source, model, request["exclude"])
     rename(model)
     if not free:
         pin_outputs(model, [item["shape"] for item in request["outputs"]])
@@ -38,6 +46,64 @@ def control_flow(path: Path) -> list[str]:
     import onnx
 
     return sorted(graph.operators(onnx.load(str(path))) & {"If", "Loop", "Scan"})
+
+
+def mark(source: Any, model: Any, patterns: Sequence[str]) -> None:  # noqa: ANN401 - ModelProtos
+    """Name what must stay in floats, and what reads it, so that ``kept`` finds it again: the converter
+    derives the names of all that it makes from those of nodes and tensors. Raises JobError
+    convert.exclude-unknown."""
+    exclude.name_nodes(source)
+    exclude.name_nodes(model)
+    chosen = set(exclude.surviving(source, model, exclude.select(source, patterns)))
+    results = {value.name for value in model.graph.output}
+    stay = [node for node in model.graph.node if node.name in chosen]
+    reached = {name for node in stay for name in node.output}
+    for node in model.graph.node:  # an activation is fused into what it follows
+        if node.op_type in ("Relu", "Clip") and node.input[0] in reached:
+            reached |= set(node.output)
+    names: dict[str, str] = {}
+    for index, node in enumerate(model.graph.node):
+        word = KEPT if node.name in chosen else ""
+        if reached & set(node.input):
+            word += NEXT
+        if word:
+            node.name = f"{word}{index}"
+        if node in stay:
+            outer = [name for name in node.output if name and name not in results]
+            names |= {name: f"{KEPT}{index}_t{number}" for number, name in enumerate(outer)}
+    _rename_in(model.graph, names)
+    del model.graph.value_info[:]
+
+
+def kept(path: Path, made: Path) -> list[str]:
+    """Output tensors of the operators in ``made`` that the marked nodes of the prepared file became."""
+    import onnx
+
+    results = {
+        name
+        for node in onnx.load(str(path)).graph.node
+        if node.name.startswith(KEPT)
+        for name in node.output
+        if name.startswith("out_")
+    }
+    found: list[str] = []
+    for part in tflite_file.read(made).graphs:
+        for operator in part.operators:
+            outputs = [part.tensors[index].name for index in operator.outputs if index >= 0]
+            read = [part.tensors[index] for index in operator.inputs if index >= 0]
+            own = [*outputs, *(tensor.name for tensor in read if tensor.constant)]
+            if any(is_kept(name) for name in own) or results & set(outputs):
+                found += outputs
+    return found
+
+
+def is_kept(name: str) -> bool:
+    """Whether a tensor that the converter named belongs to a marked node: as its own, or as what is handed
+    to the next one in another layout."""
+    word, _, rest = name.partition("_")
+    if rest.startswith("input_nhwc"):
+        return bool(_NEXT.fullmatch(word)) and rest == "input_nhwc"
+    return bool(_KEPT.fullmatch(word))
 
 
 def to_float32(model: Any) -> None:  # noqa: ANN401
