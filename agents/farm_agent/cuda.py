@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from farm_agent import files
 from farm_agent.errors import JobError
 
 LIBRARY = "libcuda.so.1"
@@ -147,8 +146,8 @@ def kernel_release() -> str:
 
 
 def _text(path: Path) -> str:
-    with contextlib.suppress(OSError):
-        return files.read_bounded(path, 64 * 1024).decode("utf-8", "replace")
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return file.read(64 * 1024).decode("utf-8", "replace")
     return ""
 
 
