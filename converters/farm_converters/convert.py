@@ -162,4 +162,5 @@ def _load(
         cached=not fresh,
         where=edge.WHERE,
         caveats=tuple(index["caveats"]),
+        calibration=recipe.calibration.text if recipe.calibration else "",
     )

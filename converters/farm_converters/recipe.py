@@ -65,6 +65,7 @@ class Artifact:
 
     ``golden_path`` is the file behind ``golden.blob``. ``where`` is "host", or "device" for an edge
     that only the target can walk; then ``paths`` holds the prepared ONNX file and ``check`` is None.
+    ``calibration``: "200 samples", "32 random samples", or "" where none was used.
     """
 
     key: str
@@ -78,6 +79,7 @@ class Artifact:
     cached: bool
     where: str = "host"
     caveats: tuple[str, ...] = ()
+    calibration: str = ""
 
     @property
     def size_bytes(self) -> int:

@@ -21,10 +21,16 @@ from tests.support import ROOT
 CALM = tuple(block(index) for index in range(5))
 FAILED_CHECK = CheckResult(passed=False, max_abs_error=0.7, max_reference=1.0, cosine=0.8, samples=2)
 FP16 = replace(spec(), artifact=replace(spec().artifact, precision="fp16"))
+INT8 = replace(spec(), artifact=replace(spec().artifact, precision="int8"))
 
 
 def proof(**operators: int) -> PrecisionProof:
     return PrecisionProof(max(operators, key=lambda name: operators[name]), operators, "test")
+
+
+def weighted(**operators: int) -> PrecisionProof:
+    """Of the operators that carry weights; five others move and add in floats."""
+    return PrecisionProof("fp32", {"fp32": 5}, "test", weighted=operators)
 
 
 def counters(before: int, after: int) -> dict[str, Any]:
@@ -119,6 +125,17 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         "valid",
     ),
     "precision.higher": ({"spec": FP16}, {"spec": FP16, "job": job(proof=proof(fp16=9))}, "valid"),
+    "precision.unkept": (
+        {"spec": INT8, "job": job(proof=weighted(fp32=9))},
+        {"spec": INT8, "job": job(proof=weighted(fp32=1, int8=9))},
+        "invalid",
+    ),
+    "precision.partial": (
+        {"spec": INT8, "job": job(proof=weighted(fp32=2, int8=9))},
+        {"spec": INT8, "job": job(proof=weighted(fp32=1, int8=9))},
+        "valid",
+    ),
+    "calibration.random": ({"calibration": "32 random samples"}, {"calibration": "32 samples"}, "valid"),
     "precision.unproven": ({"job": job(proof=None)}, {}, "valid"),
     "throttle.seen": (
         {"job": job(environment=counters(3, 4))},
@@ -311,6 +328,39 @@ def test_precision_is_what_ran_not_what_was_asked(asked: str, operators: dict[st
     wanted = replace(spec(), artifact=replace(spec().artifact, precision=asked))
     verdict = judge(wanted, job(proof=proof(**operators)), latency())
     assert [caveat.code for caveat in verdict.caveats] == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("asked", "proof", "codes"),
+    [
+        (
+            "int8-weights",
+            PrecisionProof("fp32", {"fp32": 9}, "", {"fp32": 4}, {"int8": 900, "fp32": 100}),
+            [],
+        ),
+        (
+            "int8-weights",
+            PrecisionProof("fp32", {"fp32": 9}, "", {"fp32": 4}, {"int8": 500, "fp32": 2000}),
+            ["precision.partial"],
+        ),
+        ("int4-weights", PrecisionProof("fp32", {"fp32": 9}, "", {}, {"int8": 900}), ["precision.unkept"]),
+        ("int8-dynamic", PrecisionProof("fp32", {"fp32": 9}, "", {"int8": 3}), []),
+        ("int8-dynamic", PrecisionProof("fp32", {"fp32": 9}, ""), ["precision.unkept"]),
+        (
+            "fp16",
+            PrecisionProof("fp32", {"fp32": 9}, "", {"fp32": 4}, {"fp32": 900}),
+            ["precision.unkept", "precision.higher"],
+        ),
+        ("fp16", PrecisionProof("fp32", {"fp32": 9}, "", {"fp32": 4}, {"fp16": 900}), ["precision.higher"]),
+    ],
+)
+def test_a_quantised_artifact_is_held_to_its_promise(
+    asked: str, proof: PrecisionProof, codes: list[str]
+) -> None:
+    """Weight-only precisions promise how weights are stored, the others how they are computed with."""
+    wanted = replace(spec(), artifact=replace(spec().artifact, precision=asked))
+    verdict = judge(wanted, job(proof=proof), latency())
+    assert [caveat.code for caveat in verdict.caveats] == codes
 
 
 @pytest.mark.parametrize(

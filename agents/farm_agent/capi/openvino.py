@@ -21,6 +21,7 @@ DTYPES = {
     **{f"U{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
 }
 HEADER_LIMIT = 1_000_000
+DYNAMIC = "DYNAMIC_QUANTIZATION_GROUP_SIZE"
 
 
 class _Shape(ctypes.Structure):
@@ -275,13 +276,21 @@ class Session:
 
 def _settings(api: Api, core: ctypes.c_void_p, options: Mapping[str, Any]) -> Dict[str, str]:
     """As in ``runtimes.openvino``."""
-    text = api.pointer("load", "ov_core_get_property", core, b"CPU", b"OPTIMIZATION_CAPABILITIES")
-    capable = "FP16" in ctypes.string_at(text.value or 0).decode(errors="replace").split()
-    api.handle.ov_free(text)
+    capable = "FP16" in _property(api, core, b"OPTIMIZATION_CAPABILITIES").split()
     half = str(options.get("precision", "fp32")) == "fp16" and capable
-    return {
+    settings = {
         "INFERENCE_NUM_THREADS": str(threads_of(options)),
         "NUM_STREAMS": "1",
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f16" if half else "f32",
     }
+    if DYNAMIC in _property(api, core, b"SUPPORTED_PROPERTIES").split():
+        settings[DYNAMIC] = "0"
+    return settings
+
+
+def _property(api: Api, core: ctypes.c_void_p, name: bytes) -> str:
+    text = api.pointer("load", "ov_core_get_property", core, b"CPU", name)
+    value = ctypes.string_at(text.value or 0).decode(errors="replace")
+    api.handle.ov_free(text)
+    return value

@@ -48,6 +48,8 @@ WEIGHTED = frozenset(
     ["Convolution", "Deconvolution", "BinaryConvolution", "FullyConnected", "RNNCell", "RNNSeq"]
 )
 
+DYNAMIC = "DYNAMIC_QUANTIZATION_GROUP_SIZE"
+
 # What an import of it reads from the disk.
 PACKAGES = ("openvino",)
 
@@ -103,6 +105,9 @@ class Session:
             # Never left to OpenVINO: on some CPUs it computes in bfloat16 by itself.
             "INFERENCE_PRECISION_HINT": _hint(core, device, str(options.get("precision", "fp32"))),
         }
+        if DYNAMIC in core.get_property(device, "SUPPORTED_PROPERTIES"):
+            # Neither left to it: it would round the inputs of layers with compressed weights to 8 bits.
+            settings[DYNAMIC] = "0"
         if device != "CPU":
             del settings["INFERENCE_NUM_THREADS"]
         self.device = device
@@ -173,7 +178,10 @@ class Session:
             if fused or kind in WEIGHTED:
                 weighted[precision] += max(1, len(fused))
         hint = str(self._compiled.get_property("INFERENCE_PRECISION_HINT"))
-        source = f"OpenVINO runtime model: kernel of every layer (INFERENCE_PRECISION_HINT {hint})"
+        source = f"OpenVINO runtime model: kernel of every layer (INFERENCE_PRECISION_HINT {hint}"
+        if DYNAMIC in self._settings:
+            source += f", {DYNAMIC} {self._compiled.get_property(DYNAMIC)}"
+        source += ")"
         return summarise(computing, moving, source, weighted, weights)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from farm_agent import precisions
 from farm_results.evidence import Case
 
 # How much a precision can hold, for "lower" and "higher"; unknown words are only ever equal or different.
@@ -31,8 +32,30 @@ def native(case: Case, _: float) -> str:
 
 def higher(case: Case, _: float) -> str:
     asked, executed = case.asked, case.executed
+    if precisions.of(asked).quantised:
+        return ""  # the share of its promise says more: see ``partial``
     higher = asked in _RANK and executed in _RANK and _RANK[executed] > _RANK[asked]
     return f"weights {asked}, computed in {executed}" if higher else ""
+
+
+def unkept(case: Case, _: float) -> str:
+    reason = precisions.refusal(case.asked, case.job.proof)
+    return f"asked for {case.asked}; {reason}" if reason else ""
+
+
+def partial(case: Case, threshold: float) -> str:
+    promise = precisions.of(case.asked)
+    share = precisions.share(case.asked, case.job.proof)
+    if case.job.proof is None or share is None or not promise.quantised or not 0 < share < threshold:
+        return ""
+    if promise.computes:
+        counts = precisions.counts(precisions.computing(case.job.proof))
+        return f"{share:.0%} of the operators with weights computed in {promise.computes[0]} ({counts})"
+    return f"{share:.0%} of the weights are stored in {promise.stores[0]}"
+
+
+def random_calibration(case: Case, _: float) -> str:
+    return f"calibrated on {case.calibration}" if "random" in case.calibration else ""
 
 
 def unproven(case: Case, _: float) -> str:

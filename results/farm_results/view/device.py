@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from farm_agent import precisions
 from farm_agent.wire import BlockResult, JobResult, MemoryPhase
 from farm_results import text
 from farm_results.evidence import listed
@@ -79,9 +80,16 @@ def proof_lines(result: Result, job: JobResult, width: int) -> list[Line]:
 def _precision(result: Result, job: JobResult) -> str:
     if job.proof is None:
         return f"asked for {result.precision}; the runtime does not tell what ran"
-    counts = sorted(job.proof.operators.items(), key=lambda item: -item[1])
-    operators = ", ".join(f"{count} {name}" for name, count in counts)
-    return f"{job.proof.executed} ran ({operators}; told by {job.proof.source})"
+    told = [precisions.counts(job.proof.operators)]
+    if job.proof.weighted:
+        told.append(f"with weights: {precisions.counts(job.proof.weighted)}")
+    if job.proof.weights:
+        sizes = sorted(job.proof.weights.items(), key=lambda item: -item[1])
+        told.append("weights stored: " + ", ".join(f"{text.size(size)} {name}" for name, size in sizes))
+    if result.precision_share is not None and result.precision_share < 1:
+        told.append(f"{result.precision_share:.1%} of what {result.precision} promises")
+    told.append(f"told by {job.proof.source}")
+    return f"{job.proof.executed} ran ({'; '.join(told)})"
 
 
 def _gate(result: Result, blocks: Sequence[BlockResult]) -> str:
