@@ -231,6 +231,7 @@ def verdict_of(changes: dict[str, Any]) -> Verdict:
         native=changes.get("native", ""),
         outliers=changes.get("outliers", ()),
         energy=changes.get("energy", ()),
+        calibration=changes.get("calibration", ""),
     )
 
 
