@@ -201,7 +201,8 @@ def said(result: Result) -> str:
     """Whether the difference to the source model is sure, in words."""
     low, high = result.accuracy_delta_low, result.accuracy_delta_high
     if low is None or high is None:
-        return "too few samples for an interval"
+        few = result.accuracy_count < intervals.LEAST_SAMPLES
+        return "too few samples for an interval" if few else "no interval: the samples do not vary enough"
     where = _bounds(result.accuracy_metric, low, high, signed=True).strip()
     if low <= 0 <= high:
         return f"these samples show no difference ({where})"

@@ -77,11 +77,12 @@ def bootstrap(count: int, statistic: Callable[[np.ndarray[Any, Any]], float]) ->
 
 
 def percentiles(found: list[float]) -> tuple[float, float] | None:
-    """The middle 95 % of resampled values; None when there are too few, or one is not finite."""
+    """The middle 95 % of resampled values; None when there are too few, one is not finite, or they are all
+    the same: samples without any variation tell nothing of how far others would vary."""
     import numpy as np
 
     values = np.array(found, dtype=np.float64)
     if len(values) < 100 or not np.isfinite(values).all():
         return None
     low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)
+    return (float(low), float(high)) if low < high else None
