@@ -5,6 +5,9 @@ A file provides WHERE ("host" or "device"), ENVIRONMENT, RUNTIME (which checks t
 the sandbox under the environment's Python. Its top level imports the standard library only. Rungs
 named in an optional SIMPLIFIED get a source that ``simplify`` treated before. An optional ENVIRONMENTS maps a
 precision to another environment than ENVIRONMENT, an optional REASONS a precision that is missing to why.
+
+The answer names the files and describes inputs and outputs (see ``ladder.describe``), with caveats; "settled"
+says that the float network agreed with the source, so that no other way can mend a mismatch.
 """
 
 from __future__ import annotations

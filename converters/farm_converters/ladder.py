@@ -30,6 +30,10 @@ FINAL = (
 )
 
 
+class SettledError(JobError):
+    """A mismatch that no other way can mend: the float network agreed, so it is the rounding itself."""
+
+
 @dataclass(frozen=True)
 class Built:
     """What one way gave: files in ``directory``, the description, the check."""
@@ -68,7 +72,7 @@ def climb(
         except JobError as error:
             failures.append(error)
             shutil.rmtree(folder, ignore_errors=True)
-            if error.code in FINAL:
+            if error.code in FINAL or isinstance(error, SettledError):
                 break
     raise worst(failures)
 
@@ -115,16 +119,21 @@ def _try(
     spec = describe(answer, recipe, source, directory)
     golden = source.golden(recipe.precision)
     left = max(1.0, limits.timeout_s - (time.monotonic() - started))
-    checked = checks.check(
-        spec,
-        directory,
-        golden,
-        source.golden_path,
-        runtime=edge.RUNTIME,
-        python=env.python,
-        workdir=workdir / "check",
-        limits=replace(limits, timeout_s=left),
-    )
+    try:
+        checked = checks.check(
+            spec,
+            directory,
+            golden,
+            source.golden_path,
+            runtime=edge.RUNTIME,
+            python=env.python,
+            workdir=workdir / "check",
+            limits=replace(limits, timeout_s=left),
+        )
+    except JobError as error:
+        if error.code == "convert.mismatch" and answer.get("settled"):
+            raise SettledError(error.message, code=error.code, fix=error.fix) from error
+        raise
     if edge.WHERE == "host":  # elsewhere the device builds what runs, and proves it
         checks.refuse(recipe.precision, checked.report.proof, edge.RUNTIME)
     spec = replace(spec, outputs=_with_real(spec.outputs, checked.outputs))

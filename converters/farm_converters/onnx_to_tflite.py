@@ -7,7 +7,6 @@ and the model as it is.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import subprocess
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from farm_agent.errors import JobError
-from farm_converters import quantise_tflite, tflite_graph
+from farm_converters import quantise_tflite, tflite_graph, tflite_layout
 from farm_converters.quantise_onnx import samples_of
 from farm_converters.worker import die_with_parent
 
@@ -32,7 +31,6 @@ PASSED_ON = (
     "convert.unsupported-precision", "convert.option", "convert.nothing-to-quantise",
     "convert.quantiser-fails",
 )  # fmt: skip
-MAX_PERMUTED_RANK = 5
 HALF, MOST = 0.5, 0.9
 
 
@@ -69,7 +67,7 @@ def _convert(path: Path, request: dict[str, Any], workdir: Path) -> dict[str, An
     caveats = _share_of_float16(interpreter) if request["precision"] == "fp16" else []
     inputs = _inputs(request, interpreter)
     details = _by_name(interpreter.get_output_details(), tflite_graph.OUTPUT, len(request["outputs"]))
-    permutations = _permutations(request, interpreter, inputs, details)
+    permutations, settled = tflite_layout.permutations(request, interpreter, inputs, details)
     outputs = [
         {"name": detail["name"], "permutation": axes}
         for detail, axes in zip(details, permutations, strict=True)
@@ -79,7 +77,13 @@ def _convert(path: Path, request: dict[str, Any], workdir: Path) -> dict[str, An
         reduced = _load(target)
         inputs = _retyped(inputs, interpreter.get_input_details(), reduced.get_input_details())
         outputs = _retyped(outputs, interpreter.get_output_details(), reduced.get_output_details())
-    return {"files": ["model.tflite"], "inputs": inputs, "outputs": outputs, "caveats": caveats}
+    return {
+        "files": ["model.tflite"],
+        "inputs": inputs,
+        "outputs": outputs,
+        "caveats": caveats,
+        "settled": settled,
+    }
 
 
 def _quantise(
@@ -100,7 +104,10 @@ def _quantise(
 
     def feeds() -> Iterator[dict[str, Any]]:
         for feed in samples_of(Path(request["calibration"]), names):
-            yield {item["name"]: _placed(feed[name], item) for name, item in zip(names, inputs, strict=True)}
+            yield {
+                item["name"]: tflite_layout.placed(feed[name], item)
+                for name, item in zip(names, inputs, strict=True)
+            }
 
     caveats = quantise_tflite.quantise(made, target, style, feeds, keep)
     return [*caveats, f"{len(keep)} operators stay in floats as asked"] if keep else caveats
@@ -181,21 +188,11 @@ def _inputs(request: dict[str, Any], interpreter: Any) -> list[dict[str, Any]]: 
             continue
         shape = [int(size) for size in detail["shape"]]
         dtype = _dtype(detail["dtype"])
-        axes = None if shape == item["shape"] else _only_permutation(item["shape"], shape)
+        axes = None if shape == item["shape"] else tflite_layout.only_permutation(item["shape"], shape)
         found.append({"name": detail["name"], "dtype": dtype, "shape": shape, "permutation": axes})
     if len(details) > len(request["inputs"]):
         raise JobError(f"onnx2tf made other inputs: {sorted(details)}", code="convert.unsupported")
     return found
-
-
-def _only_permutation(source: list[int], artifact: list[int]) -> list[int] | None:
-    """The axes when just one order of ``source`` gives ``artifact``. None for a plain reshape."""
-    fits = [
-        list(axes)
-        for axes in itertools.permutations(range(len(source)))
-        if [source[axis] for axis in axes] == artifact
-    ]
-    return fits[0] if len(fits) == 1 else None
 
 
 def _by_name(details: list[Any], pattern: str, count: int) -> list[Any]:
@@ -210,62 +207,6 @@ def _by_name(details: list[Any], pattern: str, count: int) -> list[Any]:
 
 def _plain(name: str) -> str:
     return name.removeprefix("serving_default_").removeprefix("StatefulPartitionedCall_").split(":")[0]
-
-
-def _permutations(
-    request: dict[str, Any],
-    interpreter: Any,  # noqa: ANN401 - Interpreter
-    inputs: list[dict[str, Any]],
-    outputs: list[Any],
-) -> list[list[int] | None]:
-    """The order of axes of each output, found by comparing numbers with the source's on sample 0."""
-    import numpy as np
-
-    with np.load(request["golden"], allow_pickle=False) as golden:
-        sample = [golden[f"in.0.{i}"] for i in range(len(request["inputs"]))]
-        wanted = [golden[f"out.0.{j}"] for j in range(len(request["outputs"]))]
-    details = {detail["name"]: detail for detail in interpreter.get_input_details()}
-    for item, array in zip(inputs, sample, strict=True):
-        detail = details.get(item["name"])
-        if detail is not None:
-            interpreter.set_tensor(detail["index"], _placed(array, item))
-    try:
-        interpreter.invoke()
-    except (RuntimeError, ValueError) as error:
-        text = " ".join(str(error).split())[:300]
-        raise JobError(
-            f"LiteRT cannot run the file that onnx2tf made: {text}", code="convert.unsupported"
-        ) from error
-    return [
-        _best_axes(interpreter.get_tensor(detail["index"]), want)
-        for detail, want in zip(outputs, wanted, strict=True)
-    ]
-
-
-def _placed(array: Any, item: dict[str, Any]) -> Any:  # noqa: ANN401 - numpy arrays
-    """A sample of the source in the artifact's layout and type."""
-    moved = array if item["permutation"] is None else array.transpose(item["permutation"])
-    # copy(), because ascontiguousarray would turn rank 0 into rank 1
-    return moved.astype(item["dtype"]).reshape(item["shape"]).copy(order="C")
-
-
-def _best_axes(got: Any, want: Any) -> list[int] | None:  # noqa: ANN401 - numpy arrays
-    import numpy as np
-
-    if got.shape == want.shape and (
-        got.size < 2 or np.allclose(got, want, atol=1e-3, rtol=1e-2, equal_nan=True)
-    ):
-        return None
-    if got.ndim != want.ndim or not 2 <= got.ndim <= MAX_PERMUTED_RANK:
-        return None
-    best: tuple[float, list[int] | None] = (float("inf"), None)
-    for axes in itertools.permutations(range(want.ndim)):
-        moved = want.transpose(axes)
-        if moved.shape == got.shape:
-            error = float(np.nanmax(np.abs(moved.astype(np.float64) - got))) if got.size else 0.0
-            if error < best[0]:
-                best = (error, None if list(axes) == sorted(axes) else list(axes))
-    return best[1]
 
 
 def _to_float16(source: Path, target: Path) -> None:
