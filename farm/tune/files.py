@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from farm.errors import InfrastructureError
 from farm.tune import best, plot, report
 from farm.tune.best import DevicePart, MeasuredPart
 from farm.tune.report import Report, Row
+from farm.tune.score import Value
 
 if TYPE_CHECKING:
     from farm.tune.engine import Outcome, Wish
@@ -66,22 +68,27 @@ def best_of(outcome: Outcome, wish: Wish, one: Report, row: Row, config: Config)
 
 
 def measured(row: Row, result: Result, constraints: list[str]) -> MeasuredPart:
-    """The numbers with their intervals, units in their names."""
-    values: dict[str, float] = {}
-    for name, value in (row.score.values if row.score else {}).items():
-        key = UNITS.get(name, name)
-        values[key] = value.value
-        if value.low != value.high:
-            values[f"{key}_low"], values[f"{key}_high"] = value.low, value.high
+    """What was measured, for the file."""
     return MeasuredPart(
         run_id=result.run_id,
         job_id=result.job_id,
         runtime_version=result.runtime_version,
         verdict=result.verdict.word,
         created_unix_s=result.created_unix_s,
-        values=values,
+        values=numbers(row.score.values if row.score else {}),
         constraints=tuple(constraints),
     )
+
+
+def numbers(values: Mapping[str, Value]) -> dict[str, float]:
+    """By names with units; an interval's ends where they differ."""
+    found: dict[str, float] = {}
+    for name, value in values.items():
+        key = UNITS.get(name, name)
+        found[key] = value.value
+        if value.low != value.high:
+            found[f"{key}_low"], found[f"{key}_high"] = value.low, value.high
+    return found
 
 
 def document(outcome: Outcome, wish: Wish) -> dict[str, Any]:
