@@ -10,7 +10,8 @@ its own under the environment's Python,
     recipe    codec.encode(TrainingRecipe); each of its steps has technique, name, parameters, train
     folder    absolute folder of the recipe: first on sys.path, relative paths count from it
     seed      seeds Python, numpy and the framework; the same seed on the same machine gives the same weights
-    test      absolute path: write the test split there (``write_test``) unless it exists
+    test      absolute path: write the test split there (``write_test``), whether or not it exists
+    calibration  absolute path: write inputs of the training split there (``write_inputs``), at most 256
 ``workdir`` survives the process: a second call with the same request goes on where the first was killed. Step
 k (0 is the baseline, k = 1.. the recipe's steps) owns ``workdir/KK-NAME/`` (``step_folder``): checkpoints
 while it runs, its exported files, and last of all ``result.json`` (``write_result``: its presence means:
@@ -47,6 +48,7 @@ from typing import Any
 
 from farm_agent.errors import FarmError, JobError
 
+CALIBRATION_SAMPLES = 256
 SPLITS = ("train", "validation", "test")
 RESULT, PROGRESS = "result.json", "progress.jsonl"
 
@@ -141,6 +143,15 @@ def write_test(path: Path, inputs: Mapping[str, Any], labels: Any) -> dict[str, 
         )
     temporary.replace(path)
     return {"sha256": sha256, "samples": len(labels)}
+
+
+def write_inputs(path: Path, inputs: Mapping[str, Any]) -> None:
+    """Write samples to calibrate from: arrays by input name. The same arrays give the same bytes."""
+    from farm_converters.golden_onnx import save_npz
+
+    temporary = path.with_suffix(f".{os.getpid()}.part")
+    save_npz(temporary, dict(inputs))
+    temporary.replace(path)
 
 
 def load_entry(entry: str, folder: Path, key: str) -> Callable[..., Any]:

@@ -53,6 +53,7 @@ class Job:
     seed: int
     workdir: Path
     test: Path
+    calibration: Path
     python: str
 
 
@@ -85,6 +86,7 @@ def _work(job: Job) -> dict[str, Any]:
         "folder": str(job.folder),
         "seed": job.seed,
         "test": str(job.test),
+        "calibration": str(job.calibration),
     }
     return {
         "function": f"farm_converters.training.{job.recipe.framework}.run:train",

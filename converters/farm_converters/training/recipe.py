@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from farm_agent import codec
+from farm_agent import codec, precisions
 from farm_agent.errors import UsageError
 from farm_converters.training.steps import TECHNIQUES, Step, Train
 
@@ -21,7 +21,7 @@ FRAMEWORKS: Mapping[str, tuple[str, ...]] = {
     "keras": ("finetune", "prune", "cluster", "qat", "distil"),
 }
 EXPORTS: Mapping[str, tuple[str, ...]] = {"torch": ("onnx", "pt2"), "keras": ("onnx", "tflite", "keras")}
-METRICS = ("top_1", "top_5", "mae")
+METRICS = ("top-1", "top-5", "mae")
 _PIN = re.compile(r"[A-Za-z0-9._-]+(\[[A-Za-z0-9,._-]+\])?==[A-Za-z0-9.!+_-]+")
 _ENTRY = re.compile(r"[^:\s][^:]*:[A-Za-z_]\w*")
 
@@ -47,12 +47,17 @@ class Export:
 
 @dataclass(frozen=True)
 class BenchWish:
-    """Where and how every step's artifact is measured; empty: what the device's profile prefers."""
+    """Where and how every step's artifact is measured; empty: what the device's profile prefers.
+
+    ``seeds``: "first" or "all" of the recipe's seeds. Quantised steps are measured as int8, whatever
+    ``precisions`` says.
+    """
 
     devices: tuple[str, ...] = ("local",)
     runtimes: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
     threads: tuple[int, ...] = ()
+    seeds: str = "first"
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class TrainingRecipe:
     teacher: str = ""
     teacher_weights: str = ""
     seeds: tuple[int, ...] = (0,)
-    metric: str = "top_1"
+    metric: str = "top-1"
     environment: EnvironmentWish = field(default_factory=EnvironmentWish)
     train: Train = field(default_factory=Train)
     steps: tuple[Step, ...] = ()
@@ -174,6 +179,19 @@ def _faults(recipe: TrainingRecipe) -> Iterator[str]:
     yield from (f"train.{fault}" for fault in recipe.train.faults())
     for number, step in enumerate(recipe.steps):
         yield from (f"steps[{number}].{fault}" for fault in _step_faults(recipe, step))
+        if step.technique == "qat" and recipe.framework == "torch" and number + 1 < len(recipe.steps):
+            yield f"steps[{number}].technique: qat must be the last step with torch"
+    yield from _output_faults(recipe)
+
+
+def _output_faults(recipe: TrainingRecipe) -> Iterator[str]:
+    if recipe.bench.seeds not in ("first", "all"):
+        yield f"bench.seeds: expected first or all, got {recipe.bench.seeds!r}"
+    for precision in recipe.bench.precisions:
+        if precision not in precisions.NAMES:
+            yield f"bench.precisions: expected some of {', '.join(precisions.NAMES)}, got {precision!r}"
+    if "onnx" not in recipe.export.formats:
+        yield "export.formats: expected onnx among them, for it is what is measured"
     if not 13 <= recipe.export.opset <= 21:
         yield f"export.opset: expected 13 to 21, got {recipe.export.opset}"
     allowed = EXPORTS[recipe.framework]

@@ -57,7 +57,7 @@ def are_probabilities(outputs: Any) -> bool:  # noqa: ANN401 - numpy array
 
 
 def score(model: Any, split: Split, metric: str, batch: int) -> float:  # noqa: ANN401 - tf_keras model
-    """The metric over a whole split: top_1, top_5 (shares, 0 to 1) or mae."""
+    """The metric over a whole split: top-1, top-5 (shares, 0 to 1) or mae."""
     total = 0.0
     for inputs, labels in split.batches(batch):
         outputs = predict(model, inputs).astype("float64")
@@ -92,7 +92,7 @@ def sum_of(metric: str, outputs: Any, labels: Any) -> float:  # noqa: ANN401 - a
     if metric == "mae":
         difference = np.abs(outputs - labels.reshape(outputs.shape))
         return float(difference.reshape(len(labels), -1).mean(axis=1).sum())
-    count = min(5 if metric == "top_5" else 1, outputs.shape[1])
+    count = min(5 if metric == "top-5" else 1, outputs.shape[1])
     best = np.argsort(-outputs, axis=1, kind="stable")[:, :count]
     return float((best == labels.reshape(-1, 1)).any(axis=1).sum())
 

@@ -38,7 +38,7 @@ def _alike(loss: Loss) -> Loss:
 
 
 def score(network: Any, split: Split, metric: str, batch: int, device: str) -> float:  # noqa: ANN401
-    """The metric over a whole split: top_1, top_5 (shares, 0 to 1) or mae."""
+    """The metric over a whole split: top-1, top-5 (shares, 0 to 1) or mae."""
     import torch
 
     was_training = network.training
@@ -71,5 +71,5 @@ def tensor_of(outputs: Any) -> Tensor:  # noqa: ANN401 - what the user's forward
 def _sum(metric: str, outputs: Tensor, labels: Tensor) -> float:
     if metric == "mae":
         return float((outputs - labels.reshape(outputs.shape)).abs().reshape(len(labels), -1).mean(1).sum())
-    best = outputs.topk(min(5 if metric == "top_5" else 1, outputs.shape[1]), dim=1).indices
+    best = outputs.topk(min(5 if metric == "top-5" else 1, outputs.shape[1]), dim=1).indices
     return float((best == labels.reshape(-1, 1)).any(dim=1).sum())

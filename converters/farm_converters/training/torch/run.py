@@ -43,6 +43,9 @@ def train(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     arrays, labels = data.arrays_of(context.split("test"), int(recipe["train"]["batch"]))
     names = export.input_names(network, len(arrays))
     test = contract.write_test(Path(request["test"]), dict(zip(names, arrays, strict=True)), labels)
+    some = context.split("train").first(contract.CALIBRATION_SAMPLES)[0]
+    calibration = {name: value.numpy() for name, value in zip(names, some, strict=True)}
+    contract.write_inputs(Path(request["calibration"]), calibration)
     untrained = {**recipe["train"], "epochs": 0} if recipe["weights"] else recipe["train"]
     steps = [{"technique": "finetune", "name": "baseline", "parameters": {}, "train": untrained}]
     results = []

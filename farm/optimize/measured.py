@@ -1,0 +1,114 @@
+"""Every step's network measured on devices, through ``farm.benchmark``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from farm.config import Config
+from farm.optimize.folder import Folder, kept
+from farm.plan import Request
+from farm.progress import Reporter
+from farm_agent import codec
+from farm_converters.training.contract import write_json
+from farm_converters.training.recipe import TrainingRecipe
+from farm_results.model import Result
+
+
+@dataclass(frozen=True)
+class Network:
+    """One step of one seed as a file."""
+
+    step: int
+    seed: int
+    path: Path
+    quantised: bool
+
+
+def measure(
+    networks: Sequence[Network],
+    recipe: TrainingRecipe,
+    folder: Folder,
+    request: Request,
+    config: Config,
+    reporter: Reporter,
+) -> list[Mapping[str, Any]]:
+    """A row per network and target; the rows of an earlier call when nothing changed and none failed.
+
+    Quantised networks are measured as int8, the others at the recipe's precisions, on the test split.
+    """
+    file = folder.root / "measured.json"
+    key = _key(networks, recipe, request)
+    rows = kept(file, key)
+    if rows is not None and all(row["status"] == "ok" for row in rows):
+        return rows
+    rows = []
+    floats = [network for network in networks if not network.quantised]
+    quantised = [network for network in networks if network.quantised]
+    for group, precisions in ((floats, recipe.bench.precisions or ("fp32",)), (quantised, ("int8",))):
+        if group:
+            rows += _run(group, replace(request, precisions=precisions), config, reporter)
+    write_json(file, {"key": key, "rows": rows})
+    return rows
+
+
+def request_of(recipe: TrainingRecipe, folder: Folder, devices: Sequence[str], base: Request) -> Request:
+    """What is asked of ``farm.benchmark`` for every network of the recipe."""
+    return replace(
+        base,
+        devices=tuple(devices) or recipe.bench.devices,
+        runtimes=recipe.bench.runtimes,
+        threads=recipe.bench.threads,
+        batch=(1,),
+        data=folder.test,
+        metric=recipe.metric,
+        preprocess="raw",
+        calib=folder.calibration if "int8" in recipe.bench.precisions else None,
+        labels={"optimize": recipe.name},
+    )
+
+
+def _run(
+    group: Sequence[Network], request: Request, config: Config, reporter: Reporter
+) -> list[Mapping[str, Any]]:
+    from farm.benchmark import execute, plan_for
+
+    plan = plan_for(replace(request, models=tuple(network.path for network in group)), config, reporter.note)
+    outcome = execute(plan, config, reporter, command=("farm", "optimize"))
+    by_name = {network.path.stem: network for network in group}
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    return [_row(by_name[result.model], result) for result in outcome.results if result.status != "skipped"]
+
+
+def _row(network: Network, result: Result) -> dict[str, Any]:
+    latency = result.latency
+    return {
+        "step": network.step,
+        "seed": network.seed,
+        "device": result.device,
+        "runtime": result.runtime,
+        "precision": result.precision,
+        "threads": result.threads,
+        "status": result.status,
+        "p50_ns": latency.p50_ns if latency else None,
+        "p50_low_ns": latency.p50_low_ns if latency else None,
+        "p50_high_ns": latency.p50_high_ns if latency else None,
+        "verdict": result.verdict.word,
+        "accuracy": result.accuracy,
+        "precision_share": result.precision_share,
+        "artifact_bytes": result.artifact_bytes,
+        "error_code": result.error_code,
+        "error_message": result.error_message,
+        "run_id": result.run_id,
+        "job_id": result.job_id,
+    }
+
+
+def _key(networks: Sequence[Network], recipe: TrainingRecipe, request: Request) -> str:
+    files = [(n.step, n.seed, hashlib.sha256(n.path.read_bytes()).hexdigest()) for n in networks]
+    asked = [asdict(recipe.bench), list(request.devices), codec.encode(request.blocks)]
+    return hashlib.sha256(codec.dumps([files, asked]).encode()).hexdigest()
