@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Wish:
-    """What was asked for. ``out``: where copies of the artifacts go, if anywhere."""
+    """What was asked for. ``options``: of the converters; ``out``: where copies of the artifacts go, if
+    anywhere."""
 
     model: Path
     formats: tuple[str, ...]
@@ -40,6 +41,7 @@ class Wish:
     calib_random: int = 0
     preprocess: str = ""
     exclude: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     out: Path | None = None
     timeout_s: float = 300.0
@@ -59,11 +61,14 @@ class Conversion:
 
     @property
     def state(self) -> str:
-        """``failed``, ``cached``, ``converted``, or ``prepared`` when the device does the rest."""
+        """``failed``, ``cached``, ``converted``, ``prepared`` when the device does the rest, or ``built`` for
+        another kind of machine and never run."""
         if self.artifact is None:
             return "failed"
         if self.artifact.where == "device":
             return "prepared"
+        if self.artifact.check is None:
+            return "built"
         return "cached" if self.artifact.cached else "converted"
 
     @property
@@ -158,6 +163,7 @@ def convert_all(wish: Wish, config: Config, say: Callable[[str], None]) -> list[
     for precision in wish.precisions:
         for name in wish.formats:
             recipe = Recipe(name, precision, shapes, wish.seed, wish.inputs, sha256, exclude=wish.exclude)
+            recipe = replace(recipe, options=dict(wish.options))
             done.append(_convert(model, recipe, wish, samples, config, say))
     return done
 

@@ -146,7 +146,7 @@ def _load(
         return None
     try:
         spec = codec.decode(ArtifactSpec, index["spec"])
-        check = codec.decode(CheckReport, index["check"])
+        check = None if index["check"] is None else codec.decode(CheckReport, index["check"])
     except (codec.DecodeError, KeyError):
         return None
     on_host = edge.WHERE == "host"

@@ -5,6 +5,8 @@ A file provides WHERE ("host" or "device"), ENVIRONMENT, RUNTIME (which checks t
 the sandbox under the environment's Python. Its top level imports the standard library only. Rungs
 named in an optional SIMPLIFIED get a source that ``simplify`` treated before. An optional ENVIRONMENTS maps a
 precision to another environment than ENVIRONMENT, an optional REASONS a precision that is missing to why.
+An optional FIRST names the edge whose checked result this one compiles, for machines that are not here: its
+own RUNTIME is "".
 
 The answer names the files and describes inputs and outputs (see ``ladder.describe``), with caveats; "settled"
 says that the float network agreed with the source, so that no other way can mend a mismatch.
@@ -67,6 +69,12 @@ def environment_of(edge: Edge, precision: str) -> str:
     """The environment that makes ``precision``: ENVIRONMENT, unless an optional ENVIRONMENTS names
     another."""
     return str(getattr(edge, "ENVIRONMENTS", {}).get(precision, edge.ENVIRONMENT))
+
+
+def first(edge: Edge) -> Edge | None:
+    """The edge that goes before this one."""
+    name = str(getattr(edge, "FIRST", ""))
+    return cast("Edge", importlib.import_module(f"farm_converters.{name}")) if name else None
 
 
 def short_name(edge: Edge) -> str:

@@ -36,12 +36,13 @@ class SettledError(JobError):
 
 @dataclass(frozen=True)
 class Built:
-    """What one way gave: files in ``directory``, the description, the check."""
+    """What one way gave: files in ``directory``, the description, the check; None where nothing here can run
+    it."""
 
     rung: str
     directory: Path
     spec: ArtifactSpec
-    check: CheckReport
+    check: CheckReport | None
     caveats: tuple[str, ...]
 
 
@@ -103,6 +104,9 @@ def _try(
     limits: sandbox.Limits,
 ) -> Built:
     started = time.monotonic()
+    first = registry.first(edge)
+    if first is not None:
+        return _compile(edge, first, rung, recipe, source, env, workdir, limits)
     request = _request(rung, recipe, source)
     if rung in getattr(edge, "SIMPLIFIED", ()):
         request |= _simplified(request, workdir / "simplified", limits)
@@ -138,6 +142,38 @@ def _try(
         checks.refuse(recipe.precision, checked.report.proof, edge.RUNTIME)
     spec = replace(spec, outputs=_with_real(spec.outputs, checked.outputs))
     return Built(rung, directory, spec, checked.report, tuple(answer["caveats"]))
+
+
+def _compile(
+    edge: registry.Edge,
+    first: registry.Edge,
+    rung: str,
+    recipe: Recipe,
+    source: Source,
+    env: Environment,
+    workdir: Path,
+    limits: sandbox.Limits,
+) -> Built:
+    """Prepare by the edge ``first``, whose result is run and compared; compile that, for machines of another
+    kind: what comes out cannot be run here."""
+    started = time.monotonic()
+    here = Environment(first.ENVIRONMENT, sys.executable, {})
+    prepared = _try(first, rung, recipe, source, here, workdir / "prepared", limits)
+    request = _request(rung, recipe, source)
+    request["model"] = str((prepared.directory / prepared.spec.files[0].name).resolve())
+    left = max(1.0, limits.timeout_s - (time.monotonic() - started))
+    answer = sandbox.call(
+        f"{edge.__name__}:convert",
+        request,
+        workdir=workdir,
+        what=f"convert to {recipe.format}",
+        limits=replace(limits, timeout_s=left),
+        python=env.python,
+        packages=registry.packages(edge),
+    )
+    spec = describe(answer, recipe, source, workdir / "out")
+    spec = replace(spec, inputs=prepared.spec.inputs, outputs=prepared.spec.outputs)
+    return Built(rung, workdir / "out", spec, None, (*prepared.caveats, *answer["caveats"]))
 
 
 def _simplified(request: Mapping[str, Any], workdir: Path, limits: sandbox.Limits) -> dict[str, Any]:

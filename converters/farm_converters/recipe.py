@@ -10,7 +10,7 @@ from farm_agent import precisions
 from farm_agent.wire import ArtifactSpec, Golden, PrecisionProof
 from farm_converters.calibration import Calibration
 
-FORMATS = ("onnx", "openvino", "tflite", "tensorrt")
+FORMATS = ("onnx", "openvino", "tflite", "tensorrt", "rtx")
 PRECISIONS = precisions.NAMES
 
 
@@ -64,7 +64,8 @@ class Artifact:
     """A converted, checked model in the cache. ``paths`` are in the order of ``spec.files``.
 
     ``golden_path`` is the file behind ``golden.blob``. ``where`` is "host", or "device" for an edge
-    that only the target can walk; then ``paths`` holds the prepared ONNX file and ``check`` is None.
+    that only the target can walk; then ``paths`` holds the prepared ONNX file and ``check`` is None. It is
+    None, too, for what was compiled for a machine of another kind and cannot be run here.
     ``calibration``: "200 samples", "32 random samples", or "" where none was used.
     """
 

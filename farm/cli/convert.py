@@ -13,7 +13,7 @@ from farm.cli.duration import Duration
 from farm.cli.output import print_error, print_json, print_table, say
 from farm.cli.shapes_option import shape_option
 from farm.cli.state import State, json_option, pass_state
-from farm.cli.types import CommaList, examples, list_option
+from farm.cli.types import CommaList, KeyValue, examples, list_option
 from farm.errors import EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, UsageError
 from farm.shapes import ShapeWish
 from farm_converters.recipe import FORMATS, PRECISIONS
@@ -41,6 +41,14 @@ if TYPE_CHECKING:
 @click.option("--batch", type=click.IntRange(min=1), help="Size of every free leading dimension.")
 @click.option("--inputs", type=click.Path(path_type=Path), help="Inputs for the check: .npz by input name.")
 @calib_options
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    type=KeyValue(),
+    metavar="KEY=VALUE",
+    help="Of the converters, such as sm=86 for rtx, activations=s8 for onnx. Repeatable.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the generated inputs.")
 @click.option("--out", type=click.Path(path_type=Path), help="Copy the artifacts into this folder.")
 @click.option("--timeout", type=Duration(), default="5m", show_default=True, help="Limit of one conversion.")
@@ -58,6 +66,7 @@ def command(
     calib_random: int | None,
     preprocess: str,
     exclude: tuple[str, ...],
+    options: tuple[tuple[str, str], ...],
     seed: int,
     out: Path | None,
     timeout: float,
@@ -80,6 +89,7 @@ def command(
         calib_random=calib_random or 0,
         preprocess=preprocess,
         exclude=exclude,
+        options=dict(options),
         seed=seed,
         out=out,
         timeout_s=timeout,

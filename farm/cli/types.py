@@ -76,3 +76,20 @@ def _flatten(
     _context: click.Context, _parameter: click.Parameter, value: tuple[tuple[str | int, ...], ...]
 ) -> tuple[str | int, ...]:
     return tuple(dict.fromkeys(item for items in value for item in items))
+
+
+class KeyValue(click.ParamType[tuple[str, str]]):
+    """``key=value`` as a pair; the value may hold further equal signs."""
+
+    name = "pair"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Split at the first equal sign."""
+        if isinstance(value, tuple):
+            return value
+        key, sign, text = str(value).partition("=")
+        if not key.strip() or not sign:
+            self.fail(f"{value!r} is not KEY=VALUE", param, ctx)
+        return key.strip(), text.strip()
