@@ -154,7 +154,7 @@ def command(
     found, request = (
         (None, with_sample(wished)) if plan_file is None else replayed(plan_file, wished, devices)
     )
-    plan = plan_for(request, state.config)
+    plan = plan_for(request, state.config, say)
     if found is not None:
         check(found, plan)
     if dry_run:
