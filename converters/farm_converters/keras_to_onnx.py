@@ -32,7 +32,7 @@ def import_model(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     check = tensorflow_graph.compare(
         target, runner(model), specs, int(request.get("seed") or 0), f"import {path.name}"
     )
-    framework = f"Keras {version}" if version == 3 else "tf_keras"  # noqa: PLR2004 - the major version
+    framework = f"Keras {version}" if version == 3 else "tf_keras"
     return {"file": target.name, "files": [target.name], "format": framework, "caveats": [], "check": check}
 
 
@@ -67,7 +67,9 @@ def export(model: Any, specs: list[dict[str, Any]], outputs: list[str], target: 
     """Write ``model`` as it answers outside of training."""
     import tensorflow as tf
 
-    signature = [tf.TensorSpec(item["shape"], item["dtype"], name=f"farm_{k}") for k, item in enumerate(specs)]
+    signature = [
+        tf.TensorSpec(item["shape"], item["dtype"], name=f"farm_{k}") for k, item in enumerate(specs)
+    ]
     function = tf.function(lambda *given: _flat(model, list(given)), input_signature=signature)
     tensorflow_graph.export(
         function.get_concrete_function(),
@@ -101,7 +103,7 @@ def _flat(model: Any, given: list[Any]) -> list[Any]:  # noqa: ANN401 - keras Mo
 def _load(path: Path, version: int) -> Any:  # noqa: ANN401 - keras Model
     import importlib
 
-    keras = importlib.import_module("keras" if version == 3 else "tf_keras")  # noqa: PLR2004
+    keras = importlib.import_module("keras" if version == 3 else "tf_keras")
     try:
         return keras.models.load_model(str(path), compile=False, safe_mode=True)
     except MemoryError:
@@ -145,7 +147,7 @@ def _bad_weights(path: Path, why: str) -> UsageError:
 
 
 def _plain(name: str) -> str:
-    return name.split(":")[0].replace("/", "_")
+    return name.split(":", maxsplit=1)[0].replace("/", "_")
 
 
 def _dtype(kind: Any) -> str:  # noqa: ANN401 - a tf.DType or its name

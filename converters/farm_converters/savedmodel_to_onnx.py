@@ -21,8 +21,11 @@ MAX_FILES = 10_000
 MAX_GRAPH_BYTES = 1_900_000_000
 # Operators that touch files or run Python: loading alone may execute them
 _UNSAFE = frozenset(
-    "EagerPyFunc PyFunc PyFuncStateless ReadFile WriteFile MatchingFiles WholeFileReader WholeFileReaderV2 "
-    "ImmutableConst LoadDataset SaveDataset DistributedSave Save SaveSlices DebugIdentity RpcCall".split()
+    {
+        *("EagerPyFunc", "PyFunc", "PyFuncStateless", "ReadFile", "WriteFile", "MatchingFiles", "RpcCall"),
+        *("WholeFileReader", "WholeFileReaderV2", "ImmutableConst", "LoadDataset", "SaveDataset"),
+        *("DistributedSave", "Save", "SaveSlices", "DebugIdentity"),
+    }
 )
 
 
@@ -135,7 +138,7 @@ def _choose(folder: Path, signatures: dict[str, Any], asked: str) -> str:
     raise UsageError(
         f"{folder} has {what}; its signatures are: {', '.join(names) or 'none'}",
         code="model.signature",
-        fix=f"save it again with one of them as {SERVING}: tf.saved_model.save(model, FOLDER, signatures=...)",
+        fix=f"save it with one called {SERVING}: tf.saved_model.save(model, FOLDER, signatures=FUNCTION)",
     )
 
 

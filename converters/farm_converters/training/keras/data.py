@@ -96,7 +96,7 @@ def _parts(x: Any) -> Mapping[str, Any]:  # noqa: ANN401
 def _split(name: str, given: Any) -> Split:  # noqa: ANN401 - what the user's function returned
     import numpy as np
 
-    if not isinstance(given, tuple) or len(given) != 2:  # noqa: PLR2004 - x and y
+    if not isinstance(given, tuple) or len(given) != 2:
         raise _wrong(name, f"returned {type(given).__name__}, not (x, y) or a tf.data.Dataset of samples")
     parts = _parts(given[0])
     arrays = [np.asarray(value) for value in (*parts.values(), given[1])]

@@ -38,7 +38,7 @@ def apply(network: Network, step: Mapping[str, Any], context: Context) -> Networ
         wanted = tf.stop_gradient(teacher(inputs[0] if len(inputs) == 1 else list(inputs), training=False))
         if outputs.shape[1:] != wanted.shape[1:]:
             raise JobError(
-                f"the teacher answers {wanted.shape[1:].as_list()}, the student {outputs.shape[1:].as_list()}",
+                f"the teacher answers {wanted.shape[1:]}, the student {outputs.shape[1:]}",
                 code="train.teacher",
                 fix="give both networks the same outputs",
             )

@@ -43,7 +43,9 @@ def write(
     for kind in recipe["export"]["formats"]:
         path = folder / f"model.{kind}"
         if kind == "keras" and quantised:
-            notes.append("a quantised network has no .keras file that loads without tfmot: use its other files")
+            notes.append(
+                "a quantised network has no .keras file that loads without tfmot: use its other files"
+            )
             continue
         try:
             if kind == "onnx":

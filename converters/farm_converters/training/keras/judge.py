@@ -49,10 +49,10 @@ def logits_of(outputs: Tensor, probabilities: bool) -> Tensor:  # noqa: FBT001
 
 
 def are_probabilities(outputs: Any) -> bool:  # noqa: ANN401 - numpy array
-    """Whether every row is non-negative and sums to 1, which a network without a softmax does by no chance."""
+    """Whether every row is non-negative and sums to 1: no network without a softmax does that by chance."""
     import numpy as np
 
-    two = outputs.ndim == 2 and outputs.shape[1] > 1  # noqa: PLR2004 - samples and classes
+    two = outputs.ndim == 2 and outputs.shape[1] > 1
     return bool(two and (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3))
 
 

@@ -190,7 +190,9 @@ class _Loop:
         found = self.optimizer.variables
         return list(found() if callable(found) and not isinstance(found, list) else found)
 
-    def _save(self, log: Any, best: Any, metric: float | None, waited: int, *, done: bool) -> None:  # noqa: ANN401
+    def _save(
+        self, log: list[Any], best: list[Any], metric: float | None, waited: int, *, done: bool
+    ) -> None:
         state: dict[str, Any] = {"metric": metric, "waited": waited, "epochs": log, "done": done}
         arrays = {"best": best}
         if not done:
@@ -226,7 +228,7 @@ def set_weights(network: Network, weights: list[Any], context: Context) -> None:
         network.set_weights(weights)
     except ValueError as error:
         raise JobError(
-            f"step {context.name}: the checkpoint does not fit the network: {str(error).splitlines()[0][:200]}",
+            f"step {context.name}: the checkpoint does not fit the network: {str(error)[:200]}",
             code="train.run-differs",
             fix="the network's code changed since the run began: choose another --out, or remove the run's "
             "folder",

@@ -11,8 +11,6 @@ from farm_agent.errors import JobError, UsageError
 from farm_converters.training.contract import load_entry, user_code
 from farm_converters.training.keras.loop import Network, seed_all
 
-MAX_WEIGHTS_BYTES = 8 << 30
-
 
 def builder(entry: str, key: str, folder: Path, seed: int) -> Callable[[], Network]:
     """A function that builds the network of ``entry``: the same layers, names and first weights every time.
@@ -49,7 +47,7 @@ def _check(network: Any, entry: str, key: str) -> None:  # noqa: ANN401 - what t
         raise JobError(
             f"{key}: {entry} returned a network without a graph of layers",
             code="train.subclassed",
-            fix="use tf_keras.Sequential beginning with an Input, or the functional tf_keras.Model(inputs, outputs)",
+            fix="use tf_keras.Sequential that begins with an Input, or tf_keras.Model(inputs, outputs)",
         )
 
 
@@ -59,8 +57,6 @@ def load_weights(network: Network, path: Path, option: str) -> None:
     Raises UsageError train.weights.
     """
     try:
-        if path.stat().st_size > MAX_WEIGHTS_BYTES:
-            raise ValueError("the file is larger than 8 GiB")
         if path.suffix == ".npz":
             network.set_weights(_arrays(path))
         else:

@@ -17,7 +17,7 @@ PASSES = 4
 
 
 def apply(network: Network, step: Mapping[str, Any], context: Context) -> Network:
-    """The network with int8 rounding in its forward pass, trained. Raises JobError train.unsupported-layer."""
+    """The network with int8 rounding in its forward pass. Raises JobError train.unsupported-layer."""
     import tensorflow_model_optimization as tfmot
 
     parameters = step["parameters"]
@@ -80,5 +80,5 @@ def calibrate(network: Network, split: Split, count: int) -> None:
 
 
 def _is_tracked(name: str) -> bool:
-    stem = name.split(":")[0].rsplit("/", 1)[-1]
+    stem = name.split(":", maxsplit=1)[0].rsplit("/", 1)[-1]
     return any(stem.endswith(f"{word}_{bound}") for word in _TRACKED for bound in ("min", "max"))
