@@ -179,6 +179,8 @@ def _faults(recipe: TrainingRecipe) -> Iterator[str]:
     yield from (f"train.{fault}" for fault in recipe.train.faults())
     for number, step in enumerate(recipe.steps):
         yield from (f"steps[{number}].{fault}" for fault in _step_faults(recipe, step))
+    if recipe.framework == "keras":
+        yield from _keras_faults(recipe)
         if step.technique == "qat" and recipe.framework == "torch" and number + 1 < len(recipe.steps):
             yield f"steps[{number}].technique: qat must be the last step with torch"
     yield from _output_faults(recipe)
@@ -208,10 +210,25 @@ def _step_faults(recipe: TrainingRecipe, step: Step) -> Iterator[str]:
         yield 'technique: distil needs a teacher = "module:function" in the recipe'
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", step.name):
         yield f"name: expected letters, digits, dots, - and _, got {step.name!r}"
-    if recipe.framework == "keras" and getattr(step.parameters, "structured", False):
-        yield "structured: expected false with keras, got true"
     yield from step.parameters.faults()
     yield from (f"train.{fault}" for fault in step.train.faults())
+
+
+def _keras_faults(recipe: TrainingRecipe) -> Iterator[str]:
+    """What tensorflow-model-optimization and the CPU build of TensorFlow cannot do."""
+    for where, train in (
+        ("", recipe.train),
+        *((f"steps[{k}].", s.train) for k, s in enumerate(recipe.steps)),
+    ):
+        if train.precision != "fp32":
+            yield f"{where}train.precision: expected fp32 with keras, got {train.precision!r}"
+        if train.device != "cpu":
+            yield f"{where}train.device: expected cpu with keras, got {train.device!r}"
+    for number, step in enumerate(recipe.steps):
+        if getattr(step.parameters, "structured", False):
+            yield f"steps[{number}].structured: expected false with keras, got true"
+        if step.technique == "qat" and number + 1 < len(recipe.steps):
+            yield f"steps[{number}]: expected qat as the last step with keras, got {len(recipe.steps)} steps"
 
 
 def _seed_faults(seeds: tuple[int, ...]) -> Iterator[str]:
