@@ -32,7 +32,8 @@ RUNGS = {
     "int8": ("slim", "weighted", "prepared", "plain"),
     "int8-dynamic": ("slim", "plain"),
     "int8-weights": ("slim", "plain"),
-    "int4-weights": ("slim", "plain"),
+    # "products": 4 bits in matrix products alone, 8 in convolutions and recurrent cells
+    "int4-weights": ("slim", "products", "plain"),
 }
 MIXED = [
     "BatchNormalization", "InstanceNormalization", "LayerNormalization", "ReduceMean", "ReduceSum", "Pow",
@@ -84,7 +85,7 @@ def _prepared(request: dict[str, Any], workdir: Path) -> Any:  # noqa: ANN401 - 
     model = onnx.load(request["model"])
     if rung == "free":
         graph.free_inputs(model)
-    return graph.infer(slim(model)) if rung in ("slim", "weighted") else model
+    return graph.infer(slim(model)) if rung in ("slim", "weighted", "products") else model
 
 
 def _reduced(
@@ -100,7 +101,7 @@ def _reduced(
     if precision == "fp32":
         return model, _caveats(request, model)
     if graph.operators(model) & QUANTISED:
-        return model, ["the source is quantised already; it is kept as it is"]
+        return _kept(model, precision)
     _refuse_float16(model)
     if precision == "int8":
         style = quantise_onnx.Style.of(request["options"], only_weighted=request["rung"] == "weighted")
@@ -111,11 +112,22 @@ def _reduced(
         model = quantise_onnx_dynamic.quantise(model, exclude=names, workdir=workdir)
     else:
         bits = 8 if precision == "int8-weights" else 4
-        model = quantise_onnx_weights.quantise(model, bits, exclude=names)
+        eights = quantise_onnx_weights.NO_PRODUCTS if request["rung"] == "products" else ()
+        model = quantise_onnx_weights.quantise(model, bits, exclude=names, eights=eights)
         return model, quantised.stored_caveats(model, bits)
-    share = quantised.share_of(model)
-    quantised.refuse_none(share)
-    return model, [share.operators_text]
+    quantised.refuse_none(quantised.share_of(model))
+    return model, []
+
+
+def _kept(model: Any, precision: str) -> tuple[Any, list[str]]:  # noqa: ANN401 - ModelProto
+    """A source that holds 8-bit operators itself, as int8 alone."""
+    if precision != "int8":
+        raise JobError(
+            f"the source is quantised to 8 bits already; it cannot become {precision}",
+            code="convert.unsupported",
+            fix="ask for int8, or quantise the float32 network that it was made from",
+        )
+    return model, ["the source is quantised already; it is kept as it is"]
 
 
 def _caveats(request: dict[str, Any], model: Any) -> list[str]:  # noqa: ANN401 - ModelProto

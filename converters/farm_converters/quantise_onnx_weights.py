@@ -55,13 +55,25 @@ LAYOUTS = {
 }
 
 
-def quantise(model: Any, bits: int, *, exclude: Sequence[str]) -> Any:  # noqa: ANN401 - ModelProto
-    """``model`` changed in place, or a lifted copy. Raises JobError convert.unsupported."""
+NO_PRODUCTS = tuple(name for name in LAYOUTS if name not in ("MatMul", "Gemm", "Attention"))
+
+
+def quantise(
+    model: Any,  # noqa: ANN401 - ModelProto
+    bits: int,
+    *,
+    exclude: Sequence[str],
+    eights: Sequence[str] = (),
+) -> Any:  # noqa: ANN401 - ModelProto
+    """``model`` changed in place, or a lifted copy; operators of the types ``eights`` in 8 bits at least.
+
+    Raises JobError convert.unsupported.
+    """
     model = lifted(model, OPSETS[bits])
     for part in [*graph.graphs(model)]:
         if hasattr(part, "initializer"):  # a function has none
             _hoist(part)
-            _graph(part, bits, frozenset(exclude))
+            _graph(part, bits, frozenset(exclude), frozenset(eights))
     return model
 
 
@@ -96,7 +108,12 @@ class _Changes:
             field_.extend(copies)
 
 
-def _graph(part: Any, bits: int, exclude: frozenset[str]) -> None:  # noqa: ANN401 - GraphProto
+def _graph(
+    part: Any,  # noqa: ANN401 - GraphProto
+    bits: int,
+    exclude: frozenset[str],
+    eights: frozenset[str],
+) -> None:
     import numpy as np
     from onnx import numpy_helper
 
@@ -115,7 +132,7 @@ def _graph(part: Any, bits: int, exclude: frozenset[str]) -> None:  # noqa: ANN4
         if len(uses) == len(nodes) and len({(use.channel, use.summed) for use in uses}) == 1:
             if uses[0].node.op_type == "Gemm" and len(uses) == 1:
                 array, uses = _upright(uses[0], array), [Use(uses[0].node, 1, 1, 0)]
-            _stored(changes, name, array, uses[0], bits)
+            _stored(changes, name, array, uses[0], 8 if uses[0].node.op_type in eights else bits)
         elif array.ndim == 2 and all(_looks_up(node, name) for node in nodes):
             _tabled(changes, name, array, nodes)
     changes.apply(part)

@@ -32,11 +32,6 @@ class Share:
     small_bytes: int
     wide_bytes: int
 
-    @property
-    def operators_text(self) -> str:
-        """As caveats say it."""
-        return f"{self.integer} of the {self.weighted} operators with weights compute in int8"
-
 
 def share_of(model: Any) -> Share:  # noqa: ANN401 - ModelProto
     """Over the main graph and all bodies."""

@@ -155,8 +155,8 @@ def outputs_of(model: Any, feeds: Sequence[Mapping[str, Any]]) -> Outputs:  # no
 
 
 def compared(reference: Outputs, got: Outputs) -> dict[str, float]:
-    """Signal to noise ratio in dB, 10 log10(sum want^2 / sum (got - want)^2), and cosine: over all samples, of
-    the worst output."""
+    """Signal to noise ratio in dB, 10 log10(sum want^2 / sum (got - want)^2), and cosine, over all samples:
+    of the worst output."""
     import numpy as np
 
     snr, cosine = MOST_DB, 1.0
@@ -184,7 +184,7 @@ def _repair(
     """
 
     def good(score: Mapping[str, float]) -> bool:
-        return score[until["metric"]] >= until["value"]
+        return score[until["metric"]] >= float(until["value"])
 
     scores = {0: everything}
     low, high = 0, len(ranked)

@@ -12,6 +12,30 @@ from farm.cli.types import CommaList, list_option
 
 F = Callable[..., Any]
 
+MAX_LIST_BYTES = 1 << 20
+
+
+class NodeList(CommaList):
+    """``a,b``; or ``@FILE`` with a name on each line, for names that hold commas or blanks."""
+
+    name = "nodes"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The names; blank lines and lines that begin with # are skipped."""
+        if not isinstance(value, str) or not value.startswith("@"):
+            return super().convert(value, param, ctx)
+        path = Path(value[1:])
+        try:
+            with path.open(encoding="utf-8") as file:
+                text = file.read(MAX_LIST_BYTES)
+        except (OSError, UnicodeDecodeError) as error:
+            self.fail(f"{path} cannot be read: {error}", param, ctx)
+        lines = [line.strip() for line in text.splitlines()]
+        return tuple(line for line in lines if line and not line.startswith("#"))
+
+
 _OPTIONS = (
     click.option(
         "--calib",
@@ -33,8 +57,8 @@ _OPTIONS = (
     ),
     list_option(
         "--exclude",
-        kind=CommaList(),
-        metavar="NODE",
+        kind=NodeList(),
+        metavar="NODE|@FILE",
         text="Nodes that stay in floats: names, globs, op:TYPE; farm sensitivity lists them. Repeatable.",
     ),
 )

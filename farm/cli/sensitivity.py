@@ -6,7 +6,7 @@ import math
 import re
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from farm.cli.output import print_json, print_table, say
 from farm.cli.shapes_option import shape_option
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import examples
-from farm.errors import EXIT_OK, EXIT_PARTIAL
+from farm.errors import EXIT_OK, EXIT_PARTIAL, InfrastructureError
 
 if TYPE_CHECKING:
     from farm.shapes import ShapeWish
@@ -49,7 +49,7 @@ class TargetType(click.ParamType["Until"]):
     "sensitivity",
     epilog=examples(
         "farm sensitivity model.onnx --calib samples.npz",
-        "farm sensitivity model.onnx --calib samples.npz --until 'cosine>=0.999'",
+        "farm sensitivity model.onnx --calib samples.npz --until 'cosine>=0.999' --write keep.txt",
         "farm sensitivity model.onnx --batch 1 --calib photos/ --preprocess imagenet --top 5 --json",
     )
     + "\n\nExit codes: 0 measured, 2 usage, 3 measured but --until was not reached.",
@@ -61,6 +61,11 @@ class TargetType(click.ParamType["Until"]):
     type=TargetType(),
     metavar="cosine>=X|snr>=DB",
     help="Find the fewest of the worst nodes to exclude for all outputs to be at least that good.",
+)
+@click.option(
+    "--write",
+    type=click.Path(path_type=Path),
+    help="Write the nodes to exclude, for --exclude @FILE.",
 )
 @click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Nodes to show.")
 @shape_option
@@ -77,6 +82,7 @@ def command(
     preprocess: str,
     exclude: tuple[str, ...],
     until: Until | None,
+    write: Path | None,
     top: int,
     shapes: tuple[ShapeWish, ...],
     batch: int | None,
@@ -93,8 +99,11 @@ def command(
 
     samples = of_wishes(calib, calib_random or 0, preprocess, seed=seed, cache_dir=state.config.cache_dir)
     question = Question(model, exclude, shapes, batch, until, timeout)
-    found = sensitivity_of(question, samples, state.config, say=say, progress=_progress())
-    again = _command(model, found, calib, calib_random, preprocess, exclude, top)
+    found = sensitivity_of(question, samples, state.config, say=say, progress=_progress(quiet=state.quiet))
+    names = [*exclude, *worst_of(found)]
+    if write is not None:
+        _write(write, names)
+    again = _command(click.get_current_context().params, names)
     if state.json:
         print_json(_document(model, found, again))
     else:
@@ -103,15 +112,16 @@ def command(
     return EXIT_OK if found.repair is None or found.repair.reached else EXIT_PARTIAL
 
 
-def _progress() -> Callable[[int, int], None]:
-    """Tells how far it is and the time left, now and then; the first report starts the clock."""
+def _progress(*, quiet: bool) -> Callable[[int, int], None]:
+    """Tells how far it is and the time left, now and then; the first report starts the clock. It is called in
+    a thread that knows no click context."""
     began: list[tuple[float, int]] = []
     told = [-math.inf]
 
     def tell(done: int, total: int) -> None:
         now = time.monotonic()
         began.append((now, done))
-        if now - told[0] < EVERY_S and done < total:
+        if quiet or (now - told[0] < EVERY_S and done < total):
             return
         told[0] = now
         since_s, first = now - began[0][0], began[0][1]
@@ -150,25 +160,35 @@ def _texts(score: Score) -> tuple[str, str]:
     return f"{score.snr_db:.1f}", f"{score.cosine:.6f}"
 
 
-def _command(
-    model: Path,
-    found: Sensitivity,
-    calib: Path | None,
-    calib_random: int | None,
-    preprocess: str,
-    exclude: tuple[str, ...],
-    top: int,
-) -> str:
-    """What excludes the worst nodes: those that reach the target, else the worst three shown."""
-    worst = [entry.node for entry in found.nodes[: min(3, top)]]
-    if found.repair is not None:
-        worst = list(found.repair.exclude) if found.repair.reached else []
-    names = [*exclude, *worst]
-    words = ["farm", "convert", str(model), "--to", "onnx", "--precision", "int8"]
-    words += ["--calib", str(calib)] if calib else ["--calib-random", str(calib_random)]
-    words += ["--preprocess", preprocess] if preprocess else []
-    # a comma would end the name; a question mark means any character
-    words += ["--exclude", ",".join(name.replace(",", "?") for name in names)] if names else []
+def worst_of(found: Sensitivity) -> list[str]:
+    """What to exclude: the nodes that reach the target, or without one the worst three."""
+    if found.repair is None:
+        return [entry.node for entry in found.nodes[:3]]
+    return list(found.repair.exclude) if found.repair.reached else []
+
+
+def _write(path: Path, names: Sequence[str]) -> None:
+    try:
+        path.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    except OSError as error:
+        raise InfrastructureError(
+            f"cannot write {path}: {error.strerror}", code="host.not-writable", fix="choose another --write"
+        ) from error
+
+
+def _command(asked: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The conversion that leaves ``names`` in floats, otherwise as this command was asked."""
+    words = ["farm", "convert", str(asked["model"]), "--to", "onnx", "--precision", "int8"]
+    for name in ("batch", "calib", "calib_random", "preprocess"):
+        if asked[name]:
+            words += [f"--{name.replace('_', '-')}", str(asked[name])]
+    for wish in asked["shapes"]:
+        words += ["--shape", f"{wish.target}:{'x'.join(map(str, wish.shape))}"]
+    if names and asked["write"] is not None:
+        words += ["--exclude", f"@{asked['write']}"]
+    elif names:
+        # a comma would end the name; a question mark means any character
+        words += ["--exclude", ",".join(name.replace(",", "?") for name in names)]
     return shlex.join(words)
 
 
