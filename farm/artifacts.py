@@ -32,6 +32,11 @@ class ArtifactDesk:
         self._artifacts: dict[Key, Future[Artifact]] = {}
         self._data = DataDesk(data, cache_dir, self._pool, report)
 
+    @property
+    def cache_dir(self) -> Path:
+        """Where conversions, and what is kept for builds on devices, lie."""
+        return self._cache_dir
+
     def order(self, cells: Iterable[Cell]) -> None:
         """Queue the conversions of all cells that run, in the order given."""
         for cell in cells:

@@ -44,7 +44,8 @@ class Fetched:
     """A job's result as it came from the device: samples as local files, in the blocks' order.
 
     ``traces``: what the sensors told during the blocks that have them; ``energy_traces``: the same for the
-    energy windows; ``outputs``: what the model answered on the data set.
+    energy windows; ``outputs``: what the model answered on the data set; ``timing_cache``: what a build on
+    the device left for the next one.
     """
 
     spec: JobSpec
@@ -55,6 +56,7 @@ class Fetched:
     traces: tuple[Path, ...] = ()
     energy_traces: Path | None = None
     outputs: Path | None = None
+    timing_cache: Path | None = None
 
 
 class Watcher:
@@ -210,6 +212,8 @@ class Driver:
             return
 
     def _fetch(self, spec: JobSpec, sent: tuple[int, int], fenced: FarmError | None) -> tuple[Fetched, str]:
+        from farm_agent.engines import CACHE_LIMIT_BYTES
+
         def fetch(client: AgentClient, transport: Transport) -> tuple[Fetched, str]:
             result, result_sha = client.result(spec.job_id)
             folder = self.scratch / spec.job_id
@@ -223,7 +227,9 @@ class Driver:
             energy = get(result.energy.traces) if result.energy and result.energy.traces else None
             evaluated = result.evaluation.outputs if result.evaluation else None
             outputs = get(_bounded(evaluated)) if evaluated else None
-            return Fetched(spec, result, samples, sent[0], sent[1], traces, energy, outputs), result_sha
+            timing = result.build.timing_cache if result.build else None
+            kept = get(timing) if timing and timing.size_bytes <= CACHE_LIMIT_BYTES else None
+            return Fetched(spec, result, samples, *sent, traces, energy, outputs, kept), result_sha
 
         try:
             return self.session.call(fetch, patience_s=LINK_PATIENCE_S)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from farm import meters
+from farm import engines, meters
 from farm.artifacts import ArtifactDesk
 from farm.devices.session import Session
 from farm.drive import Driver, Fetched, Shipment, Watcher, shipment_of
@@ -127,8 +127,6 @@ def runtime_problem(request: Request, cell: Cell, facts: Facts) -> str:
 
 
 def _spec(work: Work, cell: Cell, artifact: Artifact, facts: Facts) -> tuple[JobSpec, Shipment]:
-    if artifact.where == "device":
-        raise device_build_error(cell)
     ready = work.desk.dataset(cell, work.stop)
     measure = work.request.measure
     spec = JobSpec(
@@ -154,11 +152,18 @@ def _spec(work: Work, cell: Cell, artifact: Artifact, facts: Facts) -> tuple[Job
         profile_ops=measure.profile_ops,
         tool=measure.tool,
     )
+    if artifact.where == "device" and not measure.tool:  # a tool builds for itself
+        build, extra = engines.plan_of(work.request, cell, facts, work.desk.cache_dir)
+        # The address space of a process with a GPU's driver says nothing of the memory that it uses
+        spec = replace(spec, build=build, memory_limit_bytes=0)
+    else:
+        extra = []
     parts = list(zip(artifact.spec.files, artifact.paths, strict=True))
     if artifact.golden and artifact.golden_path:
         parts.append((artifact.golden.blob, artifact.golden_path))
     if ready:
         parts.append((ready.dataset.blob, ready.path))
+    parts += extra
     return spec, shipment_of(parts)
 
 
@@ -278,6 +283,10 @@ def _measured(
     if fetched.result.outcome == "stopped" and result.status == "failed" and work.stop.is_set():
         result = replace(result, error_code="run.interrupted", error_message="interrupted while it measured")
     _keep(work, cell, result)
+    try:
+        engines.keep(cell, facts, fetched, work.desk.cache_dir)
+    except FarmError as error:  # the next build takes longer
+        work.reporter.note(f"{cell.job_id}: the timing cache could not be kept: {error.message}")
 
 
 def _about(artifact: Artifact) -> dict[str, Any]:

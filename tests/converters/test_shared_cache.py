@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from onnx import helper
 
 from farm_agent.errors import FarmError, InfrastructureError
 from farm_converters.convert import cache_key, convert
+from farm_converters.inspect import inspect_model
 from farm_converters.lock import held
 from farm_converters.recipe import Recipe
 from farm_converters.shapes import resolve_shapes
@@ -21,6 +23,8 @@ from tests.support import need
 CONVERT = """
 import sys
 from pathlib import Path
+from onnx import helper
+
 from farm_converters.convert import convert
 from farm_converters.inspect import inspect_model
 from farm_converters.recipe import Recipe
@@ -38,7 +42,7 @@ def start(model: Path, cache: Path) -> subprocess.Popen[str]:
 def test_two_processes_share_one_conversion(tmp_path: Path) -> None:
     """Both are held back until both wait; then one converts, and the other takes what it made."""
     path = made.conv(tmp_path / "net.onnx")
-    model = made.inspect_model(path)
+    model = inspect_model(path)
     recipe = Recipe("onnx", shapes=resolve_shapes(model, {}, None))
     entry = tmp_path / "cache" / "artifacts" / cache_key(model, recipe)
     said: list[str] = []
@@ -73,9 +77,9 @@ def test_a_disk_that_fills_up_under_a_conversion_is_the_machine_s_fault(
 ) -> None:
     """The model has 0.3 MB of weights: what is left is enough for no, some or most steps. Nothing half made
     stays, and with space the same call works."""
-    model = made.inspect_model(made.save(
+    model = inspect_model(made.save(
         tmp_path / "net.onnx",
-        [made.helper.make_node("MatMul", ["x", "w"], ["y"])],
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
         [made.value("x", [1, 280])],
         [made.value("y", [1, 280])],
         [made.weights("w", 280, 280)],

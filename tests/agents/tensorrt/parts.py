@@ -79,7 +79,7 @@ class Context:
         source, target = (kind.from_address(self._addresses[name]) for name in ("x", "y"))
         for index in range(count):
             target[index] = 2 * source[index] + 1
-        return self._engine.runs
+        return bool(self._engine.runs)
 
 
 class Engine:
