@@ -10,17 +10,23 @@ output that is twice too large. ||got - want|| <= sin(angle) * ||want|| implies 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, Optional, Tuple
 
 from farm_agent.errors import JobError
 from farm_agent.wire import CheckResult, Tolerance
 
+EIGHT_BITS = ("int8", "uint8")
+SPAN = 255.0  # what 8-bit outputs can hold is what their errors are relative to
+
 
 @dataclass(frozen=True)
 class Sums:
-    """What one output of one sample adds: norms squared, their product, the extremes. ``agrees``: infinities
-    and NaN stand in the same places."""
+    """What one output of one sample adds: norms squared, their product, the extremes.
+
+    ``agrees``: infinities and NaN stand in the same places. ``reference``: the largest value, or the whole
+    span of an output of 8-bit integers.
+    """
 
     error: float = 0.0
     reference: float = 0.0
@@ -74,11 +80,12 @@ class Comparison:
     def add(self, number: int, name: str, got: Any, want: Any) -> None:  # noqa: ANN401 - numpy arrays
         """Output ``number`` of one more sample. Raises JobError ``check.shape``."""
         part = sums(name, got, want)
-        if self._tolerance.cosine > 0:
+        # The zero of 8-bit outputs lies anywhere: neither their direction nor their length means anything.
+        if self._tolerance.cosine > 0 and str(want.dtype) not in EIGHT_BITS:
             before = self._sums.get(number, (name, Sums()))[1]
             self._sums[number] = (name, before + part)
             return
-        found, known = judge(name, part, self._tolerance), self._single.get(number)
+        found, known = judge(name, part, replace(self._tolerance, cosine=0.0)), self._single.get(number)
         if known is None:
             self._single[number] = found
             return
@@ -93,9 +100,10 @@ class Comparison:
 
     def agreements(self) -> Tuple[Agreement, ...]:
         """One per output, in order; error and reference are those of the sample that fits worst."""
-        if self._tolerance.cosine > 0:
-            return tuple(judge(*self._sums[number], self._tolerance) for number in sorted(self._sums))
-        return tuple(self._single[number] for number in sorted(self._single))
+        found = dict(self._single)
+        for number, (name, total) in self._sums.items():
+            found[number] = judge(name, total, self._tolerance)
+        return tuple(found[number] for number in sorted(found))
 
     def worst(self) -> Optional[Agreement]:
         """The output that fits worst, the later one of two equals; None before the first output."""
@@ -141,9 +149,11 @@ def sums(name: str, got: Any, want: Any) -> Sums:  # noqa: ANN401 - numpy arrays
                 fix="convert the model again; if it stays, this conversion cannot be used",
             )
         got = got.reshape(want.shape)
+    eight_bits = str(want.dtype) in EIGHT_BITS
     got, want = got.astype(np.float64).ravel(), want.astype(np.float64).ravel()
     finite = np.isfinite(want)
     reference = float(np.abs(want[finite]).max()) if finite.any() else 0.0
+    reference = SPAN if eight_bits else reference
     rest_agrees = np.array_equal(got[~finite], want[~finite], equal_nan=True)
     if not rest_agrees or not np.isfinite(got[finite]).all():
         return Sums(error=float("inf"), reference=reference, agrees=False)

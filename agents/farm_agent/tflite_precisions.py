@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Dict, Iterator, Optional
+from typing import Dict, Iterator, Optional, Set
 
 from farm_agent import tflite_file
 from farm_agent.tflite_file import Graph, Operator, Tensor
@@ -25,6 +25,9 @@ TYPES = {
     10: ("fp64", 64),
     17: ("int4", 4),
     18: ("bf16", 16),
+    20: ("int4", 4),
+    21: ("fp8", 8),
+    22: ("fp8", 8),
 }
 # BuiltinOperator: CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, LSTM, RNN, SVDF, UNIDIRECTIONAL_SEQUENCE_RNN,
 # UNIDIRECTIONAL_SEQUENCE_LSTM, BIDIRECTIONAL_SEQUENCE_RNN, BIDIRECTIONAL_SEQUENCE_LSTM, TRANSPOSE_CONV,
@@ -48,7 +51,7 @@ def proof(path: Path, source: str) -> Optional[PrecisionProof]:
     weights: Counter[str] = Counter()
     for graph in tflite_file.read(path).graphs:
         makers = {index: operator for operator in graph.operators for index in operator.outputs}
-        seen = set()
+        seen: Set[int] = set()
         for operator in graph.operators:
             precision = executed(graph, operator)
             (moving if operator.code in MOVERS else computing)[precision] += 1

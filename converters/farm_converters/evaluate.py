@@ -52,7 +52,7 @@ def runner(source_format: str) -> Any:  # noqa: ANN401 - a module
 def key_of(model: Model, recipe: Recipe, packed: Packed) -> str:
     """Identity: model, shapes, samples, what runs it, and our code."""
     module = runner(model.format)
-    names = (Path(__file__).name, f"evaluate_{model.format}.py", "graph.py", "golden_onnx.py")
+    names = (Path(__file__).name, f"evaluate_{model.format}.py", "graph.py", f"golden_{model.format}.py")
     code = [hashlib.sha256(Path(__file__).with_name(name).read_bytes()).hexdigest() for name in names]
     shapes = sorted((name, list(shape)) for name, shape in recipe.shapes.items())
     made_by = environment.fingerprint(module.ENVIRONMENT)

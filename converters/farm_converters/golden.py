@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,15 @@ from farm_converters.model import Model
 from farm_converters.recipe import Recipe
 
 CALIBRATION_SAMPLES = 8  # of a calibration set, that the check runs on
-CODE = ("exclude.py", "graph.py", "golden_onnx.py", "golden.py", "samples.py")
+CODE = {
+    "onnx": ("exclude.py", "graph.py", "golden_onnx.py", "golden.py", "samples.py"),
+    "tflite": ("golden_tflite.py", "golden.py", "samples.py"),
+}
+# What runs a source model of a format, and in which environment; golden_FORMAT.py makes source.FORMAT.
+REFERENCES = {
+    "onnx": ("ONNX Runtime", "onnx"),
+    "tflite": ("LiteRT with its reference kernels", "litert"),
+}
 # Reordered float32 sums of a deep network stay within 1e-4 of its largest output; half precision keeps
 # 11 bits per operation; a model that rounds to 8 bits itself may land one step aside.
 TOLERANCES = {
@@ -28,8 +35,7 @@ TOLERANCES = {
     "quantised": Tolerance(2e-3, 5e-2),
 }
 # Rounding to 8 or 4 bits moves single values far; the direction of an output must stay. What verification
-# must
-# catch has a cosine of 0.9 and less, sound quantisation of trained networks 0.98 and more.
+# must catch has a cosine of 0.9 and less, sound quantisation of trained networks 0.98 and more.
 COSINES = {"int8": 0.95, "int8-dynamic": 0.95, "int8-weights": 0.99, "int4-weights": 0.95}
 
 
@@ -50,6 +56,9 @@ class Source:
         """With the tolerance that fits the precision asked for and the source's own."""
         kind = "quantised" if self.quantised else "fp16" if self.float16 else precision
         tolerance = TOLERANCES.get(kind, TOLERANCES["quantised"])
+        if self.quantised and self.model_path.suffix == ".tflite":
+            # optimised kernels round otherwise than the reference ones, layer after layer
+            tolerance = replace(tolerance, cosine=COSINES["int8"])
         if precision in COSINES:
             tolerance = replace(tolerance, cosine=COSINES[precision])
         return Golden(self.golden_blob, self.samples, tolerance)
@@ -57,11 +66,19 @@ class Source:
 
 def key_of(model: Model, recipe: Recipe) -> str:
     """Identity of the reference: model, shapes, inputs, the reference runtime and our code."""
-    code = [hashlib.sha256(Path(__file__).with_name(name).read_bytes()).hexdigest() for name in CODE]
+    names = CODE[model.format]
+    code = [hashlib.sha256(Path(__file__).with_name(name).read_bytes()).hexdigest() for name in names]
     shapes = sorted((name, list(shape)) for name, shape in recipe.shapes.items())
     path, sha256 = recipe.sample_inputs
     inputs = sha256 or _sha256(path)
-    parts = (model.sha256, shapes, recipe.seed, inputs, environment.fingerprint("onnx"), code)
+    parts = (
+        model.sha256,
+        shapes,
+        recipe.seed,
+        inputs,
+        environment.fingerprint(REFERENCES[model.format][1]),
+        code,
+    )
     return hashlib.sha256(codec.dumps(list(parts)).encode()).hexdigest()
 
 
@@ -79,7 +96,7 @@ def _sha256(path: Path | None) -> str:
 def prepare(
     model: Model, recipe: Recipe, cache_dir: Path, report: Callable[[str], None], limits: sandbox.Limits
 ) -> Source:
-    """The reference, from the cache or made now. Raises what ``golden_onnx.make`` and the sandbox raise."""
+    """The reference, from the cache or made now. Raises what ``golden_FORMAT.make`` and the sandbox raise."""
     entry = cache_dir / "sources" / key_of(model, recipe)
     found = _read(entry)
     if found is not None:
@@ -103,7 +120,9 @@ def _make(
     limits: sandbox.Limits,
 ) -> None:
     inputs, _ = recipe.sample_inputs
-    report(f"running {model.name} in ONNX Runtime as the reference")
+    runner, name = REFERENCES[model.format]
+    python = environment.prepare(name, cache_dir, report).python
+    report(f"running {model.name} in {runner} as the reference")
     request = {
         "path": os.path.abspath(model.path),  # noqa: PTH100 - a link's data lie beside the link
         "sha256": model.sha256,
@@ -114,15 +133,17 @@ def _make(
     }
     with cache.writable(cache_dir), sandbox.private_directory(cache_dir / "work") as workdir:
         answer = sandbox.call(
-            "farm_converters.golden_onnx:make",
+            f"farm_converters.golden_{model.format}:make",
             request,
             workdir=workdir,
             what=f"run {model.path.name} as the reference",
             limits=limits,
-            python=sys.executable,
+            python=python,
         )
         kept = {key: answer[key] for key in ("inputs", "outputs", "samples", "float16", "quantised")}
-        cache.publish(entry, {name: workdir / name for name in ("source.onnx", "golden.npz")}, kept)
+        cache.publish(
+            entry, {name: workdir / name for name in (f"source.{model.format}", "golden.npz")}, kept
+        )
 
 
 def _read(entry: Path) -> Source | None:
@@ -130,8 +151,9 @@ def _read(entry: Path) -> Source | None:
     if index is None:
         return None
     blobs = {item["name"]: Blob(item["sha256"], item["size_bytes"], item["name"]) for item in index["files"]}
+    source = next(name for name in blobs if name.startswith("source."))
     return Source(
-        model_path=entry / "source.onnx",
+        model_path=entry / source,
         golden_path=entry / "golden.npz",
         golden_blob=blobs["golden.npz"],
         inputs=specs(index["inputs"]),

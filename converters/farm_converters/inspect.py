@@ -16,18 +16,19 @@ LIMITS = sandbox.Limits(timeout_s=120.0)
 
 
 def inspect_model(path: Path) -> Model:
-    """Describe the ONNX file at ``path``; every library that reads it does so in a sandboxed process.
+    """Describe the ONNX or TFLite file at ``path``; every library that reads it does so in a sandbox.
 
     Raises UsageError model.missing, .empty, .too-large, .not-onnx, .corrupt, .invalid, .unsupported-op,
     .unsupported-type, .external-data-escape, .external-data-missing, .external-data-truncated; JobError
     convert.* when the file brings a library down; InfrastructureError host.disk-full.
     """
     sniff.check_file(path)
+    source = "tflite" if sniff.is_tflite(path) else "onnx"
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - a link's data lie beside the link
     with tempfile.TemporaryDirectory(prefix="farm-inspect-") as folder:
         try:
             answer = sandbox.call(
-                "farm_converters.inspect_onnx:inspect",
+                f"farm_converters.inspect_{source}:inspect",
                 {"path": str(absolute)},
                 workdir=Path(folder),
                 what=f"inspect {path}",
@@ -38,13 +39,13 @@ def inspect_model(path: Path) -> Model:
             if error.code != "convert.failed":
                 raise
             raise UsageError(error.message, code="model.invalid", fix="export the model again") from error
-    return _model(path, answer)
+    return _model(path, source, answer)
 
 
-def _model(path: Path, answer: dict[str, Any]) -> Model:
+def _model(path: Path, source: str, answer: dict[str, Any]) -> Model:
     return Model(
         path=path,
-        format="onnx",
+        format=source,
         sha256=answer["sha256"],
         size_bytes=answer["size_bytes"],
         inputs=tuple(InputSpec(i["name"], i["dtype"], tuple(i["shape"])) for i in answer["inputs"]),
@@ -58,4 +59,5 @@ def _model(path: Path, answer: dict[str, Any]) -> Model:
         parameters=answer["parameters"],
         producer=answer["producer"],
         caveats=tuple(answer["caveats"]),
+        precision=answer.get("precision", ""),
     )

@@ -40,7 +40,8 @@ class Origin:
 @dataclass(frozen=True)
 class Model:
     """A model file. ``origin``: what it was imported from, if it was not ONNX. ``sha256`` covers the file and
-    its external data; ``operators`` counts node types."""
+    its external data; ``operators`` counts node types;
+    ``precision``: the reduced one that its tensors have, where the reader of its format tells."""
 
     path: Path
     format: str
@@ -55,6 +56,7 @@ class Model:
     producer: str = ""
     caveats: tuple[str, ...] = ()
     origin: Origin | None = None
+    precision: str = ""
 
     @property
     def name(self) -> str:
@@ -64,6 +66,8 @@ class Model:
     @property
     def native_precision(self) -> str:
         """The reduced precision that the model itself holds: "int8", "fp16" or "" for none."""
+        if self.precision:
+            return self.precision
         if any(name.endswith("QuantizeLinear") or name.startswith("QLinear") for name in self.operators):
             return "int8"
         dtypes = {spec.dtype for spec in self.inputs} | {spec.dtype for spec in self.outputs}

@@ -1,4 +1,4 @@
-"""What a file looks like from its first bytes: refuse what cannot be an ONNX model before parsing it."""
+"""What a file looks like from its first bytes: refuse what cannot be a model before it is parsed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from farm_agent.errors import UsageError
 
 MAX_BYTES = 1_900_000_000
 EXPORT_FIX = "export the network to ONNX and name that file"
+TFLITE = b"TFL3"  # after the first four bytes
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer, not the model itself", "run: git lfs pull"),
     (b"PK\x03\x04", "a zip archive (a PyTorch or Keras checkpoint?)", EXPORT_FIX),
@@ -42,6 +43,22 @@ def check_file(path: Path) -> None:
     _check_head(path)
 
 
+def is_tflite(path: Path) -> bool:
+    """Whether a file that ``check_file`` let pass is a TFLite model.
+
+    Raises UsageError model.corrupt for one that only has its name.
+    """
+    with path.open("rb") as file:
+        found = file.read(8)[4:] == TFLITE
+    if path.suffix.lower() == ".tflite" and not found:
+        raise UsageError(
+            f"{path} is no TFLite model, whatever its name says: truncated or corrupt",
+            code="model.corrupt",
+            fix="copy or export the model again and compare its checksum with the original's",
+        )
+    return found
+
+
 def too_large(path: Path, size: int) -> UsageError:
     """The error for a model beyond what one protobuf can hold."""
     return UsageError(
@@ -62,10 +79,8 @@ def _check_head(path: Path) -> None:
     for magic, looks, fix in _MAGIC:
         if head.startswith(magic):
             raise _not_onnx(path, looks, fix)
-    if head[4:8] == b"TFL3":
-        raise _not_onnx(
-            path, "a TFLite model; tflite is not a source format yet", "name the ONNX model it was made from"
-        )
+    if head[4:8] == TFLITE:
+        return
     text = head.lstrip()[:64].lower()
     if text.startswith((b"<!doctype html", b"<html")):
         raise _not_onnx(path, "an HTML page (a failed download?)", "download the file itself")

@@ -63,7 +63,7 @@ def _rows(model: Model, targets: tuple[str, ...]) -> list[tuple[str, str]]:
         ("file", str(model.path)),
         ("sha256", model.sha256),
         ("size", f"{model.size_bytes} bytes"),
-        ("format", f"{model.format}, IR {model.ir_version}, opset {opsets}"),
+        ("format", f"onnx, IR {model.ir_version}, opset {opsets}" if opsets else model.format),
         ("producer", model.producer or "unknown"),
         *(("imported from", _origin(origin)) for origin in (model.origin,) if origin is not None),
         ("parameters", str(model.parameters)),

@@ -86,3 +86,16 @@ def test_floats_are_held_to_every_element_of_every_sample() -> None:
     fine = ([100.0, 1.0], [100.0, 1.5])
     assert judged([fine], tolerance).passed
     assert not judged([fine, ([1.0, 1.0], [1.0, 1.5])], tolerance).passed
+
+
+def test_outputs_of_8_bits_are_held_to_their_span_since_their_zero_lies_anywhere() -> None:
+    """All -128 but one value: any output of that kind has a cosine near 1."""
+    want = np.full((1, 12), -128, np.int8)
+    want[0, 3] = 100
+    step, other = want.copy(), want.copy()
+    step[0, 3] = 96
+    other[0, 3], other[0, 4] = -128, 100
+    for got, passes in ((step, True), (other, False)):
+        comparison = Comparison(QUANTISED)
+        comparison.add(0, "y", got, want)
+        assert comparison.result(1).passed is passes

@@ -25,9 +25,13 @@ def mixed(case: Case, threshold: float) -> str:
 
 
 def native(case: Case, _: float) -> str:
-    if case.native != case.executed or case.executed in ("", case.asked):
+    if case.native in ("", case.asked) or not case.executed:
         return ""
-    return f"asked for {case.asked}; the model itself is {case.native} and ran so"
+    if case.native == case.executed:
+        return f"asked for {case.asked}; the model itself is {case.native} and ran so"
+    ran = case.job.proof.weighted.get(case.native, 0) if case.job.proof else 0
+    what = "operator with weights" if ran == 1 else "operators with weights"
+    return f"asked for {case.asked}; {ran} {what} ran in {case.native}, as the model itself is" if ran else ""
 
 
 def higher(case: Case, _: float) -> str:
