@@ -78,11 +78,11 @@ def command(
         written += folder.write(made, out)
     if triton is not None and plan is not None:
         from farm import progress
-        from farm.export import triton as repository
         from farm.export.curve import Asked
+        from farm.export.triton import write as write_entry
 
         asked = Asked(batches=batch, smoke=smoke, gate=gate)
-        entry = repository.write(plan, triton, asked, state.config, progress.choose(quiet=state.quiet), say)
+        entry = write_entry(plan, triton, asked, state.config, progress.choose(quiet=state.quiet), say)
         written += entry
     if state.json:
         print_json({"schema": "farm.exported/1", "files": [str(path) for path in written]})

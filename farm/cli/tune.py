@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from farm.cli.calib_options import calib_options
+from farm.cli.data_options import data_options
 from farm.cli.duration import Duration
 from farm.cli.measure_options import LATENCY, block_plan, latency_options, measure_of
 from farm.cli.output import print_json, print_table, say, say_sentence
@@ -64,8 +65,7 @@ if TYPE_CHECKING:
 @click.option(
     "--inputs", type=click.Path(path_type=Path, exists=True), help="Your own sample inputs, an .npz."
 )
-@click.option("--data", type=click.Path(path_type=Path, exists=True), help="Labelled samples, for accuracy.")
-@click.option("--metric", default="", metavar="NAME", help="Of the accuracy; default: by the kind of labels.")
+@data_options
 @calib_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the search and of generated inputs.")
 @latency_options
@@ -159,7 +159,7 @@ def _show(outcome: Outcome, wish: Wish, files: list[Path], state: State) -> None
     names = reports.columns(wish.objectives, wish.constraints)
     for one in outcome.reports:
         if not state.json:
-            head, rows = reports.table(one, names)
+            head, rows = reports.table(one.rows, names)
             align = dict.fromkeys(head[2 : 2 + len(names)], "right")
             print_table(head, rows, title=f"{outcome.model.name} on {one.space.device.name}", align=align)
         say(

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from farm import benchmark, outline
+from farm import benchmark, datasets, outline
 from farm.config import Config
 from farm.devices.device import Device
 from farm.errors import FarmError, UsageError
@@ -71,6 +71,7 @@ def tune(
     the selection, and the FarmError of a device that does not answer when it is the only one.
     """
     studies.import_optuna()
+    datasets.refuse_unknown(datasets.Wish(wish.request.data, wish.request.metric, wish.request.preprocess))
     model = benchmark.inspect_in(config)(wish.request.models[0])
     devices = _devices(wish.request, config)
     wish = _equipped(wish, devices)
@@ -235,7 +236,17 @@ def _equipped(wish: Wish, devices: Sequence[tuple[Device, Profile]]) -> Wish:
                     fix="give an external meter with --meter NAME (docs/power.md), or leave energy out",
                 )
         measure = replace(measure, energy=measure.energy or EnergyPlan(signature=bool(measure.meters)))
-    return replace(wish, request=replace(wish.request, measure=measure))
+    goals = tuple(_oriented(goal, wish.request.metric) for goal in wish.objectives)
+    return replace(wish, request=replace(wish.request, measure=measure), objectives=goals)
+
+
+def _oriented(goal: Metric, metric: str) -> Metric:
+    """An accuracy that is an error is to be low."""
+    from farm_results import metrics
+
+    if goal.name != "accuracy" or not metric or metrics.is_custom(metric):
+        return goal
+    return replace(goal, better="low" if metrics.load(metric).LOWER_IS_BETTER else "high")
 
 
 def _is_power(sensor: str) -> bool:
@@ -297,10 +308,13 @@ def _identity(model: Model, spaces: Sequence[Space], wish: Wish) -> str:
 
 def _content(path: Path | None) -> str:
     """A file by its bytes, a folder by names and sizes."""
+    from farm_converters import readers
+
     if path is None:
         return ""
+    words, path = str(path), readers.located(path)[0]
     if path.is_file():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return words.rpartition("/")[2] + hashlib.sha256(path.read_bytes()).hexdigest()
     listed = [
         (str(one.relative_to(path)), one.stat().st_size) for one in sorted(path.rglob("*")) if one.is_file()
     ]

@@ -41,7 +41,8 @@ def write_all(outcome: Outcome, wish: Wish, folder: Path, config: Config) -> lis
             written.append(best.write(best_of(outcome, wish, one, one.best, config), path))
         else:
             path.unlink(missing_ok=True)  # one of an earlier call is no answer to this one
-        picture = plot.svg(one, wish.objectives, wish.constraints)
+        title = f"{outcome.model.name} on {one.space.device.name}"
+        picture = plot.svg(title, one.rows, wish.objectives, wish.constraints)
         written.append(_put(folder / f"front{suffix}.svg", picture))
     text = json.dumps(document(outcome, wish), indent=2, allow_nan=False) + "\n"
     return [*written, _put(folder / "tune.json", text)]
@@ -52,6 +53,7 @@ def best_of(outcome: Outcome, wish: Wish, one: Report, row: Row, config: Config)
     from farm_results.store import open_store
 
     assert row.score is not None  # noqa: S101 - it was measured
+    point = next(point for point in one.space.points if point.key == row.key)
     store = open_store(config.store)
     try:
         result = store.result(row.score.job_id)
@@ -60,8 +62,8 @@ def best_of(outcome: Outcome, wish: Wish, one: Report, row: Row, config: Config)
     return best.best_of(
         outcome.model,
         wish.request,
-        row.point.target,
-        row.point.batch,
+        point.target,
+        point.batch,
         DevicePart(one.space.device.name, one.space.profile.name),
         measured(row, result, [constraint.text for constraint in wish.constraints]),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
 from farm.tune.goals import Constraint, Metric, shown
-from farm.tune.report import Report, Row
+from farm.tune.report import Row
 from farm_results import text
 
 WIDTH, HEIGHT = 760, 480
@@ -21,7 +21,7 @@ COLOURS = {
 }
 
 
-def svg(report: Report, goals: Sequence[Metric], constraints: Sequence[Constraint]) -> str:
+def svg(title: str, every: Sequence[Row], goals: Sequence[Metric], constraints: Sequence[Constraint]) -> str:
     """Draw the configurations that have numbers; the front is a line, bounds are dashed.
 
     With one objective the size is the second axis.
@@ -31,11 +31,11 @@ def svg(report: Report, goals: Sequence[Metric], constraints: Sequence[Constrain
         names.append("size" if names != ["size"] else "latency")
     rows = [
         row
-        for row in report.rows
+        for row in every
         if row.place in COLOURS and row.score and all(name in row.score.values for name in names)
     ]
     if not rows:
-        return _page([_text(WIDTH / 2, HEIGHT / 2, "no configuration has both numbers", "middle")], report)
+        return _page([_text(WIDTH / 2, HEIGHT / 2, "no configuration has both numbers", "middle")], title)
     across, up = (_Scale([_value(row, name) for row in rows], name) for name in names)
     parts = [*_axes(across, up, names)]
     for one in constraints:
@@ -50,7 +50,7 @@ def svg(report: Report, goals: Sequence[Metric], constraints: Sequence[Constrain
         )
     for row in reversed(rows):
         parts += _mark(row, names, across, up)
-    return _page([*parts, *_legend(rows)], report)
+    return _page([*parts, *_legend(rows)], title)
 
 
 class _Scale:
@@ -150,14 +150,14 @@ def _mark(row: Row, names: Sequence[str], across: _Scale, up: _Scale) -> list[st
     value = row.score.values[names[0]]
     low, high = (min(max(across.share(max(end, 1e-300)), 0.0), 1.0) for end in (value.low, value.high))
     title = escape(
-        text.printable(f"{row.point.key}: " + ", ".join(f"{n} {shown(n, _value(row, n))}" for n in names))
+        text.printable(f"{row.key}: " + ", ".join(f"{n} {shown(n, _value(row, n))}" for n in names))
     )
     ends = f'x1="{_across(low):.1f}" y1="{y:.1f}" x2="{_across(high):.1f}" y2="{y:.1f}"'
     radius = 6 if row.place == "best" else 4
     circle = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}">'
     parts = [f'<line {ends} stroke="{colour}"/>', f"{circle}<title>{title}</title></circle>"]
     if row.place == "best":
-        parts.append(_text(x + 9, y - 8, row.point.key, "start" if x < WIDTH / 2 else "end"))
+        parts.append(_text(x + 9, y - 8, row.key, "start" if x < WIDTH / 2 else "end"))
     return parts
 
 
@@ -176,8 +176,8 @@ def _text(x: float, y: float, words: str, anchor: str = "start", extra: str = ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{extra}>{clean}</text>'
 
 
-def _page(parts: Sequence[str], report: Report) -> str:
-    title = escape(text.printable(f"{report.space.device.name}: {len(report.rows)} configurations"))
+def _page(parts: Sequence[str], words: str) -> str:
+    title = escape(text.printable(words))
     box = f'viewBox="0 0 {WIDTH} {HEIGHT}"'
     look = 'font-family="sans-serif" font-size="12" fill="#111827"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {box} {look}>'

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from farm.tune.front import Entry, best, dominator, front
 from farm.tune.goals import Constraint, Metric, shown
 from farm.tune.score import STAGES, Score, broken, excess
-from farm.tune.space import Point, Space
+from farm.tune.space import Space
 from farm_results import text
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ PLACES = ("best", "front", "dominated", "infeasible", "screened out", "failed", 
 
 @dataclass(frozen=True)
 class Row:
-    """``place``: one of PLACES; ``why``: what put it there."""
+    """``key``: the configuration's name; ``place``: one of PLACES; ``why``: what put it there."""
 
-    point: Point
+    key: str
     place: str
     why: str
     score: Score | None = None
@@ -55,28 +55,39 @@ def report_of(
 ) -> Report:
     """``whole_s``: the least that one honest measurement takes, where none was made yet."""
     scores = study.scores()
+    rows = rows_of([point.key for point in study.space.points], scores, goals, constraints)
+    feasible = any(row.place == "best" for row in rows)
+    history = study.history()
+    whole = [item["device_s"] for item in history if item["stage"] == STAGES[2] and item["device_s"] > 0]
+    each_s = sum(whole) / len(whole) if whole else whole_s
+    return Report(
+        space=study.space,
+        rows=rows,
+        used_s=sum(item["device_s"] for item in history),
+        sweep_s=each_s * len(study.space.points),
+        nearest="" if feasible else nearest(scores, constraints),
+    )
+
+
+def rows_of(
+    keys: Sequence[str],
+    scores: Mapping[str, Score],
+    goals: Sequence[Metric],
+    constraints: Sequence[Constraint],
+) -> tuple[Row, ...]:
+    """A row per key: the winners first, then the rest by place."""
     entries = [Entry(key, score) for key, score in scores.items()]
     measured = [one for one in entries if one.score.stage == STAGES[2] and one.score.usable]
     feasible = [one for one in measured if not broken(one.score, constraints)]
     winners = front(feasible, goals)
     chosen = best(winners, goals)
     rows = []
-    for point in study.space.points:
-        score = scores.get(point.key)
-        place, why = _place(point.key, score, winners, chosen, feasible, goals, constraints)
-        rows.append(Row(point, place, why, score))
+    for key in keys:
+        score = scores.get(key)
+        place, why = _place(key, score, winners, chosen, feasible, goals, constraints)
+        rows.append(Row(key, place, why, score))
     order = {one.key: index for index, one in enumerate(winners)}
-    rows.sort(key=lambda row: (PLACES.index(row.place), order.get(row.point.key, 0)))
-    history = study.history()
-    whole = [item["device_s"] for item in history if item["stage"] == STAGES[2] and item["device_s"] > 0]
-    each_s = sum(whole) / len(whole) if whole else whole_s
-    return Report(
-        space=study.space,
-        rows=tuple(rows),
-        used_s=sum(item["device_s"] for item in history),
-        sweep_s=each_s * len(study.space.points),
-        nearest="" if feasible else _nearest(entries, constraints),
-    )
+    return tuple(sorted(rows, key=lambda row: (PLACES.index(row.place), order.get(row.key, 0))))
 
 
 def _place(
@@ -119,8 +130,9 @@ def _edges(score: Score, constraints: Sequence[Constraint]) -> str:
     return "; ".join(close)
 
 
-def _nearest(entries: Sequence[Entry], constraints: Sequence[Constraint]) -> str:
-    ran = [one for one in entries if one.score.usable]
+def nearest(scores: Mapping[str, Score], constraints: Sequence[Constraint]) -> str:
+    """The configuration that misses the constraints least, with what it misses; "" without constraints."""
+    ran = [Entry(key, score) for key, score in scores.items() if score.usable]
     if not ran or not constraints:
         return ""
     one = min(ran, key=lambda entry: excess(entry.score, constraints))
@@ -135,17 +147,17 @@ def columns(goals: Sequence[Metric], constraints: Sequence[Constraint]) -> list[
     return list(dict.fromkeys([*names, "latency", "size"]))
 
 
-def table(report: Report, names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+def table(rows: Sequence[Row], names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """Columns and rows for people."""
     head = ["place", "configuration", *(name.replace("_", " ") for name in names), "verdict", "why"]
-    rows = []
-    for row in report.rows:
+    lines = []
+    for row in rows:
         values = [_cell(row.score, name) for name in names]
         verdict = row.score.verdict if row.score else ""
         if row.score and row.score.usable and row.score.stage != STAGES[2]:
             verdict = f"{verdict} ({row.score.stage})"
-        rows.append([row.place, row.point.key, *values, verdict, text.printable(row.why, 200)])
-    return head, rows
+        lines.append([row.place, row.key, *values, verdict, text.printable(row.why, 200)])
+    return head, lines
 
 
 def _cell(score: Score | None, name: str) -> str:
@@ -163,6 +175,7 @@ def document(report: Report) -> dict[str, Any]:
     """One device's part of the JSON document."""
     from farm_agent import codec
 
+    points = {point.key: point for point in report.space.points}
     return {
         "device": report.space.device.name,
         "profile": report.space.profile.name,
@@ -173,11 +186,11 @@ def document(report: Report) -> dict[str, Any]:
         "left_out": list(report.space.left_out),
         "configurations": [
             {
-                "configuration": row.point.key,
+                "configuration": row.key,
                 "place": row.place,
                 "why": row.why,
-                "target": codec.encode(row.point.target),
-                "batch": row.point.batch,
+                "target": codec.encode(points[row.key].target),
+                "batch": points[row.key].batch,
                 "score": row.score.document if row.score else None,
             }
             for row in report.rows

@@ -115,8 +115,10 @@ def lost_of(result: Result) -> Value:
 
 
 def better_high(metric: str) -> bool:
-    """Whether more of an accuracy metric is better; errors (mae, mse) are not."""
-    return metric not in ("mae", "mse", "rmse")
+    """Whether more of an accuracy metric is better; a metric of the user's own is taken so."""
+    from farm_results import metrics
+
+    return metric not in metrics.names() or not metrics.load(metric).LOWER_IS_BETTER
 
 
 def device_s(result: Result) -> float:
