@@ -30,16 +30,18 @@ Feeds = Callable[[], Iterable[Mapping[str, Any]]]
 @dataclass(frozen=True)
 class Style:
     """``per_tensor``: one scale per weight tensor in matrix products, which tflite-runtime 2.14 needs: with
-    one per channel its dynamic kernels give wrong answers. ``integer_io``: inputs and outputs are int8."""
+    one per channel its dynamic kernels give wrong answers. ``integer_io``: inputs and outputs are int8.
+    ``method``: ranges from the smallest to the largest value of all samples ("minmax"), or the quantiser's
+    own moving average over them ("average"), which cuts off what is rare."""
 
     precision: str
     per_tensor: bool = False
     integer_io: bool = False
+    method: str = "minmax"
 
     @classmethod
     def of(cls, precision: str, options: Mapping[str, str]) -> Style:
         """From a recipe's options. Raises JobError convert.option."""
-        choice(options, "method", ("minmax",))
         integer_io = choice(options, "io", ("float", "int8")) == "int8"
         if integer_io and precision != "int8":
             raise JobError(
@@ -51,6 +53,7 @@ class Style:
             precision,
             per_tensor=choice(options, "granularity", ("channel", "tensor")) == "tensor",
             integer_io=integer_io,
+            method=choice(options, "method", ("minmax", "average")),
         )
 
 
@@ -70,14 +73,17 @@ def quantise(source: Path, target: Path, style: Style, feeds: Feeds, keep: Colle
     ``feeds`` yields samples by tensor name. Raises JobError convert.nothing-to-quantise,
     convert.quantiser-fails.
     """
+    from ai_edge_quantizer import quantizer
+
     left_out: list[str] = []
     statistics: Any = None
     while True:
         try:
             target.unlink(missing_ok=True)
-            work = _prepared(source, style, keep, left_out)
+            recipes = _recipes(style, keep, left_out)
             if precisions.of(style.precision).calibrated and statistics is None:
-                statistics = work.calibrate(_named(source, feeds), num_threads=2)
+                statistics = _calibrated(source, recipes, style, feeds)
+            work = quantizer.Quantizer(str(source), recipes.get_quantization_recipe())
             work.quantize(statistics, enable_progress_report=False).export_model(str(target))
             _load(target)
             break
@@ -91,27 +97,25 @@ def quantise(source: Path, target: Path, style: Style, feeds: Feeds, keep: Colle
     return [*_shares(target, style.precision), *_caveats(left_out)]
 
 
-def _prepared(source: Path, style: Style, keep: Collection[str], left_out: Sequence[str]) -> Any:  # noqa: ANN401
-    from ai_edge_quantizer import qtyping, quantizer
+def _recipes(style: Style, keep: Collection[str], left_out: Sequence[str]) -> Any:  # noqa: ANN401 - RecipeManager
+    from ai_edge_quantizer import qtyping, recipe_manager
     from ai_edge_quantizer.algorithm_manager import AlgorithmName
 
-    names = qtyping.TFLOperationName
-    work = quantizer.Quantizer(str(source))
-    work.load_quantization_recipe(_recipe(style.precision))
+    names, floats = qtyping.TFLOperationName, AlgorithmName.NO_QUANTIZE
+    recipes = recipe_manager.RecipeManager()
+    recipes.load_quantization_recipe(_recipe(style.precision))
     if style.per_tensor and style.precision != "int4-weights":
         for name in (names.FULLY_CONNECTED, names.BATCH_MATMUL):
-            work.update_quantization_recipe(".*", name, op_config=_per_tensor(style.precision))
+            recipes.add_quantization_config(".*", name, _per_tensor(style.precision))
     skipped = [names[name] for name in left_out]
     if style.precision == "int8" and not style.integer_io:
         skipped += [names.INPUT, names.OUTPUT]
     for name in skipped:
-        work.update_quantization_recipe(".*", name, algorithm_key=AlgorithmName.NO_QUANTIZE)
+        recipes.add_quantization_config(".*", name, algorithm_key=floats)
     if keep:  # an operator's scope is its outputs' names, each followed by a semicolon
         scope = "|".join(re.escape(name) for name in sorted(keep))
-        work.update_quantization_recipe(
-            f"(^|;)({scope});", names.ALL_SUPPORTED, algorithm_key=AlgorithmName.NO_QUANTIZE
-        )
-    return work
+        recipes.add_quantization_config(f"(^|;)({scope});", names.ALL_SUPPORTED, algorithm_key=floats)
+    return recipes
 
 
 def _recipe(precision: str) -> Any:  # noqa: ANN401 - the quantiser's recipe
@@ -142,9 +146,11 @@ def _per_tensor(precision: str) -> Any:  # noqa: ANN401 - OpQuantizationConfig
     )
 
 
-def _named(source: Path, feeds: Feeds) -> dict[str, Any]:
-    """The samples by the signature's names of the inputs, as the quantiser wants them."""
+def _calibrated(source: Path, recipes: Any, style: Style, feeds: Feeds) -> Any:  # noqa: ANN401 - RecipeManager
+    """Ranges of every tensor that the recipes quantise, by its name."""
     from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_quantizer.calibrator import Calibrator
+    from ai_edge_quantizer.utils import qsv_utils
 
     interpreter = Interpreter(model_path=str(source), num_threads=1)
     signatures = interpreter.get_signature_list()
@@ -157,10 +163,14 @@ def _named(source: Path, feeds: Feeds) -> dict[str, Any]:
     key = min(signatures)
     details = interpreter.get_signature_runner(key).get_input_details()
     arguments = {detail["name"]: argument for argument, detail in details.items()}
+    # a list, because the quantiser goes through it twice
     named = [
         {arguments[name]: array for name, array in feed.items() if name in arguments} for feed in feeds()
     ]
-    return {key: named}  # a list, because the quantiser goes through it twice
+    update = qsv_utils.min_max_update if style.method == "minmax" else qsv_utils.moving_average_update
+    calibrator = Calibrator(source.read_bytes(), num_threads=2, qsv_update_func=update)
+    calibrator.calibrate({key: named}, recipes)
+    return calibrator.get_model_qsvs()
 
 
 def _load(path: Path) -> None:

@@ -46,7 +46,7 @@ def permutations(
             f"LiteRT cannot run the file that onnx2tf made: {text}", code="convert.unsupported"
         ) from error
     results = [interpreter.get_tensor(detail["index"]) for detail in outputs]
-    found = [_best_axes(got, want) for got, want in zip(results, wanted, strict=True)]
+    found = [best_axes(got, want) for got, want in zip(results, wanted, strict=True)]
     moved = (want if axes is None else want.transpose(axes) for want, axes in zip(wanted, found, strict=True))
     return found, all(_agree(got, want) for got, want in zip(results, moved, strict=True))
 
@@ -69,7 +69,7 @@ def placed(array: Any, item: dict[str, Any]) -> Any:  # noqa: ANN401 - numpy arr
     return moved.astype(item["dtype"]).reshape(item["shape"]).copy(order="C")
 
 
-def _best_axes(got: Any, want: Any) -> list[int] | None:  # noqa: ANN401 - numpy arrays
+def best_axes(got: Any, want: Any) -> list[int] | None:  # noqa: ANN401 - numpy arrays
     import numpy as np
 
     if got.shape == want.shape and (

@@ -120,10 +120,10 @@ def test_a_sequence_loop_is_refused_for_tflite_by_name(tmp_path: Path, store: Pa
 
 
 def test_the_converter_s_own_layout_is_found_by_numbers() -> None:
-    from farm_converters.onnx_to_tflite import _best_axes
+    from farm_converters.tflite_layout import best_axes
 
     want = np.random.default_rng(0).normal(size=(1, 3, 4, 4)).astype(np.float32)
-    assert _best_axes(want, want) is None
-    assert _best_axes(want.transpose(0, 2, 3, 1), want) == [0, 2, 3, 1]
+    assert best_axes(want, want) is None
+    assert best_axes(want.transpose(0, 2, 3, 1), want) == [0, 2, 3, 1]
     square = np.random.default_rng(1).normal(size=(1, 4, 4, 4)).astype(np.float32)
-    assert _best_axes(square.transpose(0, 3, 1, 2), square) == [0, 3, 1, 2]
+    assert best_axes(square.transpose(0, 3, 1, 2), square) == [0, 3, 1, 2]
