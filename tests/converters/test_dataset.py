@@ -61,13 +61,14 @@ def test_the_same_samples_give_the_same_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "code"),
     [
-        ({"x": IMAGES}, "data.labels"),
-        ({"x": IMAGES, "y": LABELS.astype(np.float32)}, "data.labels"),
+        ({"x": IMAGES, "y": LABELS * np.nan}, "data.labels"),
+        ({"x": IMAGES, "y": LABELS.astype(str)}, "data.labels"),
+        ({"x": IMAGES + np.inf, "y": LABELS}, "data.not-finite"),
         ({"x": IMAGES, "y": LABELS - 1}, "data.labels"),
-        ({"x": IMAGES[:0], "y": LABELS[:0]}, "data.labels"),
+        ({"x": IMAGES[:0], "y": LABELS[:0]}, "data.empty"),
         ({"pictures": IMAGES, "y": LABELS}, "data.names"),
         ({"x": IMAGES.astype(np.uint8), "y": LABELS}, "data.dtype"),
-        ({"x": IMAGES[:4], "y": LABELS}, "data.shape"),
+        ({"x": IMAGES[:4], "y": LABELS}, "data.count"),
         ({"x": IMAGES.reshape(5, 4, 3), "y": LABELS}, "data.shape"),
         ({"x": np.array([None] * 5), "y": LABELS}, "data.unreadable"),
     ],

@@ -12,6 +12,7 @@ from farm_agent.messages.gate import GateCheck, GateReport, Pin
 from farm_agent.messages.observed import Observed
 from farm_agent.messages.tool import ToolReport
 from farm_agent.wire import CheckResult, PrecisionProof
+from farm_results.accuracy import Assessment
 from farm_results.model import Energy, Latency, Outliers, Verdict
 from farm_results.rules import RULES, rules_markdown
 from farm_results.verdicts import judge
@@ -54,6 +55,10 @@ def all_blocks(**changes: Any) -> dict[str, Any]:
 
 def summary(**changes: Any) -> dict[str, Any]:
     return {"latency": latency(**changes)}
+
+
+def assessed(**changes: Any) -> dict[str, Any]:
+    return {"assessment": Assessment(100, "top-1", **changes)}
 
 
 def paced(scheduled: str) -> dict[str, Any]:
@@ -109,6 +114,13 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "check.failed": ({"job": job(check=FAILED_CHECK)}, {}, "invalid"),
     "check.missing": ({"job": job(check=None)}, {}, "invalid"),
     "check.none": ({"spec": spec(golden=None), "job": job(check=None)}, {"spec": spec(golden=None)}, "valid"),
+    "accuracy.miscounted": (
+        assessed(counted=96, recounted=95),
+        assessed(counted=95, recounted=95),
+        "invalid",
+    ),
+    "accuracy.unusable": (assessed(problem="output 0 is float32[100, 9]"), assessed(), "invalid"),
+    "accuracy.not-finite": (assessed(not_finite=3), assessed(not_finite=0), "valid"),
     "precision.differs": (
         {"job": job(proof=proof(bf16=50, fp32=1))},
         {"job": job(proof=proof(fp32=50))},
@@ -232,6 +244,7 @@ def verdict_of(changes: dict[str, Any]) -> Verdict:
         outliers=changes.get("outliers", ()),
         energy=changes.get("energy", ()),
         calibration=changes.get("calibration", ""),
+        assessment=changes.get("assessment"),
     )
 
 
