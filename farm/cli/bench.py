@@ -75,6 +75,14 @@ if TYPE_CHECKING:
 )
 @data_options
 @calib_options
+@click.option(
+    "--builds",
+    type=click.IntRange(1, 32),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Engines to build where the device builds them; the fastest is measured.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the generated inputs.")
 @measure_options
 @click.option(
@@ -110,6 +118,7 @@ def command(
     calib_random: int | None,
     preprocess: str,
     exclude: tuple[str, ...],
+    builds: int,
     seed: int,
     wait: float,
     labels: tuple[str, ...],
@@ -145,6 +154,7 @@ def command(
         calib_random=calib_random or 0,
         preprocess=preprocess,
         exclude=exclude,
+        builds=builds,
         seed=seed,
         blocks=block_plan(measuring),
         measure=measure_of(measuring),

@@ -9,7 +9,7 @@ import numpy as np
 
 from farm_agent.wire import JobResult
 from farm_results.model import Result
-from farm_results.view import Line, device, histogram, numbers, pair, raw, section, timeline
+from farm_results.view import Line, device, engines, histogram, numbers, pair, raw, section, timeline
 from farm_results.view.raw import Process
 
 JSON_SLICES = 60
@@ -34,6 +34,7 @@ def page(
     found += section("Timeline", timeline.lines(processes, width))
     found += section("Outliers", device.outlier_lines(result, width))
     if job is not None and result.status == "ok":
+        found += section("Engine", engines.lines(job, width))
         found += section("Memory", device.memory_lines(result, job, width))
         found += section("Conditions", device.proof_lines(result, job, width))
     return found + section("Verdict", _reasons(result, width))

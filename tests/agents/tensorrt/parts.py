@@ -16,15 +16,20 @@ from farm_agent.cuda import Cuda
 from tests.support import need
 
 
-def cuda(folder: Path) -> Cuda:
-    """Our CUDA calls over a library of our own."""
+def library(folder: Path, name: str = "libcuda-stand-in.so") -> Path:
+    """The driver's stand-in, compiled."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     need(compiler, "there is no C compiler")
-    target = folder / "libcuda-stand-in.so"
+    target = folder / name
     if not target.exists():
         source = Path(__file__).with_name("cuda_stand_in.c")
         subprocess.run([str(compiler), "-shared", "-fPIC", "-o", str(target), str(source)], check=True)
-    return Cuda(str(target))
+    return target
+
+
+def cuda(folder: Path) -> Cuda:
+    """Our CUDA calls over a library of our own."""
+    return Cuda(str(library(folder)))
 
 
 def held(gpu: Cuda) -> int:
