@@ -38,6 +38,13 @@ _NO_RULE = re.compile(
 def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     """Write out/model.xml and out/model.bin. Raises JobError convert.unsupported-op, convert.unsupported, and
     what quantise_openvino raises."""
+    reduced = request["precision"] in ENVIRONMENTS
+    if request["exclude"] and not reduced:
+        raise JobError(
+            f"OpenVINO stores a whole network in {request['precision']}; nodes stay out of 8 and 4 bits only",
+            code="convert.unsupported",
+            fix="ask for this precision without --exclude",
+        )
     quantise_openvino.silence()
     import openvino
 
@@ -46,7 +53,6 @@ def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     local.write_bytes(Path(request["model"]).read_bytes())
     folder = workdir / "out"
     folder.mkdir()
-    reduced = request["precision"] in ENVIRONMENTS
     ignored: list[str] = []
     caveats: list[str] = []
     with contextlib.chdir(workdir):

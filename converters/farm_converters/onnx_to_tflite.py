@@ -29,7 +29,7 @@ RUNGS = {"fp32": _WAYS, "fp16": _WAYS, **dict.fromkeys(QUANTISED, _WAYS)}
 _CUSTOM = re.compile(r"unresolved custom op: (\w+)|custom op (ONNX_\w+)")
 PASSED_ON = (
     "convert.unsupported-precision", "convert.option", "convert.nothing-to-quantise",
-    "convert.quantiser-fails",
+    "convert.quantiser-fails", "convert.exclude-unknown",
 )  # fmt: skip
 HALF, MOST = 0.5, 0.9
 
@@ -59,7 +59,7 @@ def _convert(path: Path, request: dict[str, Any], workdir: Path) -> dict[str, An
     folder.mkdir()
     target = folder / "model.tflite"
     if request["precision"] == "fp16":
-        _to_float16(made, target)
+        _to_float16(made, target, _kept(path, made, request))
     elif request["precision"] not in QUANTISED:
         made.rename(target)
     # Layouts are found by comparing numbers, which rounding to 8 bits would blur
@@ -93,13 +93,7 @@ def _quantise(
     if quantise_tflite.is_quantised(made):
         made.rename(target)
         return ["the source is quantised already; it is kept as it is"]
-    keep = tflite_graph.kept(path, made) if request["exclude"] else []
-    if request["exclude"] and not keep:
-        raise JobError(
-            "none of the excluded nodes is an operator of its own in TFLite",
-            code="convert.exclude-unknown",
-            fix="exclude the node that they are merged into, such as the convolution before",
-        )
+    keep = _kept(path, made, request)
     names = [item["name"] for item in request["inputs"]]
 
     def feeds() -> Iterator[dict[str, Any]]:
@@ -111,6 +105,18 @@ def _quantise(
 
     caveats = quantise_tflite.quantise(made, target, style, feeds, keep)
     return [*caveats, f"{len(keep)} operators stay in floats as asked"] if keep else caveats
+
+
+def _kept(path: Path, made: Path, request: dict[str, Any]) -> list[str]:
+    """Output tensors of the operators that stay as they are. Raises JobError convert.exclude-unknown."""
+    keep = tflite_graph.kept(path, made) if request["exclude"] else []
+    if request["exclude"] and not keep:
+        raise JobError(
+            "none of the excluded nodes is an operator of its own in TFLite",
+            code="convert.exclude-unknown",
+            fix="exclude the node that they are merged into, such as the convolution before",
+        )
+    return keep
 
 
 def _retyped(
@@ -209,7 +215,7 @@ def _plain(name: str) -> str:
     return name.removeprefix("serving_default_").removeprefix("StatefulPartitionedCall_").split(":")[0]
 
 
-def _to_float16(source: Path, target: Path) -> None:
+def _to_float16(source: Path, target: Path, keep: Sequence[str]) -> None:
     """Weights stored in float16 and widened on load; arithmetic stays float32 where no kernel has less."""
     from ai_edge_quantizer import qtyping, quantizer
     from ai_edge_quantizer.algorithm_manager import AlgorithmName
@@ -226,6 +232,12 @@ def _to_float16(source: Path, target: Path) -> None:
             explicit_dequantize=True,
         ),
     )
+    if keep:
+        work.update_quantization_recipe(
+            quantise_tflite.scope(keep),
+            qtyping.TFLOperationName.ALL_SUPPORTED,
+            algorithm_key=AlgorithmName.NO_QUANTIZE,
+        )
     work.quantize(None).export_model(str(target))
 
 

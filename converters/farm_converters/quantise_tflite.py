@@ -112,10 +112,15 @@ def _recipes(style: Style, keep: Collection[str], left_out: Sequence[str]) -> An
         skipped += [names.INPUT, names.OUTPUT]
     for name in skipped:
         recipes.add_quantization_config(".*", name, algorithm_key=floats)
-    if keep:  # an operator's scope is its outputs' names, each followed by a semicolon
-        scope = "|".join(re.escape(name) for name in sorted(keep))
-        recipes.add_quantization_config(f"(^|;)({scope});", names.ALL_SUPPORTED, algorithm_key=floats)
+    if keep:
+        recipes.add_quantization_config(scope(keep), names.ALL_SUPPORTED, algorithm_key=floats)
     return recipes
+
+
+def scope(outputs: Collection[str]) -> str:
+    """A pattern for the operators that make these: the quantiser knows each by its outputs' names, every one
+    followed by a semicolon."""
+    return f"(^|;)({'|'.join(re.escape(name) for name in sorted(outputs))});"
 
 
 def _recipe(precision: str) -> Any:  # noqa: ANN401 - the quantiser's recipe
