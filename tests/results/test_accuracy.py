@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 
 def scores(answers: Any, classes: int = CLASSES) -> Array:
     """One clear winner per sample."""
-    return np.eye(classes, dtype=np.float32)[np.asarray(answers)]
+    return np.asarray(np.eye(classes, dtype=np.float32)[np.asarray(answers)])
 
 
 LABELS = np.arange(200) % CLASSES
@@ -149,7 +149,8 @@ def test_outputs_that_do_not_fit_the_source_s_are_a_problem_not_a_number() -> No
 def test_scores_of_a_user_s_metric_are_paired_and_a_bare_number_needs_its_resamples() -> None:
     ones, halves = [1.0] * 90 + [0.0] * 10, [0.5] * 100
     shares = assess("m:f", [RIGHT], [RIGHT], LABELS, custom=custom(ones, [1.0] * 100))
-    assert (shares.delta, shares.delta_high) == (pytest.approx(-0.1), pytest.approx(-0.05, abs=0.01))
+    assert shares.delta == pytest.approx(-0.1)
+    assert shares.delta_high == pytest.approx(-0.05, abs=0.01)
     means = assess("m:f", [RIGHT], [RIGHT], LABELS, custom=custom(ones, halves))
     assert means.delta_low == pytest.approx(0.34, abs=0.02)
     bare = {"value": 3.0, "reference": 2.0, "scores": None, "differences": [0.5, 1.5] * 100}

@@ -9,7 +9,7 @@ from farm_converters.preprocess import Target, Unfit
 if TYPE_CHECKING:
     import numpy as np
 
-CHANNELS = (1, 3, 4)
+CHANNELS = (1, 3)
 
 
 def strict(array: np.ndarray[Any, Any], target: Target) -> np.ndarray[Any, Any]:
@@ -44,12 +44,14 @@ def cast(array: np.ndarray[Any, Any], target: Target) -> np.ndarray[Any, Any]:
     wanted = np.dtype(target.dtype)
     if array.dtype == wanted:
         return array
+    if array.dtype.kind not in "iufb":
+        raise Unfit("dtype", f"is {array.dtype}, which is no number", f"save the samples as {target.dtype}")
     with np.errstate(all="ignore"):
         result = array.astype(wanted)
         if array.dtype.kind == "f" and wanted.kind == "f":
             kept = bool(np.array_equal(np.isfinite(array), np.isfinite(result)))
         else:
-            kept = array.dtype.kind in "iufb" and bool(np.array_equal(result.astype(array.dtype), array))
+            kept = bool(np.array_equal(result.astype(array.dtype), array))
     if not kept:
         raise Unfit(
             "dtype",
@@ -68,7 +70,7 @@ def layout(target: Target) -> str:
         raise Unfit("layout", f"{target.name} takes {list(shape)}, which is no image", "give an .npz")
     first, last = shape[0] in CHANNELS, shape[2] in CHANNELS
     if first == last:
-        why = "both ends could be the channels" if first else "neither end is 1, 3 or 4 channels"
+        why = "both ends could be the channels" if first else "neither end is 1 or 3 channels"
         raise Unfit(
             "layout", f"{target.name} takes {list(shape)}: {why}", "give an .npz in the model's own layout"
         )
