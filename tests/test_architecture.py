@@ -23,6 +23,7 @@ HEAVY = {
     "onnx",
     "onnxruntime",
     "openvino",
+    "optuna",
     "pandas",
     "paramiko",
     "pyarrow",

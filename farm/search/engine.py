@@ -26,7 +26,7 @@ from farm_agent import codec
 from farm_results.model import Result
 
 PATIENCE = 2  # proposals that repeat others before the next ones are drawn at random
-REPEATS = 25  # proposals in a row that were there before: the space is exhausted
+REPEATS = 12  # proposals in a row that were there before: the space is exhausted
 
 
 @dataclass(frozen=True)
