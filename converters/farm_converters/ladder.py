@@ -31,7 +31,7 @@ FINAL = (
 
 
 class SettledError(JobError):
-    """A mismatch that no other way can mend: the float network agreed, so it is the rounding itself."""
+    """What no other way can mend: the float network agreed, so it is the rounding itself."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _try(
             limits=replace(limits, timeout_s=left),
         )
     except JobError as error:
-        if error.code == "convert.mismatch" and answer.get("settled"):
+        if error.code in ("convert.mismatch", "convert.precision") and answer.get("settled"):
             raise SettledError(error.message, code=error.code, fix=error.fix) from error
         raise
     if edge.WHERE == "host":  # elsewhere the device builds what runs, and proves it
