@@ -59,7 +59,7 @@ def argv(command: Sequence[str], job: ToolJob) -> List[str]:
     if major == 0 or major < 11:
         settings += ["--useSpinWait", "--useCudaGraph"]
         settings += [] if major == 7 else ["--noDataTransfers"]
-        settings += ["--fp16"] if job.precision == "fp16" else []
+        settings += [f"--{job.precision}"] if job.precision in ("fp16", "int8") else []
     if job.precision == "fp32":
         settings.append("--noTF32")
     return [*command, *settings]
