@@ -50,7 +50,7 @@ def check(
     if response.check is None:
         raise JobError(f"{what}: nothing was compared", code="convert.failed")
     if not response.check.passed:
-        raise _mismatch(response.check, golden, runtime)
+        raise _mismatch(response.check, golden, runtime, spec.precision)
     report = _report(response.check, runtime, response.runtime_version)
     return Checked(replace(report, proof=response.proof), response.outputs)
 
@@ -81,11 +81,17 @@ def _report(result: CheckResult, runtime: str, version: str) -> CheckReport:
     )
 
 
-def _mismatch(result: CheckResult, golden: Golden, runtime: str) -> JobError:
-    allowed = golden.tolerance.atol + golden.tolerance.rtol * result.max_reference
+def _mismatch(result: CheckResult, golden: Golden, runtime: str, asked: str) -> JobError:
+    tolerance = golden.tolerance
+    allowed = f"{tolerance.atol + tolerance.rtol * result.max_reference:.3g} is allowed"
+    if tolerance.cosine > 0:
+        allowed = f"its outputs must keep their direction and size (cosine {tolerance.cosine:g})"
+    fix = "use another target or precision for this model; fp32 on onnxruntime is the reference"
+    if asked.startswith("int8"):
+        fix = "farm sensitivity MODEL --calib DATA names the nodes to --exclude; or use another precision"
     return JobError(
         f"on {runtime} the converted model differs from the source by {result.max_abs_error:.3g} where "
-        f"{allowed:.3g} is allowed (largest value {result.max_reference:.3g}, cosine {result.cosine:.6f})",
+        f"{allowed}; largest value {result.max_reference:.3g}, cosine {result.cosine:.6f}",
         code="convert.mismatch",
-        fix="use another target or precision for this model; fp32 on onnxruntime is the reference",
+        fix=fix,
     )

@@ -43,9 +43,10 @@ def load(source: str, target: str) -> Edge:
     """The edge between two formats. Raises UsageError convert.no-edge."""
     name = f"{source}_to_{target}"
     if name not in edges():
-        ways = ", ".join(edge.replace("_to_", " to ") for edge in edges())
+        own = [edge.removeprefix(f"{source}_to_") for edge in edges() if edge.startswith(f"{source}_to_")]
         raise UsageError(
-            f"there is no conversion from {source} to {target}; there are: {ways}",
+            f"there is no conversion from {source} to {target}; a {source} model becomes:"
+            f" {', '.join(own) or 'nothing'}",
             code="convert.no-edge",
             fix="choose one of these target formats",
         )
