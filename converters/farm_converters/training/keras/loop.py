@@ -136,7 +136,7 @@ class _Loop:
         context, train = self.context, self.train
         seed = schedule.seed_of(context.seed, context.step, self.phase, epoch)
         seed_all(seed)
-        if _draws(self.network):  # its random operators are seeded when they are traced
+        if not _reseed(self.network, seed):  # other random operators are seeded when they are traced
             self.update = self._compiled()
         split = context.split("train")
         per_epoch = -(-len(split) // int(train["batch"]))
@@ -260,9 +260,14 @@ def _load(path: Path) -> dict[str, Any] | None:
     return {**state, **lists}
 
 
-def _draws(network: Network) -> bool:
-    """Whether a layer such as Dropout draws random numbers."""
-    return any(hasattr(part, "_random_generator") for part in network.submodules)
+def _reseed(network: Network, seed: int) -> bool:
+    """Seed the generator of every layer that draws, such as Dropout; False where one keeps none."""
+    drawing = [part._random_generator for part in network.submodules if hasattr(part, "_random_generator")]  # noqa: SLF001
+    generators = [getattr(item, "_generator", None) for item in drawing]
+    for number, generator in enumerate(generators):
+        if generator is not None:
+            generator.reset_from_seed(schedule.seed_of(seed, number))
+    return None not in generators
 
 
 def _optimizer(train: Mapping[str, Any]) -> Any:  # noqa: ANN401 - tf_keras optimizer
