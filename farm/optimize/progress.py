@@ -32,7 +32,9 @@ class Lines:
         """One line of a worker's progress file; what is missing in it is left out."""
         kind, head = event["event"], f"seed {self._seed} ({self._number}/{self._seeds})"
         name = event.get("name", "")
-        if kind == "epoch":
+        if kind == "start" and not self._trained:
+            self._begun = time.monotonic()  # what came before was imports
+        elif kind == "epoch":
             self._trained += 1
             self._done += 1
             now = time.monotonic()

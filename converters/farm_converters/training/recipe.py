@@ -179,10 +179,10 @@ def _faults(recipe: TrainingRecipe) -> Iterator[str]:
     yield from (f"train.{fault}" for fault in recipe.train.faults())
     for number, step in enumerate(recipe.steps):
         yield from (f"steps[{number}].{fault}" for fault in _step_faults(recipe, step))
+        if step.technique == "qat" and number + 1 < len(recipe.steps):
+            yield f"steps[{number}].technique: qat must be the last step, got {len(recipe.steps)} steps"
     if recipe.framework == "keras":
         yield from _keras_faults(recipe)
-        if step.technique == "qat" and recipe.framework == "torch" and number + 1 < len(recipe.steps):
-            yield f"steps[{number}].technique: qat must be the last step with torch"
     yield from _output_faults(recipe)
 
 
@@ -227,8 +227,6 @@ def _keras_faults(recipe: TrainingRecipe) -> Iterator[str]:
     for number, step in enumerate(recipe.steps):
         if getattr(step.parameters, "structured", False):
             yield f"steps[{number}].structured: expected false with keras, got true"
-        if step.technique == "qat" and number + 1 < len(recipe.steps):
-            yield f"steps[{number}]: expected qat as the last step with keras, got {len(recipe.steps)} steps"
 
 
 def _seed_faults(seeds: tuple[int, ...]) -> Iterator[str]:

@@ -78,8 +78,34 @@ def _onnx(network: Network, inputs: tuple[Any, ...], names: Sequence[str], opset
     )
     model = onnx.load(str(path))
     forget_origins(model)
+    _tidy_scales(model)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+def _tidy_scales(model: Any) -> None:  # noqa: ANN401 - ModelProto
+    """Scales of whole tensors as scalars (torch keeps a vector of one, which QLinearAdd refuses), and
+    constants that are read directly, not through an Identity."""
+    constants = {item.name: item for item in model.graph.initializer}
+    copies = {
+        node.output[0]: node.input[0]
+        for node in model.graph.node
+        if node.op_type == "Identity" and node.input[0] in constants
+    }
+    outputs = {value.name for value in model.graph.output}
+    for node in model.graph.node:
+        for index, name in enumerate(node.input):
+            node.input[index] = copies.get(name, name)
+    for node in [n for n in model.graph.node if n.op_type == "Identity" and n.output[0] in copies]:
+        if node.output[0] not in outputs:
+            model.graph.node.remove(node)
+    made = {node.output[0]: node.attribute[0].t for node in model.graph.node if node.op_type == "Constant"}
+    for node in model.graph.node:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            for name in node.input[1:]:
+                tensor = constants.get(name) or made.get(name)
+                if tensor is not None and list(tensor.dims) == [1]:
+                    del tensor.dims[:]
 
 
 def forget_origins(model: Any) -> None:  # noqa: ANN401 - ModelProto
