@@ -50,11 +50,12 @@ class Calibrations:
         return recipe
 
     def of(self, model: Model, shapes: Mapping[str, tuple[int, ...]]) -> Calibration | None:
-        """The packed samples for the model at these shapes; None when none were asked for.
+        """The packed samples for the model at these shapes; None when none were asked for, and for a
+        model without inputs.
 
         Raises UsageError calib.*.
         """
-        if self.samples is None and not self.random:
+        if (self.samples is None and not self.random) or not model.inputs:
             return None
         key = (model.sha256, repr(sorted(shapes.items())))
         if key not in self._found:

@@ -151,14 +151,14 @@ def ranges_of(
     }
     path = workdir / "to-calibrate.onnx"
     graph.save(model, path)
-    calibrator = create_calibrator(
-        path,
-        op_types(style),
-        augmented_model_path=str(workdir / "augmented.onnx"),
-        calibrate_method=methods[style.method],
-        extra_options={"symmetric": style.symmetric},
-    )
     try:
+        calibrator = create_calibrator(
+            path,
+            op_types(style),
+            augmented_model_path=str(workdir / "augmented.onnx"),
+            calibrate_method=methods[style.method],
+            extra_options={"symmetric": style.symmetric},
+        )
         for chunk in _chunks(samples_of(calibration, inputs)):
             calibrator.collect_data(_Reader(chunk))
         return calibrator.compute_data()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from farm_converters import graph
-from farm_converters.quantise_onnx import lifted
+from farm_converters.quantise_onnx import lifted, with_own_biases
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +69,7 @@ def quantise(
 
     Raises JobError convert.unsupported.
     """
-    model = lifted(model, OPSETS[bits])
+    model = with_own_biases(lifted(model, OPSETS[bits]))
     for part in [*graph.graphs(model)]:
         if hasattr(part, "initializer"):  # a function has none
             _hoist(part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ INTEGER = frozenset(
         "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QAttention",
     ]
 )  # fmt: skip
+MATRIX = 2  # dimensions of the weights that ONNX Runtime reads small
 SMALL = {2: 8, 3: 8, 21: 4, 22: 4}  # uint8, int8, uint4, int4: bits per value
 
 
@@ -48,7 +50,11 @@ def share_of(model: Any) -> Share:  # noqa: ANN401 - ModelProto
         for tensor in constants.values():
             if len(tensor.dims) >= 2 and tensor.data_type in SMALL:
                 small += math.prod(tensor.dims) * 4
-            elif len(tensor.dims) >= 2 and tensor.data_type == graph.FLOAT:
+            elif (
+                len(tensor.dims) >= 2
+                and tensor.data_type == graph.FLOAT
+                and not tensor.name.endswith("_scale")
+            ):
                 wide += math.prod(tensor.dims) * 4
     return Share(integer, weighted, small, wide)
 
@@ -89,11 +95,25 @@ def _widened(model: Any) -> set[str]:  # noqa: ANN401 - ModelProto
     """Types of operators for whose weights ONNX Runtime has no kernel that reads them small."""
     found = set()
     for part in graph.graphs(model):
-        wide = {name for node in part.node if node.op_type == "DequantizeLinear" for name in node.output}
+        makers = [node for node in part.node if node.op_type == "DequantizeLinear"]
+        stored = {tensor.name: len(tensor.dims) for tensor in getattr(part, "initializer", ())}
+        ranks = {node.output[0]: stored.get(node.input[0], 0) for node in makers}
         for node in part.node:
-            if node.op_type not in ("MatMul", "Gemm") and wide & set(node.input):
+            used = [ranks[name] for name in node.input if name in ranks]
+            if used and not (used == [MATRIX] and _reads_small(node, stored)):
                 found.add(str(node.op_type))
     return found
+
+
+def _reads_small(node: Any, ranks: Mapping[str, int]) -> bool:  # noqa: ANN401 - NodeProto
+    """Whether ONNX Runtime makes MatMulNBits of it: a plain product, with a vector as bias if any."""
+    if node.op_type == "MatMul":
+        return True
+    factors = {entry.name: entry.f for entry in node.attribute if entry.name in ("alpha", "beta")}
+    plain = all(value == 1.0 for value in factors.values())
+    turned = any(entry.name in ("transA", "transB") and entry.i for entry in node.attribute)
+    bias = ranks.get(node.input[2], 0) if len(node.input) > 2 else 1
+    return bool(node.op_type == "Gemm" and plain and not turned and bias == 1)
 
 
 def nothing(what: str) -> JobError:

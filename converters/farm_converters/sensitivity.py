@@ -13,13 +13,14 @@ from typing import Any
 
 from farm_agent import codec
 from farm_agent.errors import JobError, UsageError
-from farm_converters import cache, edges, environment, golden, sandbox
+from farm_converters import cache, environment, golden, sandbox
 from farm_converters.lock import held
 from farm_converters.model import Model
 from farm_converters.recipe import Recipe
 from farm_converters.sensitivity_onnx import PROGRESS
 
 POLL_S = 0.3
+CODE = ("sensitivity_onnx.py", "quantise_onnx.py", "simplify.py", "exclude.py", "graph.py")
 METRICS = {"cosine": "cosine", "snr": "snr_db"}
 
 
@@ -109,7 +110,7 @@ def measure(
 def _key(model: Model, recipe: Recipe) -> str:
     calibration = recipe.calibration.sha256 if recipe.calibration else ""
     how = (calibration, list(recipe.exclude), dict(recipe.options))
-    code = edges.code_hash(edges.load("onnx", "onnx"))
+    code = [hashlib.sha256(Path(__file__).with_name(name).read_bytes()).hexdigest() for name in CODE]
     parts = (golden.key_of(model, recipe), *how, environment.fingerprint("onnx"), code)
     return hashlib.sha256(codec.dumps(list(parts)).encode()).hexdigest()
 
@@ -182,7 +183,7 @@ class _kept:  # noqa: N801 - used as a function: with _kept(...)
 
     def __init__(self, source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
         self._source, self._target, self._progress = source, target, progress
-        self._before = target.read_text(encoding="utf-8") if target.is_file() else ""
+        self._before = "".join(f"{json.dumps(entry)}\n" for entry in read_scores(target))
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
