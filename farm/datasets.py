@@ -166,8 +166,8 @@ def _same_classes(packed: Packed, scores: int) -> None:
         return
     shown = ", ".join(packed.classes[:3]) + (", ..." if len(packed.classes) > 3 else "")
     raise UsageError(
-        f"{packed.dataset.name} has {len(packed.classes)} classes ({shown}), the model gives {scores} "
-        "scores: which class has which number is not known",
+        f"{packed.dataset.name} names {len(packed.classes)} of the classes ({shown}), the model gives "
+        f"{scores} scores: which class has which number is not known",
         code="data.labels",
         fix="list all class names in labels.txt beside them, one per line, in the order of the scores",
     )

@@ -148,6 +148,7 @@ def test_a_flat_folder_has_no_labels(tmp_path: Path) -> None:
         (("cat/a.png", "cat/broken.png"), "data.unreadable"),
         (("cat/gif.png",), "data.unreadable"),
         (("cat/large.png",), "data.too-large"),
+        (("cat/bomb.png",), "data.too-large"),
         (("cat/deep.png",), "data.unreadable"),
         (("cat/wide.png",), "data.shape"),
     ],
@@ -167,6 +168,8 @@ def test_what_is_wrong_in_a_folder_is_told_with_the_file(
             Image.new("L", (4, 4)).save(path, format="GIF")
         elif path.stem == "large":
             Image.new("1", (9000, 9000)).save(path)
+        elif path.stem == "bomb":
+            Image.new("1", (14000, 14000)).save(path)
         elif path.stem == "deep":
             Image.fromarray(np.zeros((4, 4), np.uint16)).save(path)
         elif path.stem == "wide":

@@ -75,13 +75,20 @@ def _image(path: Path, asked: Asked) -> np.ndarray[Any, Any]:
                 )
             wanted = "L" if image.mode in ("1", "L") else "RGB"
             return np.array(image.convert(wanted), dtype=np.uint8)
+    except image_module.DecompressionBombError as error:
+        what = f"{path}: far over {MAX_PIXELS / 1e6:.0f} Mpixels"
+        raise asked.error(what, "too-large", "leave it out, or scale it down") from error
+    except image_module.UnidentifiedImageError as error:
+        kinds = ", ".join(sorted(set(IMAGES.values())))
+        what = f"{path}: it is none of {kinds}, whatever its name says"
+        raise asked.error(what, "unreadable", "leave it out, or save it again") from error
     except (OSError, ValueError, SyntaxError, MemoryError, OverflowError, EOFError, TypeError) as error:
         reason = f"{path}: it cannot be read as an image ({error})"
         raise asked.error(reason, "unreadable", "leave it out, or save it again") from error
 
 
 def pillow(asked: Asked) -> Any:  # noqa: ANN401 - the module PIL.Image
-    """PIL.Image. Raises UsageError data.pillow when it is not installed."""
+    """The module PIL.Image. Raises UsageError data.pillow when it is not installed."""
     import warnings
 
     try:
