@@ -67,6 +67,10 @@ def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
             raise _refused(error) from error
         inputs = _name(model.inputs, [item["name"] for item in request["inputs"]])
         outputs = _name(model.outputs, [item["name"] for item in request["outputs"]])
+        # Where the float network agrees, what two ways of rounding gave is no fault of the reader's
+        settled = request["rung"] == "transformer" and quantise_openvino.agrees(
+            model, request, inputs, outputs
+        )
         if reduced:
             model, caveats = quantise_openvino.quantise(model, request, ignored, inputs)
         _forget_inner_names(model, {*inputs, *outputs})
@@ -80,6 +84,7 @@ def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
         ],
         "outputs": [{"name": name, "permutation": None} for name in outputs],
         "caveats": caveats,
+        "settled": settled,
     }
 
 

@@ -122,6 +122,28 @@ def quantise(
     return made, caveats
 
 
+def agrees(
+    model: Any,  # noqa: ANN401 - openvino.Model
+    request: Mapping[str, Any],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+) -> bool:
+    """Whether the float ``model`` gives the source's outputs on sample 0."""
+    import numpy as np
+    import openvino
+
+    with np.load(request["golden"], allow_pickle=False) as golden:
+        sample = {name: golden[f"in.0.{index}"] for index, name in enumerate(inputs)}
+        wanted = {name: golden[f"out.0.{index}"].astype(np.float64) for index, name in enumerate(outputs)}
+    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    got = compiled(sample)
+    return all(
+        got[name].shape == want.shape
+        and np.allclose(got[name], want, rtol=0.0, atol=1e-4 + 1e-3 * np.abs(want).max(initial=0.0))
+        for name, want in wanted.items()
+    )
+
+
 def _static(
     model: Any,  # noqa: ANN401
     request: Mapping[str, Any],
