@@ -52,10 +52,16 @@ def export(
     _rename(main, {t.name: name for t, name in zip(frozen.outputs, outputs, strict=True)}, main.output)
     _name_free_axes(proto.graph)
     proto.ir_version = min(proto.ir_version, IR_VERSION)
-    proto.producer_name, proto.doc_string = "tf2onnx", ""
+    proto.producer_name, proto.producer_version, proto.doc_string = "tf2onnx", _version(), ""
     proto.graph.doc_string, proto.graph.name = "", "main"
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, str(target))
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    return metadata.version("tf2onnx")
 
 
 def _translate(graph: Any, inputs: list[str], outputs: list[str], opset: int) -> Any:  # noqa: ANN401

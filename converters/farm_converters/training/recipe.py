@@ -12,7 +12,7 @@ from typing import Any
 
 from farm_agent import codec, precisions
 from farm_agent.errors import UsageError
-from farm_converters.training.steps import TECHNIQUES, Step, Train
+from farm_converters.training.steps import TECHNIQUES, Qat, Step, Train
 
 SCHEMA = 1
 MAX_BYTES = 1 << 20
@@ -227,6 +227,8 @@ def _keras_faults(recipe: TrainingRecipe) -> Iterator[str]:
     for number, step in enumerate(recipe.steps):
         if getattr(step.parameters, "structured", False):
             yield f"steps[{number}].structured: expected false with keras, got true"
+        if isinstance(step.parameters, Qat) and step.parameters.activations != "u8":
+            yield f"steps[{number}].activations: expected u8 with keras, got {step.parameters.activations!r}"
 
 
 def _seed_faults(seeds: tuple[int, ...]) -> Iterator[str]:

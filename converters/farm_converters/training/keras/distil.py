@@ -74,5 +74,6 @@ def _teacher(context: Context) -> tuple[Network, bool]:
         del context.epochs[before:]
         context.keep_zeros, context.probabilities = masked, own
     reached = judge.score(teacher, context.split("test"), context.metric, int(recipe["train"]["batch"]))
-    context.notes.append(f"teacher: {context.metric} {reached:.4f}, {teacher.count_params()} parameters")
+    count = sum(int(value.shape.num_elements()) for value in teacher.trainable_variables)
+    context.notes.append(f"teacher: {context.metric} {reached:.4f}, {count} parameters")
     return teacher, probabilities
