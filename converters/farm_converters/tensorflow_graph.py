@@ -79,7 +79,7 @@ def _translate(graph: Any, inputs: list[str], outputs: list[str], opset: int) ->
     with tf.Graph().as_default() as first, tf_loader.tf_session(graph=first):
         tf.import_graph_def(graph, name="")
         graph = tf_loader.tf_optimize(given, outputs, graph)
-    tf2onnx.utils.INTERNAL_NAME = 1  # it numbers names through the whole process: the same graph, the same file
+    tf2onnx.utils.INTERNAL_NAME = 1  # it counts through the whole process; the same graph, the same file
     own = {**fake_quant.handlers(), "Erfc": (_erfc, [])}
     with tf.Graph().as_default() as session_graph:
         tf.import_graph_def(graph, name="")
