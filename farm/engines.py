@@ -23,7 +23,7 @@ from farm_converters import cache
 
 FOLDER = "timing-caches"
 # Of a target's options those that concern the builder; the rest is the runtime's
-OPTIONS = ("typing", "fp16", "optimization_level", "aux_streams")
+OPTIONS = ("builder", "typing", "fp16", "optimization_level", "aux_streams")
 MIB = 1 << 20
 
 Part = tuple[Blob, Path]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
-from farm_agent import cuda, engines, feed, files, task, trt_build, trt_calibrate
+from farm_agent import cuda, engines, feed, files, task, trt_build, trt_calibrate, trt_exec
 from farm_agent.errors import UsageError
 from farm_agent.messages.blob import Blob
 from farm_agent.messages.build import BuildPlan, BuildReport, Engine
@@ -95,7 +95,7 @@ def _make(trt: Any, gpu: cuda.Cuda, request: BuildRequest, kind: str, target: Pa
     best: Tuple[float, Optional[trt_build.Built]] = (float("inf"), None)
     for _ in range(request.plan.builds):
         started = time.monotonic()
-        built = trt_build.build(trt, _order(request), calibrator=_calibrator(trt, gpu, request))
+        built = _build_one(trt, gpu, request)
         seconds = time.monotonic() - started
         latency_ns = _time(trt, gpu, built.engine, request) if request.plan.builds > 1 else None
         made.append(Engine(_blob(built.engine, ENGINE), seconds, latency_ns))
@@ -117,6 +117,12 @@ def _make(trt: Any, gpu: cuda.Cuda, request: BuildRequest, kind: str, target: Pa
         layers=dict(proof.operators) if proof else {},
         log_tail=built.log_tail[-4000:],
     )
+
+
+def _build_one(trt: Any, gpu: cuda.Cuda, request: BuildRequest) -> trt_build.Built:  # noqa: ANN401
+    if request.plan.options.get("builder") == "trtexec":
+        return trt_exec.build(_order(request), Path(request.job), str(trt.__version__))
+    return trt_build.build(trt, _order(request), calibrator=_calibrator(trt, gpu, request))
 
 
 def _order(request: BuildRequest) -> trt_build.Order:

@@ -92,10 +92,10 @@ def parse_log(text: str) -> ToolReport:
     banners = [match[1] for match in BANNER.finditer(text)]
     figures = _figures(text)
     if "FAILED" in banners:
-        raise failed(TOOL, _errors(text) or "it said FAILED and gave no reason")
+        raise failed(TOOL, errors_in(text) or "it said FAILED and gave no reason")
     latency = figures.get("Latency", {})
     if not latency:
-        words = _errors(text)
+        words = errors_in(text)
         why = "there is no performance summary (with --dumpProfile or --skipInference it prints none)"
         raise failed(TOOL, words) if words else unreadable(TOOL, why)
     version = version_of(text)
@@ -201,7 +201,7 @@ def _caveats(
     return found
 
 
-def _errors(text: str) -> str:
+def errors_in(text: str) -> str:
     """The log's [E] entries with their further lines, those that say "error" first."""
     entries: List[str] = []
     inside = False
