@@ -20,6 +20,7 @@ from farm_converters.lock import held
 
 READY, MET, ABSENT, OLD, TORN = "ready", "this Python", "not built", "old", "unfinished"
 ONNX_IS_FOR = "ONNX in and out, and the reference run"
+EXTRA = "-extra"
 _BUILT = re.compile(r"(?P<name>[a-z0-9_-]+)-[0-9a-f]{12}")
 
 
@@ -45,7 +46,7 @@ def survey(cache_dir: Path) -> list[Managed]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         match = _BUILT.fullmatch(path.name)
         if match and path.is_dir() and path not in known:
-            found.append(_built(match["name"], path, OLD))
+            found.append(_stray(match["name"], path))
     return found
 
 
@@ -144,6 +145,18 @@ def _of_list(name: str, cache_dir: Path) -> Managed:
     if not folder.is_dir():
         return Managed(name, about, ABSENT)
     return _built(name, folder, READY if environment.is_complete(folder) else TORN, about)
+
+
+def _stray(name: str, path: Path) -> Managed:
+    """Of no list of ours: made for a recipe's own packages, or left by another release."""
+    if not environment.is_complete(path):
+        return _built(name, path, TORN)
+    base, extra, _ = name.partition(EXTRA)
+    return (
+        _built(name, path, READY, f"{base} with a recipe's own packages")
+        if extra
+        else _built(name, path, OLD)
+    )
 
 
 def _built(name: str, path: Path, state: str, about: str = "") -> Managed:

@@ -105,6 +105,10 @@ def test_prune_takes_old_and_unfinished_ones_alone(tmp_path: Path, lists: Path) 
     torn = tmp_path / "environments" / "other-0123456789ab"
     torn.mkdir()
     (tmp_path / "environments" / "of-somebody-else").mkdir()
+    recipes = tmp_path / "environments" / "tiny-extra-0123456789ab"
+    recipes.mkdir()
+    environment.marker(recipes).touch()
+    assert only(tmp_path, "tiny-extra").state == managed.READY
     chosen = managed.disposable(managed.survey(tmp_path), everything=False, unused_days=30.0)
     assert {each.path for each in chosen} == {old, torn}
     for each in chosen:
