@@ -169,6 +169,8 @@ def _static(
     if not _count(made, ("FakeQuantize",)):
         raise quantised.nothing("NNCF found no operator of the model to quantise")
     found = [_computes_int8(*pair) for pair in _with_weights(made) if pair[0].get_type_name() in ON_INTEGERS]
+    if not found:
+        return made, ["the network has no operators with weights; others compute in int8"]
     return made, [f"{sum(found)} of {len(found)} operators with weights compute in int8"]
 
 

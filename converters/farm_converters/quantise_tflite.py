@@ -209,9 +209,11 @@ def _shares(path: Path, precision: str) -> list[str]:
     share = precisions.share(precision, proof)
     if not share:
         raise quantised.nothing("the quantiser found no operator with weights that it can reduce")
-    what = "operators with weights compute" if precisions.of(precision).computes else "weights are stored"
     bits = "4 bits" if precision == "int4-weights" else "8 bits"
-    return [f"{share:.0%} of the {what} in {bits}"]
+    if not precisions.of(precision).computes:
+        return [f"{share:.0%} of the weights are stored in {bits}"]
+    which = "operators with weights" if proof and proof.weighted else "operators"
+    return [f"{share:.0%} of the {which} compute in {bits}"]
 
 
 def _caveats(left_out: Sequence[str]) -> list[str]:

@@ -143,6 +143,36 @@ def test_integer_inputs_and_outputs_are_described_and_checked_in_the_source_s_fl
         assert entry.scale > 0
 
 
+def cancelling(path: Path) -> Path:
+    """Large weights that cancel out, and small ones that 4 bits beside them cannot hold."""
+    import numpy as np
+    from onnx import helper, numpy_helper
+
+    weights = np.random.default_rng(0).normal(0, 0.1, (64, 32)).astype(np.float32)
+    weights[0] = 100.0
+    constants = {"w": weights, "start": np.array([0]), "end": np.array([1]), "axis": np.array([1])}
+    constants["hundred"] = np.array([100.0], np.float32)
+    nodes = [
+        helper.make_node("Gemm", ["x", "w"], ["product"]),
+        helper.make_node("Slice", ["x", "start", "end", "axis"], ["first"]),
+        helper.make_node("Mul", ["first", "hundred"], ["large"]),
+        helper.make_node("Sub", ["product", "large"], ["y"]),
+    ]
+    initialisers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    return made.save(path, nodes, [made.value("x", [1, 64])], [made.value("y", [1, 32])], initialisers)
+
+
+@pytest.mark.toolchain
+@pytest.mark.timeout(600)
+def test_a_mismatch_by_rounding_is_not_tried_again_in_other_ways(tmp_path: Path, store: Path) -> None:
+    model = made.inspected(cancelling(tmp_path / "net.onnx"))
+    told: list[str] = []
+    with pytest.raises(JobError) as caught:
+        convert(model, Recipe("tflite", "int4-weights"), store, report=told.append)
+    assert caught.value.code == "convert.mismatch"
+    assert sum(line.startswith("converting to tflite") for line in told) == 1
+
+
 def test_openvino_does_not_claim_a_dynamic_precision_that_nothing_proves(network: Path, store: Path) -> None:
     with pytest.raises(JobError) as caught:
         run(network, store, "openvino", "int8-dynamic")
