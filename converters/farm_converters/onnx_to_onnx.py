@@ -11,6 +11,7 @@ from farm_agent.errors import JobError
 from farm_converters import (
     exclude,
     graph,
+    quantise_io,
     quantise_onnx,
     quantise_onnx_dynamic,
     quantise_onnx_weights,
@@ -59,20 +60,37 @@ def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     if names:
         caveats.append(f"{len(names)} nodes stay in floats as asked")
     graph.clean(model)
+    graph.sort(model.graph)
     graph.set_versions(model)
     if precisions.of(request["precision"]).quantised:
         del model.graph.value_info[:]  # in a small network it would weigh more than the weights
     else:
         model = graph.infer(model)
+    integers, floats = _integer_io(request, model)
+    caveats += [f"{name} stays in floats: it is not quantised as a whole" for name in floats]
     folder = workdir / "out"
     folder.mkdir()
     graph.save(model, folder / "model.onnx")
     return {
         "files": ["model.onnx"],
-        "inputs": [{**item, "permutation": None} for item in request["inputs"]],
-        "outputs": [{"name": item["name"], "permutation": None} for item in request["outputs"]],
+        "inputs": [
+            {**item, "permutation": None, **integers.get(item["name"], {})} for item in request["inputs"]
+        ],
+        "outputs": [
+            {"name": item["name"], "permutation": None, **integers.get(item["name"], {})}
+            for item in request["outputs"]
+        ],
         "caveats": caveats,
     }
+
+
+def _integer_io(request: dict[str, Any], model: Any) -> tuple[dict[str, Any], list[str]]:  # noqa: ANN401
+    """dtype, scale and zero point per input and output that became integer, where that was asked for."""
+    asked = quantise_onnx.choice(request["options"], "io", ("float", "int8")) == "int8"
+    if not asked or request["precision"] != "int8":
+        return {}, []
+    found, floats = quantise_io.integer_io(model)
+    return {name: vars(integers) for name, integers in found.items()}, floats
 
 
 def _prepared(request: dict[str, Any], workdir: Path) -> Any:  # noqa: ANN401 - ModelProto

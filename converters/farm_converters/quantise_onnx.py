@@ -126,6 +126,10 @@ def with_own_biases(model: Any) -> Any:  # noqa: ANN401 - ModelProto
         copy.name = name
         del copy.dims[:-1]
         node.input[BIAS] = name
+    used = {name for node in model.graph.node for name in graph.reads(node)}
+    used |= {value.name for value in model.graph.output}
+    for tensor in [tensor for tensor in model.graph.initializer if tensor.name not in used]:
+        model.graph.initializer.remove(tensor)
     return model
 
 
@@ -202,7 +206,9 @@ def with_ranges(
         },
     )
     quantizer.quantize_model()
-    return quantizer.model.model
+    made = quantizer.model.model
+    graph.sort(made.graph)  # the quantiser appends nodes without order, which other readers refuse
+    return made
 
 
 def op_types(style: Style) -> list[str]:

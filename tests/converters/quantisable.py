@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from farm_converters.golden_onnx import save_npz
 from tests.converters import made
 
 
@@ -64,7 +65,7 @@ def language(path: Path) -> Path:
 def samples(path: Path, count: int = 8) -> Path:
     """Calibration for ``classifier``, packed."""
     array = np.random.default_rng(9).normal(0, 1, (count, 1, 3, 8, 8)).astype(np.float32)
-    np.savez(path, **{"in.0": array})
+    save_npz(path, {"in.0": array})
     return path
 
 

@@ -34,7 +34,7 @@ def test_a_pattern_that_means_no_node_is_refused(tmp_path: Path, pattern: str) -
 
 def test_a_near_name_is_told(tmp_path: Path) -> None:
     model = onnx.load(nets.classifier(tmp_path / "net.onnx"))
-    with pytest.raises(JobError, match="near: .*depthwise"):
+    with pytest.raises(JobError, match=r"near: .*depthwise"):
         exclude.select(model, ["deptwise"])
 
 

@@ -12,7 +12,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from farm_agent.errors import JobError
-from farm_converters import quantise_onnx, quantise_onnx_dynamic, quantise_onnx_weights, quantised
+from farm_converters import (
+    quantise_io,
+    quantise_onnx,
+    quantise_onnx_dynamic,
+    quantise_onnx_weights,
+    quantised,
+)
+from farm_converters.golden_onnx import save_npz
 from farm_converters.quantise_onnx import Style
 from tests.converters import made
 from tests.converters import quantisable as nets
@@ -48,6 +55,7 @@ def test_static_int8_keeps_the_answers_and_quantises_every_operator_with_weights
     assert nets.cosine(nets.answers(model, {"x": IMAGE}), want) > 0.99
     share = quantised.share_of(model)
     assert (share.integer, share.weighted) == (3, 3)
+    onnx.checker.check_model(model)
     assert share.wide_bytes == 0
 
 
@@ -114,7 +122,7 @@ def test_an_option_that_is_not_known_is_refused() -> None:
 
 def test_samples_that_the_model_cannot_take_are_refused(tmp_path: Path) -> None:
     model = nets.read(nets.classifier(tmp_path / "net.onnx"))
-    np.savez(tmp_path / "s.npz", **{"in.0": np.zeros((4, 1, 3, 7, 7), np.float32)})
+    save_npz(tmp_path / "s.npz", {"in.0": np.zeros((4, 1, 3, 7, 7), np.float32)})
     with pytest.raises(JobError) as caught:
         quantise_onnx.quantise(model, tmp_path / "s.npz", ["x"], Style(), exclude=(), workdir=tmp_path)
     assert caught.value.code == "convert.calibration-fails"
@@ -210,3 +218,26 @@ def test_nothing_to_quantise_is_an_error() -> None:
     with pytest.raises(JobError) as caught:
         quantised.stored_caveats(model, 4)
     assert caught.value.code == "convert.nothing-to-quantise"
+
+
+def test_integer_inputs_and_outputs_hold_what_the_pairs_at_the_boundary_held(tmp_path: Path) -> None:
+    model = static(tmp_path)
+    want = nets.answers(model, {"x": IMAGE})
+    found, floats = quantise_io.integer_io(model)
+    assert floats == []
+    onnx.checker.check_model(model)
+    given, got = found["x"], found["y"]
+    assert (given.dtype, got.dtype) == ("uint8", "uint8")
+    feed = np.clip(np.rint(IMAGE / given.scale) + given.zero_point, 0, 255).astype(np.uint8)
+    raw = nets.answers(model, {"x": feed})
+    assert raw.dtype == np.uint8
+    np.testing.assert_allclose(
+        (raw.astype(np.float32) - got.zero_point) * got.scale, want, atol=got.scale * 1.01
+    )
+
+
+def test_an_input_that_floats_also_read_stays_in_floats(tmp_path: Path) -> None:
+    model = static(tmp_path, exclude=("first", "last"))
+    found, floats = quantise_io.integer_io(model)
+    assert found == {}
+    assert floats == ["x", "y"]
