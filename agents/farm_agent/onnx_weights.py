@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Dict, Mapping, Optional, Set, Tuple
 
 from farm_agent import onnx_file
 from farm_agent.onnx_file import Constant, Graph, Node
@@ -48,8 +48,9 @@ _THROUGH = frozenset(
 _MAX_STEPS = 16
 
 
-def stored(path: Path) -> Tuple[Dict[str, int], bool]:
-    """Bytes of the weights by type, and whether 4-bit products may multiply in 8 bits (accuracy_level 4).
+def stored(path: Path) -> Tuple[Dict[str, int], Set[int]]:
+    """Bytes of the weights by type, and every accuracy_level of the file's block-quantised products (4: they
+    may multiply in 8 bits).
 
     Raises ``onnx_file.Malformed``, OSError.
     """
@@ -66,7 +67,7 @@ def stored(path: Path) -> Tuple[Dict[str, int], bool]:
         for node in graph.nodes
         if node.op_type == "MatMulNBits"
     }
-    return dict(total), levels == {4}
+    return dict(total), levels
 
 
 def _of_graph(graph: Graph, constants: Mapping[str, Constant]) -> Counter[str]:

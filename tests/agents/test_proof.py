@@ -130,6 +130,37 @@ def test_block_quantised_products_store_4_bits_and_compute_in_what_was_asked(
     assert precisions.share("int4-weights", found) == 1.0
 
 
+@pytest.mark.parametrize(("level", "computed"), [("", "fp32"), ("1", "fp32"), ("4", "int8")])
+def test_weight_only_products_compute_in_floats_unless_the_option_says_otherwise(
+    tmp_path: Path, level: str, computed: str
+) -> None:
+    """Left alone, ONNX Runtime rounds the inputs of such products to 8 bits: the outputs show it."""
+    draw = np.random.default_rng(0)
+    steps = draw.integers(-127, 128, (256, 64)).astype(np.int8)
+    constants = [
+        numpy_helper.from_array(steps, "w"),
+        numpy_helper.from_array(np.full(64, 0.01, np.float32), "s"),
+    ]
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s"], ["wide"], axis=1),
+        helper.make_node("MatMul", ["x", "wide"], ["y"]),
+    ]
+    value = helper.make_tensor_value_info
+    ends = [value("x", TensorProto.FLOAT, [1, 256])], [value("y", TensorProto.FLOAT, [1, 64])]
+    graph = helper.make_graph(nodes, "net", *ends, constants)
+    path = tmp_path / "net.onnx"
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), str(path))
+    session = runtimes.load("onnxruntime").open(str(path), {"threads": 1, "accuracy_level": level})
+    x = draw.normal(size=(1, 256)).astype(np.float32)
+    session.bind({"x": x})
+    session.call()
+    want = x @ (steps * np.float32(0.01))
+    error = float(np.linalg.norm(session.fetch()["y"] - want) / np.linalg.norm(want))
+    found = session.proof()
+    assert (found.weighted, found.weights) == ({computed: 1}, {"int8": 256 * 64})
+    assert (error < 1e-5) is (computed == "fp32")
+
+
 @pytest.mark.parametrize(("way", "weighted"), [("float", {"fp32": 2}), ("qdq", {"int8": 2})])
 def test_openvino_tells_the_kernels_of_its_layers_also_where_they_are_fused(
     tmp_path: Path, way: str, weighted: dict[str, int]

@@ -13,6 +13,7 @@ from farm_agent.capi import Library, Sizes, aligned, copied, dlopen, find
 from farm_agent.capi.ort_api import Api
 from farm_agent.errors import JobError
 from farm_agent.runtimes import match_all, threads_of
+from farm_agent.runtimes.onnxruntime import ACCURACY_LEVEL, accuracy_level
 from farm_agent.wire import TensorSpec
 
 # enum ONNXTensorElementDataType
@@ -161,6 +162,8 @@ def _create(api: Api, environment: Any, path: str, options: Mapping[str, Any]) -
         api.do("load", "SetSessionLogSeverityLevel", settings, SEVERITY_ERROR)
         spinning = str(options.get("allow_spinning", "0")).encode()
         api.do("load", "AddSessionConfigEntry", settings, b"session.intra_op.allow_spinning", spinning)
+        level = accuracy_level(options).encode()
+        api.do("load", "AddSessionConfigEntry", settings, ACCURACY_LEVEL.encode(), level)
         return api.pointer("load", "CreateSession", environment, path.encode(), settings)
     finally:
         api.release("SessionOptions", settings)

@@ -1,4 +1,5 @@
-"""ONNX Runtime. Options: provider (execution provider), allow_spinning (0 or 1, default 0)."""
+"""ONNX Runtime. Options: provider (execution provider), allow_spinning (0 or 1, default 0), accuracy_level
+(what products with weight-only 4 and 8 bits multiply in: 1 float32, default; 4 int8, the runtime's own)."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import functools
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from farm_agent import faults, onnx_file, onnx_weights
 from farm_agent.errors import JobError
@@ -21,6 +22,8 @@ DTYPES = {
     "bool": "bool",
     **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }
+
+ACCURACY_LEVEL = "session.qdq_matmulnbits_accuracy_level"
 
 # What an import of it reads from the disk.
 PACKAGES = ("onnxruntime",)
@@ -75,6 +78,8 @@ class Session:
         settings.add_session_config_entry(
             "session.intra_op.allow_spinning", str(self._options.get("allow_spinning", "0"))
         )
+        # Not left to it: it would round the inputs of weight-only products to 8 bits.
+        settings.add_session_config_entry(ACCURACY_LEVEL, accuracy_level(self._options))
         try:
             session = self._ort.InferenceSession(self._path, settings, providers=[self._provider])
         except Exception as error:
@@ -142,7 +147,8 @@ class Session:
 
         In which types the weights are stored is read from the file itself.
         """
-        weights, eight_bits = self._stored()
+        weights, levels = self._stored()
+        eight_bits = levels == {4} or (not levels and accuracy_level(self._options) == "4")
         with tempfile.TemporaryDirectory(prefix="farm-") as folder:
             session = self.profiled(str(Path(folder) / "profile"))
             try:
@@ -152,17 +158,22 @@ class Session:
             found = ort_precisions(Path(path), "int8" if eight_bits else "")
         return None if found is None else replace(found, weights=weights)
 
-    def _stored(self) -> Tuple[Dict[str, int], bool]:
+    def _stored(self) -> Tuple[Dict[str, int], Set[int]]:
         """Nothing where the file is none that we can read (ORT's own format)."""
         try:
             return onnx_weights.stored(Path(self._path))
         except (onnx_file.Malformed, OSError, ValueError):
-            return {}, False
+            return {}, set()
 
     def close(self) -> None:
         self._call = None
         self._binding = None
         self._session = None
+
+
+def accuracy_level(options: Mapping[str, Any]) -> str:
+    """The option, or float32."""
+    return str(options.get("accuracy_level") or "1")
 
 
 def _spec(node: Any) -> TensorSpec:  # noqa: ANN401 - onnxruntime.NodeArg

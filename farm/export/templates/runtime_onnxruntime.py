@@ -13,6 +13,8 @@ class Session:
         settings.inter_op_num_threads = 1
         spinning = str(options.get("allow_spinning", "0"))
         settings.add_session_config_entry("session.intra_op.allow_spinning", spinning)
+        level = str(options.get("accuracy_level") or "1")
+        settings.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", level)
         provider = options.get("provider") or "CPUExecutionProvider"
         self._session = onnxruntime.InferenceSession(path, settings, providers=[provider])
         used = self._session.get_providers()[0]

@@ -16,6 +16,8 @@ class Session:
             # Never left to OpenVINO: on some processors it computes in bfloat16 by itself.
             "INFERENCE_PRECISION_HINT": "f16" if manifest["precision"] == "fp16" and capable else "f32",
         }
+        if "DYNAMIC_QUANTIZATION_GROUP_SIZE" in core.get_property(device, "SUPPORTED_PROPERTIES"):
+            settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = "0"
         if device == "CPU":
             settings["INFERENCE_NUM_THREADS"] = str(manifest["threads"])
         compiled = core.compile_model(core.read_model(path), device, settings)
