@@ -19,7 +19,10 @@ from farm_converters.lock import held
 from farm_converters.training.recipe import EnvironmentWish
 
 CHECK_TIMEOUT_S = 300.0
-MODULES = {"torch": ("torch", "onnx", "numpy"), "keras": ("tf_keras", "onnx", "numpy")}
+MODULES = {
+    "torch": ("torch", "onnx", "onnxruntime", "torch_pruning", "numpy"),
+    "keras": ("tf_keras", "onnx", "numpy"),
+}
 TORCH_FIX = (
     "name a folder that holds the CPU wheel (torch-2.13.0+cpu-*.whl): PIP_FIND_LINKS=FOLDER farm optimize; "
     'or a Python of your own that has torch: [environment] python = "PATH"'
