@@ -1,7 +1,8 @@
 """TensorFlow's FakeQuant operators as QuantizeLinear and DequantizeLinear, inside the keras environment.
 
 A range [min, max] of 8 bits becomes scale and zero point as TensorFlow nudges them (Jacob et al. 2018,
-section 3): the zero point is the step nearest to 0. Steps count from -128, or from -127 for a narrow range.
+section 3): the zero point is the step nearest to 0. Activations become uint8; weights int8, from -127 where
+their range is narrow.
 Every tool on the way would compute quantised weights back to floats, so they are lifted out of the graph as
 if they were inputs before the translation, and put back as int8 after it; a batch normalisation that follows
 goes into their scales.
@@ -14,6 +15,7 @@ from typing import Any
 
 OPERATORS = ("FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVarsPerChannel")
 BITS = 8
+UNSIGNED = 128  # activations count from 0: ONNX Runtime fuses uint8 inputs with int8 weights
 IR_VERSION = 9
 _REORDERING = ("Transpose", "Reshape", "Unsqueeze", "Squeeze", "Identity")
 
@@ -219,6 +221,7 @@ def nudged(low: Any, high: Any, *, narrow: bool) -> tuple[Any, Any]:  # noqa: AN
 
 
 def _convert(ctx: Any, node: Any, _name: str, _args: list[Any]) -> Any:  # noqa: ANN401 - tf2onnx
+    import numpy as np
     import tf2onnx
     from onnx import TensorProto
 
@@ -226,6 +229,7 @@ def _convert(ctx: Any, node: Any, _name: str, _args: list[Any]) -> Any:  # noqa:
     if bits != BITS:
         raise ValueError(f"FakeQuant of {bits} bits has no ONNX operator here; {BITS} bits have")
     scale, zero = nudged(*_range(node), narrow=narrow)
+    zero = (zero.astype(np.int16) + UNSIGNED).astype(np.uint8)
     shape, dtype, outputs = ctx.get_shape(node.output[0]), ctx.get_dtype(node.output[0]), node.output
     source = node.input[0]
     attr = {"axis": len(shape) - 1} if scale.ndim else {}
@@ -234,7 +238,7 @@ def _convert(ctx: Any, node: Any, _name: str, _args: list[Any]) -> Any:  # noqa:
              for word, value in (("scale", scale), ("zero", zero))]  # fmt: skip
     ctx.remove_node(node.name)
     stored = ctx.make_node(
-        "QuantizeLinear", [source, *parts], attr=attr, shapes=[shape], dtypes=[TensorProto.INT8]
+        "QuantizeLinear", [source, *parts], attr=attr, shapes=[shape], dtypes=[TensorProto.UINT8]
     ).output[0]
     return ctx.make_node(
         "DequantizeLinear",

@@ -49,12 +49,30 @@ def apply(network: Network, step: Mapping[str, Any], context: Context) -> Networ
 def _scheme(preserve: str) -> tuple[Any, ...]:
     import tensorflow_model_optimization as tfmot
 
-    combine = tfmot.experimental.combine
     if preserve == "sparsity":
-        return (combine.Default8BitPrunePreserveQuantizeScheme(),)
-    if preserve.endswith("clusters"):
-        return (combine.Default8BitClusterPreserveQuantizeScheme("sparsity" in preserve),)
-    return ()
+        return (tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme(),)
+    return (_cluster_scheme("sparsity" in preserve),) if "clusters" in preserve else ()
+
+
+def _cluster_scheme(sparsity: bool) -> Any:  # noqa: ANN401, FBT001 - tfmot QuantizeScheme
+    """tfmot's, with a quantiser for each layer: shared, as tfmot has it, the first layer without zeros turns
+    the preservation of zeros off for all others."""
+    import tensorflow_model_optimization as tfmot
+    from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.cluster_preserve import (
+        cluster_preserve_quantize_registry as registry,
+    )
+
+    shared = registry.Default8bitClusterPreserveQuantizeRegistry
+
+    class Registry(shared):  # type: ignore[misc,valid-type]
+        def get_quantize_config(self, layer: Any) -> Any:  # noqa: ANN401 - tfmot QuantizeConfig
+            return shared(sparsity).get_quantize_config(layer)
+
+    class Scheme(tfmot.experimental.combine.Default8BitClusterPreserveQuantizeScheme):  # type: ignore[misc]
+        def get_quantize_registry(self) -> Any:  # noqa: ANN401 - tfmot QuantizeRegistry
+            return Registry(sparsity)
+
+    return Scheme(sparsity)
 
 
 def calibrate(network: Network, split: Split, count: int) -> None:
