@@ -87,13 +87,14 @@ def _integers(pair: Any, constants: dict[str, Any]) -> Integers | None:  # noqa:
     """Scale and zero point of a pair, when they are constants for the whole tensor."""
     from onnx import numpy_helper
 
-    tensors = [constants.get(name) for name in list(pair.input)[1:3]]
-    if len(tensors) != 2 or any(tensor is None for tensor in tensors):
+    tensors = [constants[name] for name in list(pair.input)[1:3] if name in constants]
+    if len(tensors) != 2:
         return None
     scale, zero = (numpy_helper.to_array(tensor) for tensor in tensors)
-    if scale.size != 1 or tensors[1].data_type not in NUMPY:
+    dtype = NUMPY.get(tensors[1].data_type, "")
+    if scale.size != 1 or not dtype:
         return None
-    return Integers(NUMPY[tensors[1].data_type], float(scale.reshape(())), int(zero.reshape(())))
+    return Integers(dtype, float(scale.reshape(())), int(zero.reshape(())))
 
 
 def _rename(model: Any, old: str, new: str) -> None:  # noqa: ANN401 - ModelProto
