@@ -62,7 +62,7 @@ CONTENTS = {
     "html": (b"<!DOCTYPE html><html><body>404</body></html>", "model.not-onnx", "HTML"),
     "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "model.not-onnx", "LFS"),
     "zip": (b"PK\x03\x04" + bytes(60), "model.not-onnx", "zip"),
-    "tflite": (b"\x1c\x00\x00\x00TFL3" + bytes(60), "model.corrupt", "TFLite"),
+    "tflite": (b"\x1c\x00\x00\x00TFL3" + bytes(60), "model.invalid", "no graph"),
     "random": (bytes(range(255, 0, -1)) * 9, "model.corrupt", ""),
     "zeros": (bytes(4096), "model.corrupt", ""),
 }

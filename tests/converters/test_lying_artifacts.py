@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from onnx import helper
 
 from farm_agent.errors import JobError
 from farm_converters import calibration
@@ -58,7 +59,7 @@ def dense(path: Path) -> Path:
     """y [1, 8] = x [1, 64] @ w."""
     return made.save(
         path,
-        [made.helper.make_node("MatMul", ["x", "w"], ["y"])],
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
         [made.value("x", [1, 64])],
         [made.value("y", [1, 8])],
         [made.weights("w", 64, 8)],
