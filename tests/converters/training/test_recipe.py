@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from farm.errors import UsageError
 from farm_converters.training import recipe, schedule
 from farm_converters.training.steps import Distil, Prune, Train
+from tests.support import ROOT
 
 GOOD = """
 schema = 1
@@ -124,3 +126,20 @@ def test_steps_multiply_the_learning_rate_by_whole_epochs() -> None:
     assert [schedule.learning_rate(train, batch, 10) for batch in (0, 19, 20, 40)] == pytest.approx(
         [1.0, 1.0, 0.1, 0.01]
     )
+
+
+@pytest.mark.parametrize(
+    "text", re.findall(r"```toml\n(schema.*?)```", (ROOT / "docs/optimize.md").read_text(), re.DOTALL)
+)
+def test_the_recipes_of_the_docs_are_read(tmp_path: Path, text: str) -> None:
+    assert read(tmp_path, text).steps
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs/examples").glob("*/*.toml")), ids=lambda path: path.parent.name
+)
+def test_the_examples_are_read_and_their_files_are_there(path: Path) -> None:
+    found = recipe.load(path)
+
+    for entry in (found.model, found.data, found.teacher or found.model):
+        assert (path.parent / entry.partition(":")[0]).is_file()
