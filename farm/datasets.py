@@ -121,7 +121,9 @@ def prepare(
     metric = metrics.choose(wish.metric, packed.labels)
     plain = replace(recipe, calibration=None, exclude=(), options={})
     reference = evaluate.reference(model, plain, packed, cache_dir, report=report)
-    if metric and not metrics.is_custom(metric):
+    if metrics.is_custom(metric):
+        _runs(metric, packed, reference)
+    elif metric:
         _fits(metric, packed, reference)
     counted = replace(packed.dataset, metric=metric if metric == dataset.TOP_1 else "")
     return Ready(counted, packed.path, metric, packed, reference)
@@ -159,6 +161,18 @@ def _fits(metric: str, packed: Packed, reference: Reference) -> None:
         module.statistics(outputs, labels)
     except JobError as error:
         raise UsageError(error.message, code="data.no-classes", fix=error.fix) from error
+
+
+def _runs(metric: str, packed: Packed, reference: Reference) -> None:
+    """Try the user's own metric on the source model's outputs, before anything is measured."""
+    import tempfile
+
+    from farm_agent import feed
+    from farm_converters import custom
+
+    labels = feed.read(feed.load_npz(str(packed.path)), "labels")
+    with tempfile.TemporaryDirectory(prefix="farm-metric-") as scratch:
+        custom.metric(metric, reference.path, None, labels, Path(scratch) / "work")
 
 
 def _same_classes(packed: Packed, scores: int) -> None:

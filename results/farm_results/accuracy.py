@@ -175,7 +175,7 @@ def delta_text(result: Result) -> str:
 def _signed(value: float, form: str) -> str:
     text = format(abs(value), form)
     if float(text) == 0:
-        return "±0" if form == ".3g" else text
+        return text
     return f"{'−' if value < 0 else '+'}{text}"
 
 
