@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import optuna
 
 STARTUP_TRIALS = 8
-REPEATS = 20
+REPEATS = 4
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
