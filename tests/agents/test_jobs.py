@@ -290,6 +290,27 @@ def test_accuracy_is_counted_over_the_labelled_samples(agent: Agent, tmp_path: P
     assert accuracy.dataset_sha256 == blob.sha256
 
 
+def test_every_output_of_a_data_set_is_kept_until_the_job_is_deleted(agent: Agent, tmp_path: Path) -> None:
+    arrays: dict[str, Any] = {"in.0": np.eye(4, dtype=np.float32)}
+    np.savez(tmp_path / "data.npz", **arrays)  # no labels
+    blob = agent.put(tmp_path / "data.npz")
+    agent.start(small_spec(agent, tmp_path, dataset=Dataset(blob, "four", metric="", keep_outputs=True)))
+    agent.wait_for("job-1")
+    result, sha256 = result_of(agent, "job-1")
+    assert (result.outcome, result.accuracy) == ("ok", None)
+    assert result.evaluation is not None
+    assert result.evaluation.outputs is not None
+    assert result.evaluation.count == 4
+    path = agent.root / "jobs" / "job-1" / result.evaluation.outputs.name
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == result.evaluation.outputs.sha256
+    with np.load(path, allow_pickle=False) as outputs:
+        assert outputs["out.0"].shape[0] == 4
+        assert len(np.unique(outputs["out.0"], axis=0)) == 4
+    agent.ask("ack", "job-1", sha256)
+    agent.ask("gc", "--max-bytes", "0")
+    assert not path.exists()
+
+
 def test_a_job_without_its_files_is_not_started(agent: Agent, tmp_path: Path) -> None:
     spec = small_spec(agent, tmp_path)
     missing = replace(spec, dataset=Dataset(replace(spec.artifact.files[0], sha256="0" * 64), "none"))
