@@ -135,8 +135,8 @@ class _Run:
                 go = measured.usable and not surely_broken(measured, self._wish.constraints)
                 kept, value = one.scored(go=go)
         except FarmError as error:
-            if error.code == "run.interrupted":
-                raise
+            if error.code in ("run.interrupted", "train.no-function", "search.one-device"):
+                raise  # no other candidate would fare better
             key = studies.key_of(trial.params)
             self._say(f"candidate {trial.number}: {error.code}: {error.message}")
             score = Score(STAGES[2], "", "", "failed", code=error.code, why=error.message)
