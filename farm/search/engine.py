@@ -138,6 +138,9 @@ class _Run:
             if error.code in ("run.interrupted", "train.no-function", "search.one-device"):
                 raise  # no other candidate would fare better
             key = studies.key_of(trial.params)
+            if key in seen:
+                self._study.drop(trial)
+                return False
             self._say(f"candidate {trial.number}: {error.code}: {error.message}")
             score = Score(STAGES[2], "", "", "failed", code=error.code, why=error.message)
             self._study.end(trial, key, score)

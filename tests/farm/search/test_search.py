@@ -1,0 +1,96 @@
+"""farm search from end to end: a real build function, real measurements, real Optuna."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farm.search.study import suggest
+from farm.tune.study import import_optuna
+from tests.farm.runs import Farm
+
+HASTE = ("--no-gate", "--blocks", "1", "--min-time", "50ms", "--min-runs", "10", "-r", "onnxruntime")
+SPACE = """
+from pathlib import Path
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper, save
+
+def build(trial):
+    width = trial.suggest_categorical("width", [8, 512, 4])
+    print("noise on standard output must not disturb")
+    if width == 4:
+        raise RuntimeError("four is too few")
+    weight = numpy_helper.from_array(np.ones((64, width), "float32"), "w")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 64])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", width])],
+        [weight],
+    )
+    path = Path(f"{width}.onnx")
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path.absolute()
+
+def train(path, trial):
+    Path(__file__).with_name("trained.txt").open("a").write(f"{trial.params['width']} ")
+    return trial.params["width"] / 1000
+"""
+
+
+def test_candidates_are_measured_first_and_only_promising_ones_trained(tmp_path: Path) -> None:
+    """The large one breaks the bound on size and is not trained; the broken one is a result; the second call
+    finds nothing left to do."""
+    (tmp_path / "space.py").write_text(SPACE)
+    desk = Farm(tmp_path / "home", tmp_path / "cache")
+    command = ("--json", "-C", str(tmp_path), "search", "space.py:build", "--train", "space.py:train")
+    words = (*HASTE, "--trials", "3", "--constraint", "size<=100kB", "--out", "found")
+
+    first = desk.run(*command, *words)
+    trained = (tmp_path / "trained.txt").read_text()
+    second = desk.run(*command, *words)
+
+    places = {one["candidate"]: one for one in _candidates(first.out)}
+    assert first.code == 0, first.err
+    assert {name: one["place"] for name, one in places.items()} == {
+        "width=8": "best",
+        "width=512": "infeasible",
+        "width=4": "failed",
+    }
+    assert "four is too few" in places["width=4"]["why"]
+    assert trained == "8 "
+    assert (tmp_path / "found" / "best.onnx").is_file()
+    assert _candidates(second.out) == _candidates(first.out)
+    assert (tmp_path / "trained.txt").read_text() == trained
+
+
+def test_a_function_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    desk = Farm(tmp_path / "home", tmp_path / "cache")
+    done = desk.run("search", "nowhere.py:build", *HASTE)
+
+    assert done.code == 2
+    assert "error[search.entry]" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ({"kind": "categorical", "name": "a", "choices": []}, "1 to 1000 choices"),
+        ({"kind": "categorical", "name": "a", "choices": ["1", "1"]}, "look alike"),
+        ({"kind": "int", "name": "a", "low": 5, "high": 1, "step": 1, "log": False}, "low"),
+        ({"kind": "float", "name": "a", "low": 0.0, "high": 1.0, "step": None, "log": True}, "low"),
+    ],
+)
+def test_a_choice_that_makes_no_sense_is_refused(words: dict[str, Any], why: str) -> None:
+    trial = import_optuna().create_study().ask()
+
+    with pytest.raises(ValueError, match=why):
+        suggest(trial, words)
+
+
+def _candidates(text: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(text)["candidates"]
+    return found
