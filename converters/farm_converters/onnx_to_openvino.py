@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from farm_agent.errors import JobError
-from farm_converters import quantise_openvino
+from farm_converters import openvino_graph, quantise_openvino
 
 WHERE = "host"
 ENVIRONMENT = "openvino"
@@ -53,12 +53,13 @@ def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     local.write_bytes(Path(request["model"]).read_bytes())
     folder = workdir / "out"
     folder.mkdir()
-    ignored: list[str] = []
+    fused: openvino_graph.Fused | None = None
     caveats: list[str] = []
     with contextlib.chdir(workdir):
         try:
             if reduced:
-                model, ignored = quantise_openvino.read("model.onnx", request)
+                fused = openvino_graph.read("model.onnx", request)
+                model = fused.model
             else:
                 model = openvino.convert_model("model.onnx")
         except JobError:
@@ -71,8 +72,8 @@ def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
         settled = request["rung"] == "transformer" and quantise_openvino.agrees(
             model, request, inputs, outputs
         )
-        if reduced:
-            model, caveats = quantise_openvino.quantise(model, request, ignored, inputs)
+        if fused is not None:
+            model, caveats = quantise_openvino.quantise(fused, request, inputs)
         _forget_inner_names(model, {*inputs, *outputs})
         openvino.save_model(model, "out/model.xml", compress_to_fp16=request["precision"] == "fp16")
     dtypes = [_dtype(port) for port in model.inputs]

@@ -1,8 +1,4 @@
-"""Inside the sandbox: OpenVINO models in int8 and int4, by NNCF.
-
-Nodes of the source are found again by name: OpenVINO's reader names every tensor as ONNX does, and each
-operation that comes out of its fusions lists the operations that went into it ("fused names").
-"""
+"""Inside the sandbox: OpenVINO models in int8 and int4, by NNCF."""
 
 from __future__ import annotations
 
@@ -14,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farm_agent.errors import JobError
-from farm_converters import exclude, quantised
+from farm_converters import quantised
+from farm_converters.openvino_graph import Fused, renumber
 from farm_converters.quantise_onnx import choice, samples_of
 
 if TYPE_CHECKING:
@@ -41,82 +38,23 @@ def silence() -> None:
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 
-def read(path: str, request: Mapping[str, Any]) -> tuple[Any, list[str]]:
-    """The openvino.Model, fused like convert_model does it, and its operations that stay in floats.
-
-    Raises JobError convert.exclude-unknown.
-    """
-    import openvino
-    from openvino import _offline_transformations as passes
-
-    model = openvino.Core().read_model(path)
-    meant = _excluded(model, request)
-    passes.apply_moc_transformations(model, cf=False, smart_reshape=True)
-    passes.compress_quantize_weights_transformation(model)
-    names = [op.get_friendly_name() for op in model.get_ops() if meant & _fused(op)]
-    passes.apply_fused_names_cleanup(model)
-    return model, names
-
-
-def _excluded(model: Any, request: Mapping[str, Any]) -> set[str]:  # noqa: ANN401 - openvino.Model
-    """Names of the fresh model's operations that the source's excluded nodes became."""
-    if not request["exclude"]:
-        return set()
-    import onnx
-
-    source = onnx.load(request["source"])
-    exclude.name_nodes(source)
-    chosen = exclude.select(source, request["exclude"])
-    if request["model"] != request["source"]:
-        simplified = onnx.load(request["model"])
-        exclude.name_nodes(simplified)
-        chosen, source = exclude.surviving(source, simplified, chosen), simplified
-    tensors = {name for node in source.graph.node if node.name in chosen for name in node.output if name}
-    return _inside(model, tensors) | set(chosen)
-
-
-def _inside(model: Any, tensors: set[str]) -> set[str]:  # noqa: ANN401 - openvino.Model
-    """Operations that make the tensors, with those before them whose outputs bear no name of their own."""
-    stack = [op for op in model.get_ops() for port in op.outputs() if tensors & set(port.get_names())]
-    found: set[str] = set()
-    while stack:
-        op = stack.pop()
-        if op.get_friendly_name() in found:
-            continue
-        found.add(op.get_friendly_name())
-        for port in op.inputs():
-            source = port.get_source_output()
-            if not source.get_names():
-                stack.append(source.get_node())
-    return found
-
-
-def _fused(op: Any) -> set[str]:  # noqa: ANN401 - openvino.Node
-    info = op.get_rt_info()
-    names = {str(info[key].astype(str)) for key in info.keys() if key.startswith("fused_names")}  # noqa: SIM118
-    return {op.get_friendly_name(), *(name for text in names for name in text.split(","))}
-
-
-def quantise(
-    model: Any,  # noqa: ANN401 - openvino.Model
-    request: Mapping[str, Any],
-    ignored: Sequence[str],
-    names: Sequence[str],
-) -> tuple[Any, list[str]]:
-    """``model`` at the precision asked, and what is worth knowing of it; ``names``: of the inputs, in order.
+def quantise(fused: Fused, request: Mapping[str, Any], names: Sequence[str]) -> tuple[Any, list[str]]:
+    """The model at the precision asked, and what is worth knowing of it; ``names``: of the inputs, in order.
 
     Raises JobError convert.nothing-to-quantise, convert.option, convert.calibration-fails.
     """
     import nncf
 
     nncf.set_log_level(logging.ERROR)
+    model = fused.model
     if _count(model, ("FakeQuantize",)):
         return model, ["the source is quantised already; it is kept as it is"]
-    scope = nncf.IgnoredScope(names=sorted(ignored), validate=False)
+    scope = nncf.IgnoredScope(names=sorted(fused.ignored), validate=False)
     if request["precision"] == "int8":
         made, caveats = _static(model, request, scope, names)
     else:
         made, caveats = _weights(model, 8 if request["precision"] == "int8-weights" else 4, scope)
+    renumber(made, fused.named)
     if request["exclude"]:
         caveats.append(f"{len(request['exclude'])} exclusions keep operators in floats as asked")
     return made, caveats
