@@ -6,7 +6,7 @@ the sandbox under the environment's Python. Its top level imports the standard l
 named in an optional SIMPLIFIED get a source that ``simplify`` treated before. An optional ENVIRONMENTS maps a
 precision to another environment than ENVIRONMENT, an optional REASONS a precision that is missing to why.
 An optional FIRST names the edge whose checked result this one compiles, for machines that are not here: its
-own RUNTIME is "".
+own RUNTIME is "". An optional AGENT_FILES (a glob) names code of the agent that makes the artifact.
 
 The answer names the files and describes inputs and outputs (see ``ladder.describe``), with caveats; "settled"
 says that the float network agreed with the source, so that no other way can mend a mismatch.
@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol, cast
 
+import farm_agent
 from farm_agent.errors import JobError, UsageError
 
 
@@ -98,6 +99,8 @@ def code_hash(edge: Edge) -> str:
     """sha256 over every file of this package and the edge's own: another code may give another artifact."""
     sha = hashlib.sha256()
     own = Path(cast("ModuleType", edge).__file__ or "")
-    for path in sorted({*Path(__file__).parent.glob("*.py"), own}):
+    shared = getattr(edge, "AGENT_FILES", "")
+    agent = Path(farm_agent.__path__[0]).glob(shared) if shared else ()
+    for path in sorted({*Path(__file__).parent.glob("*.py"), *agent, own}):
         sha.update(path.name.encode() + b"\0" + path.read_bytes())
     return sha.hexdigest()
