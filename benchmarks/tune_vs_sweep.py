@@ -1,9 +1,9 @@
 """Tune against an exhaustive sweep of the same space: how good is what it finds, at which share of the time?
 
-For each network: first ``farm tune``, then every configuration measured whole by the same protocol, through the
-same library. The best of the sweep has the lowest p50; tune's loss is what its configuration takes longer *in the
-sweep's own numbers*, so that noise between the two measurements of one configuration does not count for or
-against it. Run it on a quiet machine:
+For each network: first ``farm tune``, then every configuration measured whole by the same protocol, through
+the same library. The best of the sweep has the lowest p50; tune's loss is what its configuration takes longer
+*in the sweep's own numbers*, so that noise between the two measurements of one configuration does not count for
+or against it. Run it on a quiet machine:
 
     python benchmarks/tune_vs_sweep.py                                  three networks, the whole protocol
     python benchmarks/tune_vs_sweep.py model.onnx --smoke --runtimes onnxruntime --no-gate
@@ -37,8 +37,8 @@ AIM_LOSS, AIM_SHARE = 0.02, 0.25
 
 @dataclass(frozen=True)
 class Row:
-    """One network. ``loss``: tune's configuration against the sweep's best, by the sweep's numbers; ``share``:
-    device time of tune over that of the sweep."""
+    """One network. ``loss``: tune's configuration against the sweep's best, by the sweep's numbers;
+    ``share``: device time of tune over that of the sweep."""
 
     model: str
     configurations: int
@@ -114,8 +114,8 @@ def _print(row: Row, *, as_json: bool) -> None:
         return
     print(
         f"{row.model}: {row.configurations} configurations; tune: {row.tuned} ({row.tuned_ns / 1e3:.4g} us), "
-        f"sweep: {row.best} ({row.best_ns / 1e3:.4g} us); {row.loss:+.1%} at {row.share:.0%} of the device time "
-        f"({row.tune_s:.0f} of {row.sweep_s:.0f} s)",
+        f"sweep: {row.best} ({row.best_ns / 1e3:.4g} us); {row.loss:+.1%} at {row.share:.0%} of the device "
+        f"time ({row.tune_s:.0f} of {row.sweep_s:.0f} s)",
         flush=True,
     )
 
