@@ -52,6 +52,10 @@ def plan_document(plan: Plan, config: Config) -> dict[str, Any]:
                 "precision": cell.target.precision,
                 "threads": cell.target.threads,
                 "batch": cell.batch,
+                "calibration": cell.recipe.calibration.text
+                if cell.recipe and cell.recipe.calibration
+                else "",
+                "exclude": list(cell.recipe.exclude) if cell.recipe else [],
                 "shapes": {name: list(shape) for name, shape in cell.recipe.shapes.items()}
                 if cell.recipe
                 else {},
