@@ -78,8 +78,7 @@ class Conversion:
         check = self.artifact.check if self.artifact else None
         if check is None or check.proof is None:
             return None
-        share = getattr(precisions, "share", None)
-        return share(self.precision, check.proof) if share else None
+        return precisions.share(self.precision, check.proof)
 
     @property
     def row(self) -> tuple[str, ...]:

@@ -95,6 +95,12 @@ def measure(
             code="convert.nothing-to-quantise",
             fix="measure the float32 network that it was made from",
         )
+    if model.format != "onnx":
+        raise JobError(
+            f"the nodes of a {model.format} file cannot be quantised one by one",
+            code="convert.unsupported",
+            fix="give the network as ONNX, PyTorch or Keras",
+        )
     recipe = replace(recipe, format="onnx", precision="int8")
     entry = cache_dir / "sensitivity" / _key(model, recipe)
     with cache.writable(cache_dir):
