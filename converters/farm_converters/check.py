@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,9 +90,13 @@ def _mismatch(result: CheckResult, golden: Golden, runtime: str, asked: str) -> 
     fix = "use another target or precision for this model; fp32 on onnxruntime is the reference"
     if asked.startswith("int8"):
         fix = "farm sensitivity MODEL --calib DATA names the nodes to --exclude; or use another precision"
+    if not math.isfinite(result.max_abs_error):
+        what = "answers NaN or infinity where the source has numbers, or numbers where it has those"
+    else:
+        what = f"differs from the source by {result.max_abs_error:.3g} where {allowed}"
     return JobError(
-        f"on {runtime} the converted model differs from the source by {result.max_abs_error:.3g} where "
-        f"{allowed}; largest value {result.max_reference:.3g}, cosine {result.cosine:.6f}",
+        f"on {runtime} the converted model {what}; largest value {result.max_reference:.3g}, "
+        f"cosine {result.cosine:.6f}",
         code="convert.mismatch",
         fix=fix,
     )
