@@ -103,6 +103,8 @@ def test_qat_ends_in_a_graph_that_runs_in_int8(shrunk: tuple[Path, dict[str, Any
 
     ran = collections.Counter(node.op_type for node in onnx.load(tmp_path / "ran.onnx").graph.node)
     assert ran["QLinearConv"] == 3
+    stored = onnx.load(onnx_of(path, answer["steps"][2])).graph.initializer
+    assert {item.data_type for item in stored if len(item.dims) > 1} == {onnx.TensorProto.INT8}
     assert not ran["Conv"]
 
 

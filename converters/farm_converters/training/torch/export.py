@@ -102,6 +102,7 @@ def _onnx(network: Network, inputs: tuple[Any, ...], names: Sequence[str], opset
     model = onnx.load(str(path))
     forget_origins(model)
     _tidy_scales(model)
+    _store_weights(model)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
 
@@ -129,6 +130,32 @@ def _tidy_scales(model: Any) -> None:  # noqa: ANN401 - ModelProto
                 tensor = constants.get(name) or made.get(name)
                 if tensor is not None and list(tensor.dims) == [1]:
                     del tensor.dims[:]
+
+
+def _store_weights(model: Any) -> None:  # noqa: ANN401 - ModelProto
+    """Keep quantised weights as the integers they are: QuantizeLinear of a constant is computed here."""
+    import numpy as np
+    from onnx import numpy_helper
+
+    graph = model.graph
+    known = {item.name: item for item in graph.initializer}
+    made = {node.output[0]: node.attribute[0].t for node in graph.node if node.op_type == "Constant"}
+    for node in [node for node in graph.node if node.op_type == "QuantizeLinear" and node.input[0] in known]:
+        tensors = [known.get(name) or made.get(name) for name in node.input]
+        if len(tensors) < 3 or any(tensor is None for tensor in tensors):
+            continue
+        weight, scale, zero = (numpy_helper.to_array(tensor) for tensor in tensors)
+        if scale.ndim:
+            axis = next((item.i for item in node.attribute if item.name == "axis"), 1)
+            shape = [-1 if k == axis else 1 for k in range(weight.ndim)]
+            scale, zero = scale.reshape(shape), zero.reshape(shape)
+        bounds = np.iinfo(zero.dtype)
+        stored = np.clip(np.rint(weight / scale) + zero, bounds.min, bounds.max).astype(zero.dtype)
+        graph.initializer.append(numpy_helper.from_array(stored, node.output[0]))
+        graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+    for item in [item for item in graph.initializer if item.name not in used]:
+        graph.initializer.remove(item)
 
 
 def forget_origins(model: Any) -> None:  # noqa: ANN401 - ModelProto
