@@ -137,7 +137,7 @@ def main(argv: Sequence[str]) -> int:
     wish = parser.parse_args(argv)
     work = [(path, target) for path in candidates(wish.folder) for target in wish.formats.split(",")]
     with ThreadPoolExecutor(wish.jobs) as pool:
-        rows = list(pool.map(lambda item: convert(*item, wish.timeout), work))
+        rows = list(pool.map(lambda item: convert(item[0], item[1], wish.timeout), work))
     if wish.lines:
         wish.lines.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
     print(table(rows, wish.folder))
