@@ -32,7 +32,7 @@ RELEASE = 11  # its builder types strongly, as TensorRT does from that release o
 def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     """Write out/model.rtx. Raises JobError convert.option, convert.unsupported-op, convert.unsupported."""
     targets = capabilities(request["options"])
-    import tensorrt_rtx as trt
+    import tensorrt_rtx_bindings as trt  # what the package tensorrt_rtx, a source archive, re-exports
 
     from farm_agent import trt_build
 

@@ -84,7 +84,7 @@ def test_without_a_gpu_no_runtime_loads_it(network: Path, store: Path) -> None:
     artifact = build(network, store)
     env = environment.prepare("rtx", store, made.quiet)
     code = (
-        "import sys, tensorrt_rtx as trt\n"
+        "import sys, tensorrt_rtx_bindings as trt\n"
         "runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))\n"
         "engine = runtime.deserialize_cuda_engine(open(sys.argv[1], 'rb').read())\n"
         "sys.exit(0 if engine is None else 3)"
@@ -177,11 +177,11 @@ def test_nasty_files_straight_into_the_builder_are_typed(store: Path, name: str,
     script = (
         "import sys\n"
         "sys.path.insert(0, sys.argv[2])\n"
-        "import tensorrt_rtx\n"
+        "import tensorrt_rtx_bindings\n"
         "from farm_agent import trt_build\n"
         "from farm_agent.errors import FarmError\n"
         "try:\n"
-        "    trt_build.build(tensorrt_rtx, trt_build.Order(sys.argv[1]), major=11)\n"
+        "    trt_build.build(tensorrt_rtx_bindings, trt_build.Order(sys.argv[1]), major=11)\n"
         "except FarmError as error:\n"
         "    print(error.code)\n"
     )
