@@ -2,8 +2,8 @@
 
 For each network: first ``farm tune``, then every configuration measured whole by the same protocol, through
 the same library. The best of the sweep has the lowest p50; tune's loss is what its configuration takes longer
-*in the sweep's own numbers*, so that noise between the two measurements of one configuration does not count for
-or against it. Run it on a quiet machine:
+*in the sweep's own numbers*, so that noise between the two measurements of one configuration does not count
+for or against it. Run it on a quiet machine:
 
     python benchmarks/tune_vs_sweep.py                                  three networks, the whole protocol
     python benchmarks/tune_vs_sweep.py model.onnx --smoke --runtimes onnxruntime --no-gate
