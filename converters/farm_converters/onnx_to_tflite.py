@@ -90,7 +90,8 @@ def _quantise(
     path: Path, made: Path, target: Path, request: dict[str, Any], inputs: list[dict[str, Any]]
 ) -> list[str]:
     style = quantise_tflite.Style.of(request["precision"], request["options"])
-    if quantise_tflite.is_quantised(made):
+    uncalibrated = style.precision == "int8" and not request["calibration"]  # a source in int8 needs none
+    if uncalibrated or quantise_tflite.is_quantised(made):
         made.rename(target)
         return ["the source is quantised already; it is kept as it is"]
     keep = _kept(path, made, request)

@@ -47,7 +47,10 @@ def quantise(fused: Fused, request: Mapping[str, Any], names: Sequence[str]) -> 
 
     nncf.set_log_level(logging.ERROR)
     model = fused.model
-    if _count(model, ("FakeQuantize",)):
+    uncalibrated = (
+        request["precision"] == "int8" and not request["calibration"]
+    )  # a source in int8 needs none
+    if uncalibrated or _count(model, ("FakeQuantize",)):
         return model, ["the source is quantised already; it is kept as it is"]
     scope = nncf.IgnoredScope(names=sorted(fused.ignored), validate=False)
     if request["precision"] == "int8":
