@@ -263,6 +263,18 @@ def test_a_process_beyond_its_memory_limit_is_a_failed_job(agent: Agent, tmp_pat
     assert result.failure.code == "runtime.out-of-memory"
 
 
+def test_floats_by_the_name_of_int8_end_the_job_before_any_timing(agent: Agent, tmp_path: Path) -> None:
+    """The outputs are right; the name is not."""
+    spec = small_spec(agent, tmp_path)
+    agent.start(replace(spec, artifact=replace(spec.artifact, precision="int8")))
+    agent.wait_for("job-1")
+    result, _ = result_of(agent, "job-1")
+    assert (result.outcome, result.blocks) == ("failed", ())
+    assert result.failure is not None
+    assert result.failure.code == "check.precision"
+    assert result.proof is not None
+
+
 def test_wrong_outputs_end_the_job_before_any_timing(agent: Agent, tmp_path: Path) -> None:
     agent.start(small_spec(agent, tmp_path, wrong=True))
     agent.wait_for("job-1")
