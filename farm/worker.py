@@ -7,9 +7,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from farm import engines, meters
+from farm import engines, meters, provenance
 from farm.artifacts import ArtifactDesk
 from farm.devices.session import Session
 from farm.drive import Driver, Fetched, Shipment, Watcher, shipment_of
@@ -255,7 +255,7 @@ def _measured(
         outliers=far,
         energy=power.entries,
         assessment=assessment,
-        calibration=artifact.calibration,
+        calibration=provenance.calibration(work.request, artifact),
     )
     hashes = tuple(work.store.objects.put_file(path) for path in fetched.samples)
     traces = tuple(work.store.objects.put_file(path) for path in fetched.traces)
@@ -272,7 +272,7 @@ def _measured(
         energy=power.entries,
         assessment=assessment,
         facts=facts,
-        artifact=_about(artifact),
+        artifact=provenance.about(work.request, artifact),
         sent_bytes=fetched.sent_bytes,
     )
     if ready and assessment:
@@ -287,22 +287,6 @@ def _measured(
         engines.keep(cell, facts, fetched, work.desk.cache_dir)
     except FarmError as error:  # the next build takes longer
         work.reporter.note(f"{cell.job_id}: the timing cache could not be kept: {error.message}")
-
-
-def _about(artifact: Artifact) -> dict[str, Any]:
-    """How the artifact came to be, for the result's document."""
-    from farm_agent import codec
-
-    return {
-        "key": artifact.key,
-        "format": artifact.spec.format,
-        "check": codec.encode(artifact.check),
-        "toolchain": dict(artifact.toolchain),
-        "seconds": artifact.seconds,
-        "cached": artifact.cached,
-        "caveats": list(artifact.caveats),
-        "calibration": artifact.calibration,
-    }
 
 
 def _failed(work: Work, cell: Cell, error: FarmError) -> Result:

@@ -147,6 +147,11 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"spec": INT8, "job": job(proof=weighted(fp32=1, int8=9))},
         "valid",
     ),
+    "calibration.same-data": (
+        {"calibration": "32 samples of the very set that accuracy is counted on"},
+        {"calibration": "32 samples"},
+        "valid",
+    ),
     "calibration.random": ({"calibration": "32 random samples"}, {"calibration": "32 samples"}, "valid"),
     "precision.unproven": ({"job": job(proof=None)}, {}, "valid"),
     "throttle.seen": (

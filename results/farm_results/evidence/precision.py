@@ -7,6 +7,7 @@ from farm_results.evidence import Case
 
 # How much a precision can hold, for "lower" and "higher"; unknown words are only ever equal or different.
 _RANK = {"fp64": 64, "fp32": 32, "tf32": 19, "fp16": 16, "bf16": 15, "fp8": 9, "int8": 8, "int4": 4}
+SAME_DATA = " of the very set that accuracy is counted on"
 _REDUCED_FLOATS = ("tf32", "fp16", "bf16", "fp8")
 
 
@@ -56,6 +57,10 @@ def partial(case: Case, threshold: float) -> str:
         counts = precisions.counts(precisions.computing(case.job.proof))
         return f"{share:.0%} of the operators with weights computed in {promise.computes[0]} ({counts})"
     return f"{share:.0%} of the weights are stored in {promise.stores[0]}"
+
+
+def same_calibration(case: Case, _: float) -> str:
+    return f"calibrated on {case.calibration}" if case.calibration.endswith(SAME_DATA) else ""
 
 
 def random_calibration(case: Case, _: float) -> str:
