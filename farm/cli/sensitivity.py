@@ -161,9 +161,9 @@ def _texts(score: Score) -> tuple[str, str]:
 
 
 def worst_of(found: Sensitivity) -> list[str]:
-    """What to exclude: the nodes that reach the target, or without one the worst three."""
+    """What to exclude: the nodes that reach the target, or without one the worst three, but half at most."""
     if found.repair is None:
-        return [entry.node for entry in found.nodes[:3]]
+        return [entry.node for entry in found.nodes[: min(3, len(found.nodes) // 2)]]
     return list(found.repair.exclude) if found.repair.reached else []
 
 
