@@ -104,7 +104,14 @@ def _networks(
                     fix=f"remove {folder.seed(seed)} and run the same command: the seed is trained again",
                 )
             path = folder.network(recipe, step["step"], step["name"], seed, source)
-            found.append(measured.Network(step["step"], seed, path, step["technique"] == "qat"))
+            quantised = step["technique"] == "qat"
+            own = (
+                folder.seed(seed) / step["files"]["tflite"]
+                if "tflite" in step["files"] and quantised
+                else None
+            )
+            tflite = folder.network(recipe, step["step"], step["name"], seed, own) if own else None
+            found.append(measured.Network(step["step"], seed, path, quantised, tflite))
     return found
 
 

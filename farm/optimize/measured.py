@@ -12,20 +12,24 @@ from farm.config import Config
 from farm.optimize.folder import Folder, kept
 from farm.plan import Request
 from farm.progress import Reporter
-from farm_agent import codec
+from farm_agent import codec, runtimes
 from farm_converters.training.contract import write_json
 from farm_converters.training.recipe import TrainingRecipe
 from farm_results.model import Result
 
+TFLITE_RUNTIME = "litert"
+
 
 @dataclass(frozen=True)
 class Network:
-    """One step of one seed as a file."""
+    """One step of one seed as a file. ``tflite``: the framework's own TFLite file of a quantised network,
+    which LiteRT then runs instead of one made from ``path``."""
 
     step: int
     seed: int
     path: Path
     quantised: bool
+    tflite: Path | None = None
 
 
 def measure(
@@ -48,9 +52,18 @@ def measure(
     rows = []
     floats = [network for network in networks if not network.quantised]
     quantised = [network for network in networks if network.quantised]
-    for group, precisions in ((floats, recipe.bench.precisions or ("fp32",)), (quantised, ("int8",))):
-        if group:
-            rows += _run(group, replace(request, precisions=precisions), config, reporter)
+    for group, asked in (
+        (floats, replace(request, precisions=recipe.bench.precisions or ("fp32",))),
+        (quantised, replace(request, precisions=("int8",))),
+    ):
+        own = [replace(network, path=network.tflite) for network in group if network.tflite]
+        wanted = request.runtimes or runtimes.names()
+        if own and TFLITE_RUNTIME in wanted:
+            others = tuple(name for name in wanted if name != TFLITE_RUNTIME)
+            rows += _run(own, replace(asked, runtimes=(TFLITE_RUNTIME,)), config, reporter)
+            rows += _run(group, replace(asked, runtimes=others), config, reporter) if others else []
+        elif group:
+            rows += _run(group, asked, config, reporter)
     write_json(file, {"key": key, "rows": rows})
     return rows
 
