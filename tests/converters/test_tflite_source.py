@@ -81,6 +81,15 @@ def test_a_file_may_be_asked_for_in_the_precision_that_it_has(
     assert caught.value.code == code
 
 
+@pytest.mark.models
+def test_a_network_without_weights_keeps_no_promise_about_them(store: Path) -> None:
+    path = models_folder() / "nasty" / "lrt_call_once_mul.tflite"
+    assert taken(path, store).spec.precision == "fp32"
+    with pytest.raises(FarmError) as caught:
+        taken(path, store, "int4-weights")
+    assert caught.value.code == "convert.nothing-to-quantise"
+
+
 def test_what_would_need_another_file_is_refused(tmp_path: Path, store: Path) -> None:
     path = write_dense(tmp_path / "net.tflite", "floats")
     with pytest.raises(FarmError) as caught:
