@@ -29,7 +29,7 @@ UNUSED_DAYS = 30.0
     ),
 )
 def command() -> None:
-    """List, build and remove the environments that conversions run in."""
+    """List, build and remove the converters' environments."""
 
 
 @command.command(
@@ -166,6 +166,7 @@ def prune(state: State, everything: bool, unused_days: float, yes: bool) -> int:
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.argument("names", nargs=-1, metavar="[NAME]...")
+@json_option
 @pass_state
 def wheels(state: State, folder: Path, names: tuple[str, ...]) -> None:
     """Download what environments are made of into FOLDER, for a machine without a network.
@@ -178,7 +179,10 @@ def wheels(state: State, folder: Path, names: tuple[str, ...]) -> None:
     if state.config.offline:
         raise UsageError("farm is offline", code="env.offline", fix="run it where there is a network")
     count = managed.fetch_wheels(managed.select(names), folder, say)
-    say(f"{count} wheels in {folder}")
+    if state.json:
+        print_json({"schema": "farm.wheels/1", "folder": str(folder), "wheels": count})
+    else:
+        say(f"{count} wheels in {folder}")
 
 
 def _agreed(chosen: list[Managed]) -> bool:

@@ -52,7 +52,7 @@ def command(
     smoke: bool,
     gate: bool,
 ) -> None:
-    """Write a measured configuration as a folder that is ready to deploy.
+    """Write a measured configuration as a folder to deploy.
 
     The folder holds the file that was measured, a plain run.py for its runtime with the same threads and
     precision, samples that check it on the target, and a README with the measured numbers. --triton writes

@@ -42,7 +42,9 @@ def command(
     listed: bool,
     **measuring: object,
 ) -> int:
-    """Walk a training RECIPE: prune, quantise, distil or fine-tune a network, then measure every step.
+    """Prune, quantise or distil a network by a RECIPE.
+
+    Every step is trained, exported and measured on devices, beside the network as it was.
 
     The recipe names your own module and data. Training runs in a process of its own, for every seed; a run
     that was killed goes on from its last checkpoint when the same command is given again.

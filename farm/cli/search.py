@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 @json_option
 @pass_state
 def command(state: State, /, build: str, out: Path | None, **values: Any) -> int:  # noqa: ANN401 - click's
-    """Search network architectures that your function builds, each measured on the device.
+    """Search architectures that your function builds.
 
     build(trial) chooses with trial.suggest_int, suggest_float and suggest_categorical, and returns a torch
     module with example inputs, or the path of an ONNX file. Each candidate is measured first; what breaks a

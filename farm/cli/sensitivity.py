@@ -89,9 +89,10 @@ def command(
     seed: int,
     timeout: float,
 ) -> int:
-    """Measure for each node of MODEL how much the outputs suffer when it alone computes in int8.
+    """Find the nodes of MODEL that suffer from int8.
 
-    Ranked worst first. Nodes given to --exclude stay in float32, in every format. What was measured is
+    Measured is how much the outputs change when a node alone computes in int8,
+    worst first. Nodes given to --exclude stay in float32, in every format. What was measured is
     kept: after Ctrl-C the same command goes on where it was.
     """
     from farm.calibrations import of_wishes

@@ -77,7 +77,7 @@ if TYPE_CHECKING:
 @json_option
 @pass_state
 def command(state: State, /, model: Path | None, out: Path | None, **values: Any) -> int:  # noqa: ANN401 - click's
-    """Find the best configuration of a model on a device, measured there.
+    """Find a model's best configuration on a device.
 
     Without MODEL the bundled network is tuned on its labelled samples. Tries format, runtime, precision,
     threads, options and batch: a quick look at many, a closer one at the promising, an honest measurement

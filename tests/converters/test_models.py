@@ -29,7 +29,8 @@ SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
 # How many of the 19 must come out checked, and the codes that a model may be refused with.
 AT_LEAST = {"onnx": 19, "openvino": 19, "tflite": 18}
 UNDERSTOOD = (
-    "model.", "convert.mismatch", "convert.unsupported", "convert.source-fails", "runtime.", "check.",
+    "model.", "convert.mismatch", "convert.unsupported", "convert.source-fails", "convert.no-edge",
+    "runtime.", "check.",
 )  # fmt: skip
 OUR_FAULT = ("convert.failed", "convert.crashed", "farm.")
 
