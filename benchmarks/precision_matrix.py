@@ -122,6 +122,32 @@ def text(item: Mapping[str, Any]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def brief(item: Mapping[str, Any]) -> str:
+    """A cell of the compact table: size, relative p50, share, accuracy or cosine, seconds to convert."""
+    if item["status"] != "ok":
+        return "–" if item["status"] == "skipped" else str(item["status"]).removeprefix("convert.")
+    parts = [f"{item['size_bytes'] / 1e3:.0f} kB", f"{item['relative']:.2f}"]
+    if item["precision"] != "fp32" and item["share"] is not None:
+        parts.append(f"{item['share']:.0%}")
+    if item["accuracy"] is not None:
+        parts.append(f"{item['accuracy'] * 100:.1f} %")
+    elif item["precision"] != "fp32":
+        parts.append(f"{item['cosine']:.4f}")
+    return " · ".join([*parts, f"{item['convert_s']:.0f} s"])
+
+
+def compact(lines: Path) -> str:
+    """The lines that a run wrote as one table: a row per model and runtime."""
+    items = [json.loads(line) for line in lines.read_text().splitlines()]
+    found = {(item["model"], item["runtime"], item["precision"]): item for item in items}
+    table = ["| model | runtime | " + " | ".join(PRECISIONS) + " |", "|---" * (len(PRECISIONS) + 2) + "|"]
+    for model in sorted({item["model"] for item in items}):
+        for runtime in RUNTIMES:
+            cells = [brief(found[model, runtime, precision]) for precision in PRECISIONS]
+            table.append(f"| {model} | {runtime} | " + " | ".join(cells) + " |")
+    return "\n".join(table)
+
+
 def main(argv: Sequence[str]) -> int:
     """Entry point."""
     from farm.cli.duration import Duration
@@ -132,7 +158,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--lines", type=Path)
     parser.add_argument("--only", default="")
+    parser.add_argument("--compact", type=Path, help="only print the lines of this file as one table")
     wish = parser.parse_args(argv)
+    if wish.compact:
+        print(compact(wish.compact))
+        return 0
     only = set(filter(None, wish.only.split(",")))
     print(
         "| model | runtime | precision | state | kB | cosine | max error | accuracy % | p50 / ORT fp32 "
