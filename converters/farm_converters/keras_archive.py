@@ -8,8 +8,10 @@ classes of Keras itself pass.
 from __future__ import annotations
 
 import json
+import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,6 +24,8 @@ MAX_JSON_BYTES = 64 << 20
 MAX_DEPTH = 200
 NEEDED = ("metadata.json", "config.json", "model.weights.h5")
 SAVEDMODEL_FIX = "save it as a SavedModel, which holds the graph in place of code: model.export(FOLDER)"
+UNREADABLE = (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, lzma.LZMAError)
+"""What reading a damaged zip archive raises."""
 _LINK = 0o120000
 # Modules of both frameworks that hold layers and what layers are made of, and nothing that touches files
 _KERAS = re.compile(
@@ -38,7 +42,7 @@ def check(path: Path) -> int:
         with zipfile.ZipFile(path) as archive:
             _check_entries(path, archive)
             metadata, config = (_json(path, archive, name) for name in NEEDED[:2])
-    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+    except UNREADABLE as error:
         raise _corrupt(path, " ".join(str(error).split())[:200]) from error
     if not isinstance(config, dict) or not isinstance(metadata, dict):
         raise _corrupt(path, "config.json holds no layers")

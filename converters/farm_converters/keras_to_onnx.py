@@ -14,6 +14,7 @@ WHERE = "host"
 ENVIRONMENT = "keras"
 RUNTIME = "onnxruntime"
 RUNGS = {"fp32": ("tf2onnx",)}
+MAX_OBJECTS = 100_000
 
 
 def import_model(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
@@ -121,14 +122,17 @@ def _check_weights(path: Path) -> None:
     """HDF5 may point into other files of this machine; weights have no reason to."""
     import h5py
 
-    with zipfile.ZipFile(path) as archive:
-        data = io.BytesIO(archive.read("model.weights.h5"))
     try:
+        with zipfile.ZipFile(path) as archive:
+            data = io.BytesIO(archive.read("model.weights.h5"))
         with h5py.File(data, "r") as file:
-            stack = [file]
+            stack, count = [file], 0
             while stack:
                 group = stack.pop()
                 for name in group:
+                    count += 1
+                    if count > MAX_OBJECTS:  # hard links may also lead in circles
+                        raise _bad_weights(path, f"more than {MAX_OBJECTS} groups and arrays")
                     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                         raise _bad_weights(path, f"{name!r} points elsewhere")
                     item = group[name]
@@ -136,7 +140,7 @@ def _check_weights(path: Path) -> None:
                         stack.append(item)
                     elif item.external or item.is_virtual:
                         raise _bad_weights(path, f"{name!r} keeps its data in another file")
-    except (OSError, RuntimeError, KeyError) as error:
+    except (*keras_archive.UNREADABLE, RuntimeError, KeyError) as error:
         raise _bad_weights(path, " ".join(str(error).split())[:200]) from error
 
 

@@ -7,9 +7,12 @@ here has no pickles, plain arithmetic in its expressions, no stack traces, and o
 
 from __future__ import annotations
 
+import errno
 import json
+import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,7 +54,12 @@ def rewrite(path: Path, target: Path) -> dict[str, Any]:
         EOFError,
         KeyError,
         RecursionError,
+        OSError,
+        lzma.LZMAError,
+        zlib.error,
     ) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # the copy, not the file
         text = " ".join(str(error).split())[:200]
         raise UsageError(f"{path.name} cannot be read: {text}", code="model.corrupt", fix=SAVE_FIX) from error
 

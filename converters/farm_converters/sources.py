@@ -25,6 +25,8 @@ def format_of(path: Path) -> str:
     """ "pt2", "keras" or "savedmodel" by content, else "": ONNX, or nothing that is known here."""
     if path.is_dir():
         return "savedmodel" if (path / "saved_model.pb").is_file() else ""
+    if not path.is_file():
+        return ""  # a pipe would be waited for
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from farm_agent.errors import UsageError
-from farm_converters import keras_archive
+from farm_converters import keras_archive, sources
 from farm_converters.savedmodel_to_onnx import check_folder
 
 
@@ -87,6 +88,23 @@ def test_what_is_cut_off_or_lacks_a_part_is_corrupt(tmp_path: Path) -> None:
             archive.writestr(name, data)
     for name in ("cut", "poor", "deep"):
         assert refused(tmp_path / f"{name}.keras") == "model.corrupt"
+
+
+def test_a_damaged_byte_is_refused_with_a_reason_or_harmless(tmp_path: Path) -> None:
+    whole = write(tmp_path / "a.keras", *(layer("Dense", name=f"layer {k * 7919}") for k in range(40)))
+    data, codes = whole.read_bytes(), set()
+    for place in range(0, len(data), 3):
+        whole.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
+        try:
+            keras_archive.check(whole)
+        except UsageError as error:
+            codes.add(error.code)
+    assert "model.corrupt" in codes
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.keras")
+    assert sources.format_of(tmp_path / "pipe.keras") == ""
 
 
 def test_what_unpacks_beyond_bounds_is_refused_unread(

@@ -76,6 +76,22 @@ def test_what_could_run_code_or_is_broken_is_refused(
     assert not (tmp_path / "copy.pt2").exists()
 
 
+def test_a_damaged_byte_is_refused_with_a_reason_or_harmless(tmp_path: Path) -> None:
+    damaged, codes = tmp_path / "packed.pt2", set()
+    whole = archive(tmp_path / "good.pt2", sized("s0 + 1"))
+    with zipfile.ZipFile(whole) as good, zipfile.ZipFile(damaged, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in good.namelist():
+            packed.writestr(name, good.read(name))
+    data = damaged.read_bytes()
+    for place in range(0, len(data), 3):
+        damaged.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
+        try:
+            pt2_archive.rewrite(damaged, tmp_path / "copy.pt2")
+        except UsageError as error:
+            codes.add(error.code)
+    assert "model.corrupt" in codes
+
+
 def test_the_copy_has_no_pickles_guards_or_traces(tmp_path: Path) -> None:
     program = {**sized("Max(2, 3*s0 + FloorDiv(s1, 2))"), "guards_code": ["print(1)"]}
 
