@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     Arrays = Sequence[np.ndarray[Any, Any]]
 
 SHARES = ("top-1", "top-5", "f1", "")  # metrics that people read in percent; "" of an older farm
-LOWER_IS_BETTER = ("mae",)
 
 
 @dataclass(frozen=True)
@@ -206,9 +205,9 @@ def said(result: Result) -> str:
     where = _bounds(result.accuracy_metric, low, high, signed=True).strip()
     if low <= 0 <= high:
         return f"these samples show no difference ({where})"
-    lower = result.accuracy_metric in LOWER_IS_BETTER
-    if "." in result.accuracy_metric or ":" in result.accuracy_metric:
+    if result.accuracy_metric not in metrics.names():  # the user's own: which way is better, only they know
         return f"surely {'lower' if high < 0 else 'higher'} than the source model ({where})"
+    lower = metrics.load(result.accuracy_metric).LOWER_IS_BETTER
     return f"surely {'worse' if (high < 0) != lower else 'better'} than the source model ({where})"
 
 

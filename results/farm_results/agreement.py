@@ -23,16 +23,15 @@ def agreement(outputs: Arrays, reference: Arrays) -> dict[str, float]:
     ``snr_db`` 10 log10(sum ref^2 / sum (out - ref)^2), left out where nothing differs or the reference is
     zero; ``cosine`` of the outputs as vectors; ``max_abs_error``; ``top1``, the share of samples with the
     same largest class score, where an output holds scores; ``not_finite``, samples that hold NaN or infinity
-    where the reference has numbers (these are left out of the others, and count against ``top1``).
+    where the reference has numbers (these are left out of the others, and count against ``top1``). Outputs
+    of which nothing is left have none of the first three.
     """
     parts = [_one(out, ref) for out, ref in zip(outputs, reference, strict=True)]
     found = {
-        "cosine": min((part["cosine"] for part in parts), default=1.0),
-        "max_abs_error": max((part["max_abs_error"] for part in parts), default=0.0),
+        name: worst(part[name] for part in parts if name in part)
+        for name, worst in (("cosine", min), ("max_abs_error", max), ("snr_db", min))
+        if any(name in part for part in parts)
     }
-    ratios = [part["snr_db"] for part in parts if "snr_db" in part]
-    if ratios:
-        found["snr_db"] = min(ratios)
     same = _same_class(outputs, reference)
     if same is not None:
         found["top1"] = same
@@ -59,16 +58,20 @@ def _one(out: np.ndarray[Any, Any], ref: np.ndarray[Any, Any]) -> dict[str, floa
 
     ours, theirs = out.reshape(-1), ref.reshape(-1)
     signal = noise = dot = power = worst = 0.0
+    compared = 0
     for start in range(0, len(ours), _CHUNK):
         a = ours[start : start + _CHUNK].astype(np.float64)
         b = theirs[start : start + _CHUNK].astype(np.float64)
         finite = np.isfinite(a) & np.isfinite(b)
         a, b = a[finite], b[finite]
+        compared += a.size
         if a.size:
             difference = np.abs(a - b)
             worst = max(worst, float(difference.max()))
             noise += float(np.dot(difference, difference))
             signal, power, dot = signal + float(b @ b), power + float(a @ a), dot + float(a @ b)
+    if not compared:
+        return {}
     found = {"max_abs_error": worst, "cosine": _cosine(signal, power, dot)}
     if noise > 0 and signal > 0:
         found["snr_db"] = 10 * math.log10(signal / noise)
@@ -94,14 +97,16 @@ def _same_class(outputs: Arrays, reference: Arrays) -> float | None:
 
 
 def text_of(found: Mapping[str, float]) -> str:
-    """``top-1 99.3 %, 31.2 dB``: what a table shows."""
+    """``top-1 99.3 %, 31.2 dB, 3 samples not finite``: what a table shows."""
     parts = []
     if "top1" in found:
         parts.append(f"top-1 {found['top1'] * 100:.1f} %")
     if "snr_db" in found:
         parts.append(f"{found['snr_db']:.1f} dB")
-    elif found.get("max_abs_error") == 0:
+    elif found.get("max_abs_error") == 0 and not found.get("not_finite"):
         parts.append("identical")
+    if found.get("not_finite"):
+        parts.append(_lost_text(found["not_finite"]))
     return ", ".join(parts)
 
 
@@ -117,5 +122,9 @@ def words(found: Mapping[str, float]) -> list[str]:
     if "max_abs_error" in found:
         parts.append(f"max error {found['max_abs_error']:.3g}")
     if "not_finite" in found:
-        parts.append(f"{found['not_finite']:.0f} samples not finite")
+        parts.append(_lost_text(found["not_finite"]))
     return parts
+
+
+def _lost_text(count: float) -> str:
+    return f"{count:.0f} sample{'' if count == 1 else 's'} not finite"

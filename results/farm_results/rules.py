@@ -72,7 +72,8 @@ RULES: tuple[Rule, ...] = (
          "what the device answered on the data set cannot be compared with the source model's answers",
          "try another runtime or precision; with a metric of your own, run it alone first"),
     Rule("accuracy.not-finite", NOTE, 0, dataset.not_finite,
-         "samples of the data set gave NaN or infinity where the source model does not; they count as wrong",
+         "samples of the data set gave NaN or infinity where the source model does not; those with NaN count"
+         " as wrong",
          "use a precision with a larger range, or leave the layers that overflow in floats (--exclude)"),
     Rule("precision.differs", INVALID, 0.10, precision.differs,
          "most operators, or more than 10 % of them, ran in a lower or another precision than asked for",

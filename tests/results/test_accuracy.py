@@ -107,6 +107,9 @@ def test_mean_absolute_error_is_over_samples_and_has_a_paired_interval() -> None
     ("metric", "labels", "outputs", "code"),
     [
         ("top-1", LABELS + 5, RIGHT, "data.labels"),
+        ("top-1", LABELS - 1, RIGHT, "data.labels"),
+        ("top-5", LABELS - 1, RIGHT, "data.labels"),
+        ("f1", LABELS - 1, RIGHT, "data.labels"),
         ("top-1", LABELS, RIGHT.reshape(200, 2, 5), "data.no-classes"),
         ("mae", np.zeros((200, 3), np.float32), RIGHT, "data.labels"),
         ("nonsense", LABELS, RIGHT, "data.metric"),
@@ -136,6 +139,27 @@ def test_without_labels_outputs_are_compared_with_the_source_s() -> None:
     assert found.agreement["top1"] == 1.0
     assert found.agreement["max_abs_error"] == pytest.approx(0.01)
     assert "snr_db" not in assess("", [RIGHT], [RIGHT], None).agreement
+
+
+def test_outputs_without_a_number_agree_with_nothing() -> None:
+    lost = assess("", [np.full((9, 1), np.nan, np.float32)], [np.ones((9, 1), np.float32)], None)
+    assert lost.agreement == {"not_finite": 9.0}
+    assert agreement_text(result(agreement=lost.agreement)) == "9 samples not finite"
+    one = RIGHT.copy()
+    one[0, 0] = np.inf
+    shown = agreement_text(result(agreement=assess("", [one], [RIGHT], None).agreement))
+    assert shown == "top-1 100.0 %, 1 sample not finite"
+
+
+def test_f1_leaves_out_classes_that_nobody_names_and_counts_a_lost_sample_as_a_miss() -> None:
+    labels = np.array([0, 0, 3, 3])
+    assert assess("f1", [scores([0, 0, 3, 3])], [scores(labels)], labels).value == 1.0
+    assert assess("f1", [scores([0, 0, 3, 5])], [scores(labels)], labels).value == pytest.approx(5 / 9)
+    broken = scores(labels)
+    broken[3] = np.nan
+    assert assess("f1", [broken], [scores(labels)], labels).value == pytest.approx((1 + 2 / 3) / 2)
+    broken[:] = np.nan
+    assert assess("f1", [broken], [scores(labels)], labels).value == 0.0
 
 
 def test_outputs_that_do_not_fit_the_source_s_are_a_problem_not_a_number() -> None:

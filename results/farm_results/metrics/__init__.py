@@ -80,8 +80,8 @@ def choose(asked: str, labels: str) -> str:
     metric = load(asked)
     if metric.LABELS == CLASSES and labels != CLASSES:
         raise UsageError(
-            f"{asked} compares classes; the labels are numbers with fractions",
+            f"{asked} compares classes; the labels are floats, the values of a regression",
             code="data.metric",
-            fix="use --metric mae, or give class numbers as labels",
+            fix="use --metric mae, or save class numbers as integers: labels.astype('int64')",
         )
     return asked

@@ -18,10 +18,11 @@ def scores_of(outputs: Sequence[np.ndarray[Any, Any]], labels: np.ndarray[Any, A
     import numpy as np
 
     scores = collect.class_scores(outputs)
-    most = int(labels.max()) if len(labels) else 0
-    if most >= scores.shape[1]:
+    outside = (labels < 0) | (labels >= scores.shape[1])
+    if outside.any():
+        where = int(outside.argmax())
         raise UsageError(
-            f"sample {int(labels.argmax())} has the label {most}; the model has scores for the classes 0 to "
+            f"sample {where} has the label {int(labels[where])}; the model has scores for the classes 0 to "
             f"{scores.shape[1] - 1}",
             code="data.labels",
             fix="label with the numbers that the network was trained with",

@@ -31,7 +31,7 @@ def statistics(outputs: Sequence[np.ndarray[Any, Any]], labels: np.ndarray[Any, 
     raise UsageError(
         f"a label has the shape {list(labels.shape[1:])}; the model's outputs are {shapes}",
         code="data.labels",
-        fix="give one label per value of an output; class numbers go with --metric top-1",
+        fix="give one label per value of an output; class numbers, as integers, go with --metric top-1",
     )
 
 
