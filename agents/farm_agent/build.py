@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
-from farm_agent import cuda, engines, feed, files, task, trt_build, trt_calibrate, trt_exec
-from farm_agent.errors import UsageError
+from farm_agent import cuda, engines, feed, files, precisions, task, trt_build, trt_calibrate, trt_exec
+from farm_agent.errors import JobError, UsageError
 from farm_agent.messages.blob import Blob
 from farm_agent.messages.build import BuildPlan, BuildReport, Engine
 from farm_agent.runtimes import tensorrt
-from farm_agent.wire import ArtifactSpec, Failure
+from farm_agent.wire import ArtifactSpec, Failure, PrecisionProof
 
 ENGINE, TIMING_CACHE = "model.engine", "timing.cache"
 MOST_BUILDS = 32
@@ -64,7 +64,8 @@ def main(request_path: str, response_path: str) -> NoReturn:
 
 
 def run(request: BuildRequest) -> BuildResponse:
-    """Take the engine from this device's store, or build it. Raises JobError build, convert, runtime."""
+    """Take the engine from this device's store, or build it. Raises JobError build, check, convert,
+    runtime."""
     task.die_with_parent()
     trt = tensorrt.load()
     gpu = cuda.Cuda()
@@ -108,6 +109,7 @@ def _make(trt: Any, gpu: cuda.Cuda, request: BuildRequest, kind: str, target: Pa
     session = tensorrt.Session(trt, gpu, built.engine)
     proof = session.proof()
     session.close()
+    _refuse_floats(request.plan.precision, proof)
     return BuildReport(
         typed=built.typed,
         device_class=kind,
@@ -119,8 +121,28 @@ def _make(trt: Any, gpu: cuda.Cuda, request: BuildRequest, kind: str, target: Pa
     )
 
 
+def _refuse_floats(asked: str, proof: Optional[PrecisionProof]) -> None:
+    """An engine holds its weights as it computes: where they are not told, what it computes in tells enough.
+
+    Raises JobError ``check.precision``.
+    """
+    found = precisions.computing(proof) if proof is not None else {}
+    if asked != "fp32" and found and set(found) <= {"fp32", "fp64"}:
+        raise JobError(
+            f"the builder made no {asked} engine: its layers compute in {precisions.counts(found)}",
+            code="check.precision",
+            fix="measure this model in fp32 on this device",
+        )
+
+
 def _build_one(trt: Any, gpu: cuda.Cuda, request: BuildRequest) -> trt_build.Built:  # noqa: ANN401
     if request.plan.options.get("builder") == "trtexec":
+        if request.calibration_path:
+            raise JobError(
+                "trtexec cannot find ranges for int8 itself: it would make them up",
+                code="build.option",
+                fix='leave the target\'s option graph = "fp32" away, or builder = "trtexec"',
+            )
         return trt_exec.build(_order(request), Path(request.job), str(trt.__version__))
     return trt_build.build(trt, _order(request), calibrator=_calibrator(trt, gpu, request))
 
@@ -145,7 +167,8 @@ def _calibrator(trt: Any, gpu: cuda.Cuda, request: BuildRequest) -> Any:  # noqa
     if not request.calibration_path or not hasattr(trt, "IInt8EntropyCalibrator2"):
         return None
     names = [entry.artifact.name for entry in request.artifact.inputs]
-    return trt_calibrate.calibrator(trt, gpu, request.calibration_path, names)
+    narrow = trt_build.major_of(trt) < 10  # its parser makes int32 of inputs that are int64 in the file
+    return trt_calibrate.calibrator(trt, gpu, request.calibration_path, names, narrow=narrow)
 
 
 def _time(trt: Any, gpu: cuda.Cuda, engine: bytes, request: BuildRequest) -> float:  # noqa: ANN401

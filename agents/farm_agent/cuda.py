@@ -17,6 +17,7 @@ from farm_agent.errors import JobError
 
 LIBRARY = "libcuda.so.1"
 OUT_OF_MEMORY = 2
+DEFAULT_STREAM = 0
 SM_MAJOR, SM_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 NAME_BYTES = 256
 KERNEL_DRIVER = Path("/proc/driver/nvidia/version")
@@ -80,13 +81,17 @@ class Cuda:
         self._do("cuMemFree_v2", ctypes.c_uint64(address))
 
     def to_device(self, address: int, array: Any) -> None:  # noqa: ANN401 - a contiguous numpy array
-        """Copy an array to the GPU; it is there when this returns."""
+        """Copy an array to the GPU; it is there when this returns.
+
+        The copy itself returns once it has read the array: other streams would not wait for the rest.
+        """
         self._do(
             "cuMemcpyHtoD_v2",
             ctypes.c_uint64(address),
             ctypes.c_void_p(array.ctypes.data),
             ctypes.c_size_t(array.nbytes),
         )
+        self.synchronise(DEFAULT_STREAM)
 
     def to_host(self, array: Any, address: int) -> None:  # noqa: ANN401 - a contiguous numpy array
         """Fill an array from the GPU."""
@@ -107,10 +112,14 @@ class Cuda:
         """Wait until everything in the stream is done. Raises what went wrong in there."""
         self._do("cuStreamSynchronize", ctypes.c_void_p(stream))
 
-    def close(self, stream: int) -> None:
-        """Destroy a stream and let go of the context."""
+    def destroy(self, stream: int) -> None:
+        """Give a stream back."""
         with contextlib.suppress(JobError):
             self._do("cuStreamDestroy_v2", ctypes.c_void_p(stream))
+
+    def close(self) -> None:
+        """Let go of the context, once: whoever made this owns it, and TensorRT works in the same one."""
+        with contextlib.suppress(JobError):
             self._do("cuDevicePrimaryCtxRelease", self._device)
 
     def _do(self, name: str, *arguments: object) -> None:

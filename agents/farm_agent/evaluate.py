@@ -81,6 +81,12 @@ def run(request: EvaluateRequest, told: Optional[int] = None) -> EvaluateRespons
     inputs = request.artifact.inputs or feed.identity(session.inputs())
     data = feed.load_npz(request.dataset_path)
     labels = feed.read(data, "labels") if dataset.metric else None
+    if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
+        raise JobError(
+            f"the labels are {labels.dtype} {list(labels.shape)}, not one whole number per sample",
+            code="data.labels",
+            fix="give the number of each sample's class",
+        )
     arrays = [feed.read(data, f"in.{i}") for i in range(len(inputs))]
     count = collect.count_of(arrays, labels)
     shapes = {entry.source.name: entry.source.shape for entry in inputs}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -12,29 +13,37 @@ from farm_agent.wire import TensorMap, TensorSpec
 NPZ_LIMIT_BYTES = 8 * 1024**3
 
 
-def load_npz(path: str) -> Mapping[str, Any]:
-    """Open an .npz lazily. Raises JobError ``data.unreadable``, ``data.too-large``."""
+def load_npz(path: str, limit_bytes: Optional[int] = None) -> Mapping[str, Any]:
+    """Open an .npz lazily; ``limit_bytes``: what it may unpack to, in place of NPZ_LIMIT_BYTES.
+
+    Raises JobError ``data.unreadable``, ``data.too-large``.
+    """
     import numpy as np
 
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(info.file_size for info in archive.infolist())
-        if size > NPZ_LIMIT_BYTES:
+        if size > (NPZ_LIMIT_BYTES if limit_bytes is None else limit_bytes):
             raise JobError(f"{path} unpacks to {size} bytes", code="data.too-large", fix="use fewer samples")
         data: Mapping[str, Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, RuntimeError, struct.error) as error:
         raise JobError(f"cannot read {path}: {error}", code="data.unreadable", fix="send it again") from error
     return data
 
 
 def read(data: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - numpy array
-    """One array of an .npz. Raises JobError ``data.missing``, ``data.unreadable``."""
+    """One array of an .npz. Raises JobError ``data.missing``, ``data.unreadable``; MemoryError."""
     if key not in data:
         raise JobError(f"the data have no array {key}", code="data.missing", fix="pack the data again")
     try:
-        return data[key]
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        array = data[key]
+    except MemoryError:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy's header have a dozen ways to say that it is damaged
         raise JobError(f"cannot read {key}: {error}", code="data.unreadable", fix="send it again") from error
+    if not hasattr(array, "dtype"):  # a member without numpy's first bytes is handed over as it is
+        raise JobError(f"{key} is no array", code="data.unreadable", fix="pack the data again")
+    return array
 
 
 def sample(data: Optional[Mapping[str, Any]], index: int, maps: Sequence[TensorMap]) -> Dict[str, Any]:

@@ -134,7 +134,7 @@ def _task(
     kind: Any,  # noqa: ANN401 - a response's class
     on_line: Optional[Callable[[int, bytes], bool]] = None,
 ) -> Any:  # noqa: ANN401
-    """Run ``_check`` or ``_evaluate`` and return its response. Raises its failure."""
+    """Run ``_build``, ``_check`` or ``_evaluate`` and return its response. Raises its failure."""
     asked, answered = folder / f"{name}.request.json", folder / f"{name}.response.json"
     files.write_atomic(asked, codec.dumps(request).encode())
     argv = identity.agent_argv(f"_{name}", str(asked), str(answered))

@@ -7,6 +7,7 @@ import fcntl
 import os
 import signal
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,7 @@ from farm_agent.job import Job, Record
 from farm_agent.wire import JobResult, JobSpec, spec_hash
 
 RESERVE_BYTES = 128 * 1024
+LOCK_S = 10.0
 
 
 class Stopped(BaseException):
@@ -31,13 +33,25 @@ def main(job_path: str) -> int:
         return 1
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with open(found.path.parent.parent / "running.lock", "ab") as lock:
-        try:
-            # A second line of defence: the kernel lets only one supervisor of this root run.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        # A second line of defence: the kernel lets only one supervisor of this root run.
+        if not _locked(lock.fileno()):
             return 1
         Supervisor(found).run()
     return 0
+
+
+def _locked(lock: int) -> bool:
+    """Take the lock. The supervisor of the job before may have said its last word and still hold it."""
+    deadline = time.monotonic() + LOCK_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
 
 
 class Supervisor:

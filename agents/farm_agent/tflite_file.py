@@ -16,7 +16,8 @@ from typing import List, Tuple
 LIMIT_BYTES = 2**31
 MAX_RANK = 64
 MAX_NAME = 4096
-MAX_ITEMS = 4_000_000  # in all lists together: several may point to the same place
+# In all lists together, 32 bytes of a name for one: several may point to the same place.
+MAX_ITEMS = 4_000_000
 
 
 class Malformed(ValueError):
@@ -193,6 +194,7 @@ class _Reader:
 
     def text(self, table: int, slot: int) -> str:
         start, count = self.vector(table, slot, 1)
+        self._items += min(count, MAX_NAME) // 32
         return bytes(self.view[start : start + min(count, MAX_NAME)]).decode("utf-8", "replace")
 
     def has_data(self, table: int) -> bool:

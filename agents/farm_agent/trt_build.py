@@ -49,6 +49,12 @@ def major_of(trt: Any) -> int:  # noqa: ANN401 - the tensorrt module
     return int(head) if head.isdigit() else 0
 
 
+def weak_flags(order: Order) -> Tuple[str, ...]:
+    """The builder's flags that allow the precision asked for, in weak typing."""
+    also = ("FP16",) if order.precision == "int8" and order.options.get("fp16") == "yes" else ()
+    return (*WEAK_FLAGS.get(order.precision, ()), *also)
+
+
 def regimes(major: int, asked: str) -> Tuple[str, ...]:
     """The regimes to try for a release, in order. Raises JobError build.no-regime."""
     if asked == WEAK and major >= 11:
@@ -110,12 +116,12 @@ def build(
 
 def _parsed(trt: Any, builder: Any, logger: Any, model: str, way: str) -> Tuple[Any, Any]:  # noqa: ANN401
     flags = trt.NetworkDefinitionCreationFlag
-    number = 0
+    bits = 0
     if hasattr(flags, "EXPLICIT_BATCH"):
-        number |= 1 << int(flags.EXPLICIT_BATCH)
-    if way == STRONG:
-        number |= 1 << int(flags.STRONGLY_TYPED)
-    network = builder.create_network(number)
+        bits |= 1 << int(flags.EXPLICIT_BATCH)
+    if way == STRONG and hasattr(flags, "STRONGLY_TYPED"):  # where there is no other way it may have no name
+        bits |= 1 << int(flags.STRONGLY_TYPED)
+    network = builder.create_network(bits)
     parser = trt.OnnxParser(network, logger)
     if not parser.parse_from_file(model):
         raise trt_log.refused("cannot read the model", trt_log.parser_words(parser) or logger.errors)
@@ -135,7 +141,7 @@ def _types(network: Any) -> List[Any]:  # noqa: ANN401
     found = []
     for index in range(network.num_layers):
         layer = network.get_layer(index)
-        found += [layer.get_output(number).dtype for number in range(layer.num_outputs)]
+        found += [layer.get_output(place).dtype for place in range(layer.num_outputs)]
     return found
 
 
@@ -153,16 +159,14 @@ def _configured(trt: Any, builder: Any, network: Any, order: Order, way: str) ->
         # On by default: products rounded to 10 bits are not what fp32 promises
         config.clear_flag(trt.BuilderFlag.TF32)
     if way == WEAK:
-        names = list(WEAK_FLAGS.get(order.precision, ()))
-        names += ["FP16"] if order.precision == "int8" and order.options.get("fp16") == "yes" else []
-        for name in names:
+        for name in weak_flags(order):
             config.set_flag(getattr(trt.BuilderFlag, name))
     for option, attribute in (
         ("optimization_level", "builder_optimization_level"),
         ("aux_streams", "max_aux_streams"),
     ):
         if option in order.options:
-            setattr(config, attribute, _number(option, order.options[option]))
+            setattr(config, attribute, number(option, order.options[option]))
     _fix_shapes(builder, network, config, order.shapes)
     return config
 
@@ -199,7 +203,8 @@ def _serialised(cache: Any) -> bytes:  # noqa: ANN401
     return bytes(data) if data is not None else b""
 
 
-def _number(option: str, text: str) -> int:
+def number(option: str, text: str) -> int:
+    """An option that is a number. Raises JobError convert.option."""
     if not text.isdigit():
         raise JobError(
             f"the option {option} is {text!r}, not a number",

@@ -11,12 +11,19 @@ from farm_agent import feed
 from farm_agent.cuda import Cuda
 
 
-def calibrator(trt: Any, gpu: Cuda, path: str, names: List[str]) -> Any:  # noqa: ANN401 - IInt8EntropyCalibrator2
-    """Over the packed samples in ``path`` (keys in.I: [count, *shape] of the I-th input)."""
+def calibrator(trt: Any, gpu: Cuda, path: str, names: List[str], *, narrow: bool = False) -> Any:  # noqa: ANN401 - IInt8EntropyCalibrator2
+    """Over the packed samples in ``path`` (keys in.I: [count, *shape] of the I-th input).
+
+    ``narrow``: the network takes int64 inputs as int32. Raises JobError data.*, input.dtype.
+    """
     import numpy as np
 
     data = feed.load_npz(path)
-    arrays = {name: np.ascontiguousarray(feed.read(data, f"in.{index}")) for index, name in enumerate(names)}
+    arrays = {}
+    for index, name in enumerate(names):
+        array = feed.read(data, f"in.{index}")
+        kept = "int32" if narrow and array.dtype == np.int64 else str(array.dtype)
+        arrays[name] = np.ascontiguousarray(feed.cast(array, kept, name))
     return _kind(trt)(gpu, arrays)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from farm_agent import cuda, faults, trt_inspect, trt_log
 from farm_agent.errors import FarmError, JobError
+from farm_agent.feed import cast
 from farm_agent.runtimes import Probe, match_all
 from farm_agent.wire import PrecisionProof, TensorSpec
 
@@ -74,14 +75,15 @@ def open(path: str, options: Mapping[str, Any]) -> Session:  # noqa: A001, ARG00
         raise JobError(
             f"{path}: {error.strerror}", code="runtime.load-failed", fix="run the command again"
         ) from error
-    return Session(trt, gpu, data)
+    return Session(trt, gpu, data, owns_gpu=True)
 
 
 class Session:
-    """A loaded engine; see ``farm_agent.runtimes.Session``."""
+    """A loaded engine; see ``farm_agent.runtimes.Session``. ``owns_gpu``: closing it lets go of the GPU's
+    context, too."""
 
-    def __init__(self, trt: Any, gpu: cuda.Cuda, data: bytes) -> None:  # noqa: ANN401
-        self._trt, self._cuda = trt, gpu
+    def __init__(self, trt: Any, gpu: cuda.Cuda, data: bytes, *, owns_gpu: bool = False) -> None:  # noqa: ANN401
+        self._trt, self._cuda, self._owns_gpu = trt, gpu, owns_gpu
         self._logger = trt_log.logger(trt)
         self._runtime = trt.Runtime(self._logger)
         self._engine = self._runtime.deserialize_cuda_engine(data)
@@ -111,7 +113,7 @@ class Session:
         match_all([spec.name for spec in self._inputs], feed)
         for spec in self._inputs:
             # TensorRT up to 9 takes int32 where the file says int64
-            array = np.ascontiguousarray(feed[spec.name], dtype=spec.dtype)
+            array = np.ascontiguousarray(cast(feed[spec.name], spec.dtype, spec.name))
             if -1 in spec.shape and not self._context.set_input_shape(spec.name, array.shape):
                 raise trt_log.refused(
                     f"refuses the shape {array.shape} of {spec.name}",
@@ -169,7 +171,9 @@ class Session:
             self._cuda.free(address)
         self._buffers.clear()
         self._context = self._engine = self._runtime = None
-        self._cuda.close(self._stream)
+        self._cuda.destroy(self._stream)
+        if self._owns_gpu:
+            self._cuda.close()
 
     def _place(self, name: str, size_bytes: int) -> int:
         """The tensor's buffer, made anew when it is too small, with the engine told where it is."""

@@ -64,10 +64,11 @@ def run(keeper: Keeper, spec: JobSpec, folder: Path, telemetry: Telemetry) -> No
         place.mkdir(exist_ok=True)
     job = _job(spec, folder, place)
     if hasattr(module, "version_of"):
-        _, text, _ = _capture([*command, "--help"], spec, place)
+        _, text, _ = capture([*command, "--help"], place, spec.process_timeout_s, spec.memory_limit_bytes)
         job = replace(job, options={**job.options, "tool_major": (module.version_of(text) or (0,))[0]})
     argv = module.argv(command, job)
-    ended, text, observed = _capture(argv, spec, place, telemetry)
+    limits = spec.process_timeout_s, spec.memory_limit_bytes
+    ended, text, observed = capture(argv, place, *limits, telemetry)
     keeper.log(f"--- {shlex.join(argv)}\n{text[-LOG_CHARACTERS:]}\n{ended.stderr}\n")
     report = _parse(module, spec, ended, text, place)
     caveats = (OWN_INPUTS,) if keeper.result.check is not None else (OWN_INPUTS, UNCHECKED)
@@ -120,16 +121,23 @@ def _job(spec: JobSpec, folder: Path, place: Path) -> ToolJob:
     )
 
 
-def _capture(
-    argv: List[str], spec: JobSpec, place: Path, telemetry: Optional[Telemetry] = None
+def capture(
+    argv: List[str],
+    place: Path,
+    timeout_s: float,
+    memory_limit_bytes: int = 0,
+    telemetry: Optional[Telemetry] = None,
 ) -> Tuple[Ended, str, Optional[Observed]]:
-    """Run it to its end; how it ended, the tail of what it printed, and what was seen around it."""
+    """Run it in the folder ``place`` to its end, or until ``timeout_s``; it ends with this process.
+
+    How it ended, the tail of what it printed, and what was seen around it.
+    """
     asked = place / "request.json"
-    request = ToolRequest(tuple(argv), str(place), spec.memory_limit_bytes)
+    request = ToolRequest(tuple(argv), str(place), memory_limit_bytes)
     files.write_atomic(asked, codec.dumps(request).encode())
     output = _Output(telemetry, place)
     try:
-        ended = child.run(identity.agent_argv("_tool", str(asked)), spec.process_timeout_s, output.on_line)
+        ended = child.run(identity.agent_argv("_tool", str(asked)), timeout_s, output.on_line)
         return ended, output.text(), output.observed()
     finally:
         output.abandon()

@@ -183,16 +183,17 @@ class Builder:
         if self.trt.refuses:
             self.trt.logger.log("Severity.ERROR", self.trt.refuses)
             return None
-        return engine(number=self.trt.built)
+        return engine(number=self.trt.built, layer=self.trt.layer)
 
 
 def module(version: str = "10.3.0", **facts: Any) -> Any:
-    """TensorRT of a release. ``graph``: (layer, dtype) of what the parser reads; ``refuses``: the builder's
-    error; ``errors``: the parser's."""
+    """TensorRT of a release. ``graph``: (layer, dtype) of what the parser reads; ``layer``: the inspector's
+    words on what is built; ``refuses``: the builder's error; ``errors``: the parser's."""
     trt: Any = SimpleNamespace(
         __version__=version,
         graph=[(LayerType.CONVOLUTION, DataType.FLOAT)],
         input_shape=(1, 4),
+        layer=LAYER,
         refuses="",
         errors=[],
         built=0,

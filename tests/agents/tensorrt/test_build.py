@@ -215,6 +215,30 @@ def test_a_build_is_timed_by_running_it(tmp_path: Path) -> None:
     assert all(engine.latency_ns and engine.latency_ns > 0 for engine in report.engines)
 
 
+def test_the_context_stays_as_long_as_it_is_worked_in(tmp_path: Path) -> None:
+    """Builds and their timing share it: the first session that closes must not take it from the rest."""
+    gpu = parts.cuda(tmp_path)
+    before = parts.held(gpu)
+    build.build(parts.module(), gpu, request(tmp_path, builds=4))
+    assert parts.held(gpu) == before
+
+
+@pytest.mark.parametrize("weights", [parts.LAYER["Weights"], None])
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_a_builder_that_chose_floats_throughout_made_no_engine_of_that_name(
+    tmp_path: Path, precision: str, weights: Any
+) -> None:
+    """Also where the inspector does not tell in what the weights are held."""
+    trt = parts.module("8.6.1", layer={**parts.LAYER, "Weights": weights})
+    asked = request(tmp_path)
+    asked = replace(asked, plan=replace(asked.plan, precision=precision))
+    with pytest.raises(FarmError) as caught:
+        build.build(trt, parts.cuda(tmp_path), asked)
+    assert caught.value.code == "check.precision"
+    assert "1 fp32" in caught.value.message
+    assert not (tmp_path / "engines").exists()
+
+
 def test_more_builds_than_were_kept_are_built(tmp_path: Path) -> None:
     trt, gpu = parts.module(), parts.cuda(tmp_path)
     build.build(trt, gpu, request(tmp_path))

@@ -32,7 +32,7 @@ def refused(tmp_path: Path, data: bytes = b"", **facts: Any) -> FarmError:
 def test_arrays_go_to_the_gpu_and_come_back(tmp_path: Path) -> None:
     gpu = parts.cuda(tmp_path)
     before = parts.held(gpu)
-    session = tensorrt.Session(parts.module(), gpu, parts.engine(shape=[1, 1000]))
+    session = tensorrt.Session(parts.module(), gpu, parts.engine(shape=[1, 1000]), owns_gpu=True)
     assert [(spec.name, spec.dtype, spec.shape) for spec in session.inputs()] == [("x", "float32", (1, 1000))]
     given = np.linspace(-3, 3, 1000, dtype=np.float32).reshape(1, 1000)
     session.bind({"x": given})
@@ -59,6 +59,22 @@ def test_int64_becomes_what_the_engine_takes(tmp_path: Path) -> None:
     session.bind({"x": np.arange(4).reshape(1, 4)})
     session.call()
     assert session.fetch()["y"].tolist() == [[1.0, 3.0, 5.0, 7.0]]
+
+
+def test_an_int64_that_the_engine_s_type_cannot_hold_is_refused(tmp_path: Path) -> None:
+    session = open_one(tmp_path, dtype="INT32")
+    session.bind({"x": np.full((1, 4), 2**31 - 1)})
+    with pytest.raises(JobError) as caught:
+        session.bind({"x": np.full((1, 4), 2**31)})
+    assert caught.value.code == "input.dtype"
+
+
+def test_what_was_copied_has_arrived_when_the_copy_returns(tmp_path: Path) -> None:
+    """The engine's stream waits for no copy."""
+    gpu = parts.cuda(tmp_path)
+    array = np.ones(4, np.float32)
+    gpu.to_device(gpu.allocate(array.nbytes), array)
+    assert gpu._lib.still_copying() == 0
 
 
 def test_the_proof_is_the_engine_inspector_s(tmp_path: Path) -> None:

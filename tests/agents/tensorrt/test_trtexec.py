@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +18,7 @@ from farm_agent.tools import trtexec
 from farm_agent.trt_build import Order
 from tests.agents.tensorrt import parts
 from tests.agents.tensorrt.test_build import request
+from tests.agents.test_record import until
 
 SCRIPT = """#!/bin/sh
 for word in "$@"; do
@@ -29,6 +35,12 @@ FAILING = """#!/bin/sh
 echo '[11/21/2026-10:00:00] [E] Error[4]: ITensor::getDimensions: Error Code 4: Internal Error (no room)'
 echo '&&&& FAILED TensorRT.trtexec [TensorRT v100300]'
 exit 1
+"""
+SLEEPING = """#!/bin/sh
+cd "$(dirname "$0")"
+echo $$ > part
+mv part pid
+exec sleep 600
 """
 
 
@@ -67,6 +79,55 @@ def test_strong_typing_is_asked_for_by_name_in_release_10(tmp_path: Path) -> Non
     words = trt_exec.argv(["trtexec"], order, tmp_path / "e", tmp_path / "c", "10.3.0")
     assert "--stronglyTyped" in words
     assert "--fp16" not in words
+
+
+def test_the_builder_s_options_reach_it(tmp_path: Path) -> None:
+    options = {"optimization_level": "5", "aux_streams": "0", "fp16": "yes"}
+    order = Order("model.onnx", "int8", options=options)
+    words = trt_exec.argv(["trtexec"], order, tmp_path / "e", tmp_path / "c", "8.6.1")
+    assert {"--builderOptimizationLevel=5", "--maxAuxStreams=0", "--int8", "--fp16"} <= set(words)
+
+
+def test_it_makes_up_no_ranges(tmp_path: Path, program: Path) -> None:
+    """Without QuantizeLinear in the graph, trtexec --int8 computes with ranges of its own invention."""
+    samples = tmp_path / "samples.npz"
+    samples.write_bytes(b"")
+    asked = replace(request(tmp_path, options={"builder": "trtexec"}), calibration_path=str(samples))
+    with pytest.raises(FarmError) as caught:
+        build.build(parts.module("10.3.0"), parts.cuda(tmp_path), asked)
+    assert caught.value.code == "build.option"
+    assert not (program.parent / "words").exists()
+
+
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    """A job that is stopped leaves nothing on the GPU."""
+    program = tmp_path / "program"
+    program.write_text(SLEEPING)
+    program.chmod(0o755)
+    code = (
+        "import sys; from pathlib import Path; from farm_agent import trt_build, trt_exec\n"
+        "from farm_agent.tools import trtexec; trtexec.find = lambda: [sys.argv[1]]\n"
+        "trt_exec.build(trt_build.Order('model.onnx'), Path(sys.argv[2]), '10.3.0')\n"
+    )
+    argv = [sys.executable, "-c", code, str(program), str(tmp_path)]
+    agents = str(Path(trt_exec.__file__).parent.parent)
+    with subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": agents}) as builder:
+        until((tmp_path / "pid").exists)
+        builder.kill()
+    pid = int((tmp_path / "pid").read_text())
+    try:
+        until(lambda: not runs(pid))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def runs(pid: int) -> bool:
+    """Whether the process is there and no corpse that nobody has buried yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_job_can_ask_for_it(tmp_path: Path, program: Path) -> None:
