@@ -37,12 +37,13 @@ def convert(
 ) -> Artifact:
     """The artifact for ``recipe``, from the cache or made, run and compared now.
 
-    Raises UsageError convert.no-edge, model.changed, inputs.*; JobError convert.* (mismatch, timeout,
-    out-of-memory, crashed, unsupported-op, ...) or runtime.*; InfrastructureError env.*, host.*.
+    Raises UsageError convert.no-edge, convert.option, model.changed, inputs.*; JobError convert.* (mismatch,
+    timeout, out-of-memory, crashed, unsupported-op, ...) or runtime.*; InfrastructureError env.*, host.*.
     """
     cache_dir = Path(os.path.abspath(cache_dir))  # noqa: PTH100 - resolving would follow links
     edge = edge or registry.load(model.format, recipe.format)
     registry.rungs(edge, recipe.precision)
+    registry.refuse_unknown_options(edge, recipe.options)
     _refuse_uncalibrated(model, recipe)
     recipe = replace(recipe, shapes=resolve_shapes(model, recipe.shapes, None))
     limits = sandbox.Limits(timeout_s=timeout_s, memory_bytes=memory_limit_bytes)

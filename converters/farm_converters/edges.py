@@ -6,7 +6,8 @@ the sandbox under the environment's Python. Its top level imports the standard l
 named in an optional SIMPLIFIED get a source that ``simplify`` treated before. An optional ENVIRONMENTS maps a
 precision to another environment than ENVIRONMENT, an optional REASONS a precision that is missing to why.
 An optional FIRST names the edge whose checked result this one compiles, for machines that are not here: its
-own RUNTIME is "". An optional AGENT_FILES (a glob) names code of the agent that makes the artifact.
+own RUNTIME is "". An optional OPTIONS names the recipe's options that it reads, an optional AGENT_FILES (a
+glob) code of the agent that makes the artifact.
 
 The answer names the files and describes inputs and outputs (see ``ladder.describe``), with caveats; "settled"
 says that the float network agreed with the source, so that no other way can mend a mismatch.
@@ -14,6 +15,7 @@ says that the float network agreed with the source, so that no other way can men
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
 from collections.abc import Mapping
@@ -77,6 +79,24 @@ def first(edge: Edge) -> Edge | None:
     """The edge that goes before this one."""
     name = str(getattr(edge, "FIRST", ""))
     return cast("Edge", importlib.import_module(f"farm_converters.{name}")) if name else None
+
+
+def refuse_unknown_options(edge: Edge, options: Mapping[str, str]) -> None:
+    """Raises UsageError convert.option for one that no edge reads: a misspelt option would change nothing.
+
+    What another edge reads is let pass: ``farm convert`` gives all options to all formats.
+    """
+    known = set(getattr(edge, "OPTIONS", ()))
+    for name in edges():
+        known |= set(getattr(load(*name.split("_to_")), "OPTIONS", ()))
+    unknown = sorted(set(options) - known)
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        raise UsageError(
+            f"no converter has an option {unknown[0]!r}; there are {', '.join(sorted(known))}",
+            code="convert.option",
+            fix=f"did you mean {near[0]}?" if near else "docs/precision.md tells what each does",
+        )
 
 
 def short_name(edge: Edge) -> str:

@@ -22,6 +22,7 @@ from farm_converters.simplify import slim
 WHERE = "host"
 ENVIRONMENT = "onnx"
 RUNTIME = "onnxruntime"
+OPTIONS = ("activations", "symmetric", "bias", "granularity", "method", "io")
 # "slim" folds constants and drops dead nodes; "plain" only fixes shapes, for models that slim breaks;
 # "free" leaves sizes open, for models with a branch that does not fit them;
 # "mixed" keeps in float32 what float16 cannot hold: normalisation, (de)quantisation, control flow
@@ -86,8 +87,7 @@ def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
 
 def _integer_io(request: dict[str, Any], model: Any) -> tuple[dict[str, Any], list[str]]:  # noqa: ANN401
     """dtype, scale and zero point per input and output that became integer, where that was asked for."""
-    asked = quantise_onnx.choice(request["options"], "io", ("float", "int8")) == "int8"
-    if not asked or request["precision"] != "int8":
+    if not quantise_onnx.integer_io(request["options"], request["precision"]):
         return {}, []
     found, floats = quantise_io.integer_io(model)
     return {name: vars(integers) for name, integers in found.items()}, floats

@@ -13,6 +13,7 @@ from farm_converters import openvino_graph, quantise_openvino
 WHERE = "host"
 ENVIRONMENT = "openvino"
 RUNTIME = "openvino"
+OPTIONS = ("method",)
 # ways whose source is simplified before, where ONNX is at hand: "folded" inlines Ifs and functions
 SIMPLIFIED = ("folded", "slim")
 _WAYS = ("direct", "folded", "slim")

@@ -16,6 +16,7 @@ WHERE = "host"
 ENVIRONMENT = "rtx"
 RUNTIME = ""  # nothing here can run it
 FIRST = "onnx_to_tensorrt"
+OPTIONS = ("sm",)
 AGENT_FILES = "trt_*.py"
 RUNGS = {"fp32": ("slim", "plain"), "fp16": ("slim", "plain", "mixed"), "int8": ("weighted", "plain")}
 TARGETS = {

@@ -16,6 +16,7 @@ from farm_agent.errors import JobError
 WHERE = "device"
 ENVIRONMENT = "onnx"
 RUNTIME = "onnxruntime"
+OPTIONS = ("graph", "activations", "symmetric", "bias", "granularity", "method", "io")
 # TensorRT reads quantised constants only where a convolution or matrix product takes them: "weighted" first
 RUNGS = {"fp32": ("slim", "plain"), "fp16": ("slim", "plain", "mixed"), "int8": ("weighted", "plain")}
 # What its parser takes: signed, zero points of 0, biases in float32
@@ -32,7 +33,7 @@ def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
         raise JobError(
             f'the option graph is {graph!r}; it can be "typed" or "fp32"',
             code="convert.option",
-            fix="correct it in the profile's target",
+            fix="correct it in --option, or in convert of the profile's target",
         )
     asked = request["precision"]
     if graph == "fp32":

@@ -23,6 +23,7 @@ from farm_converters.worker import die_with_parent
 WHERE = "host"
 ENVIRONMENT = "tflite"
 RUNTIME = "litert"
+OPTIONS = ("io", "granularity", "method")
 _WAYS = ("slim", "folded", "slim-free", "folded-free", "plain", "plain-free")
 QUANTISED = ("int8", "int8-dynamic", "int8-weights", "int4-weights")
 RUNGS = {"fp32": _WAYS, "fp16": _WAYS, **dict.fromkeys(QUANTISED, _WAYS)}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from farm_agent import precisions
 from farm_agent.errors import JobError
 from farm_converters import graph
 
@@ -65,9 +66,22 @@ def choice(options: Mapping[str, str], key: str, known: Sequence[str]) -> str:
         raise JobError(
             f"the option {key} is {value!r}; it can be {' or '.join(known)}",
             code="convert.option",
-            fix="correct it in the profile's target",
+            fix="correct it in --option, or in convert of the profile's target",
         )
     return value
+
+
+def integer_io(options: Mapping[str, str], precision: str) -> bool:
+    """Whether inputs and outputs become integers; in float precisions, which a target may have as well, they
+    never do. Raises JobError convert.option in quantised ones that cannot."""
+    asked = choice(options, "io", ("float", "int8")) == "int8"
+    if asked and precisions.of(precision).quantised and precision != "int8":
+        raise JobError(
+            f"integer inputs and outputs (io = int8) need int8, not {precision}",
+            code="convert.option",
+            fix="ask for --precision int8, or leave io out of the options",
+        )
+    return asked and precision == "int8"
 
 
 def quantise(

@@ -16,7 +16,7 @@ from typing import Any
 from farm_agent import precisions, tflite_file, tflite_precisions
 from farm_agent.errors import JobError
 from farm_converters import quantised
-from farm_converters.quantise_onnx import choice
+from farm_converters.quantise_onnx import choice, integer_io
 
 MOST_RETRIES = 8
 LEAST_WEIGHTS = 1024  # below it, the older runtimes' own quantiser left weights alone
@@ -42,17 +42,10 @@ class Style:
     @classmethod
     def of(cls, precision: str, options: Mapping[str, str]) -> Style:
         """From a recipe's options. Raises JobError convert.option."""
-        integer_io = choice(options, "io", ("float", "int8")) == "int8"
-        if integer_io and precision != "int8":
-            raise JobError(
-                f"integer inputs and outputs (io = int8) need int8, not {precision}",
-                code="convert.option",
-                fix="ask for --precision int8, or leave io out of the profile's target",
-            )
         return cls(
             precision,
             per_tensor=choice(options, "granularity", ("channel", "tensor")) == "tensor",
-            integer_io=integer_io,
+            integer_io=integer_io(options, precision),
             method=choice(options, "method", ("minmax", "average")),
         )
 

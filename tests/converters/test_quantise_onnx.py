@@ -120,6 +120,17 @@ def test_an_option_that_is_not_known_is_refused() -> None:
     assert Style.of({"activations": "s8", "method": "entropy"}) == Style(activations="s8", method="entropy")
 
 
+def test_integer_inputs_and_outputs_are_for_int8_alone() -> None:
+    """A target that has float precisions as well keeps its option; another reduced precision is a mistake."""
+    asked = {"io": "int8"}
+    assert quantise_onnx.integer_io(asked, "int8")
+    assert not quantise_onnx.integer_io(asked, "fp16")
+    assert not quantise_onnx.integer_io({}, "int8-weights")
+    with pytest.raises(JobError) as caught:
+        quantise_onnx.integer_io(asked, "int8-weights")
+    assert caught.value.code == "convert.option"
+
+
 def test_samples_that_the_model_cannot_take_are_refused(tmp_path: Path) -> None:
     model = nets.read(nets.classifier(tmp_path / "net.onnx"))
     save_npz(tmp_path / "s.npz", {"in.0": np.zeros((4, 1, 3, 7, 7), np.float32)})
