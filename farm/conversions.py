@@ -205,11 +205,15 @@ def _copy(artifact: Artifact, folder: Path) -> tuple[Path, ...]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, blob in zip(artifact.paths, artifact.spec.files, strict=True):
-            handle, temporary = tempfile.mkstemp(dir=folder)
+            handle, name = tempfile.mkstemp(dir=folder)
             os.close(handle)
-            shutil.copyfile(path, temporary)
-            Path(temporary).chmod(0o644)
-            copies.append(Path(temporary).replace(folder / blob.name))
+            temporary = Path(name)
+            try:
+                shutil.copyfile(path, temporary)
+                temporary.chmod(0o644)
+                copies.append(temporary.replace(folder / blob.name))
+            finally:
+                temporary.unlink(missing_ok=True)
     except OSError as error:
         raise InfrastructureError(
             f"cannot write to {folder}: {error.strerror}",

@@ -1,12 +1,12 @@
 """Samples of real inputs, from which a quantiser learns the ranges of activations.
 
 Packed as an .npz with keys ``in.I`` ([count, *the input's fixed shape], the source's dtype), named by its
-hash, so
-that the same samples are the same calibration wherever they came from.
+hash, so that the same samples are the same calibration wherever they came from.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +38,19 @@ class Calibration:
 def random(
     model: Model, shapes: Mapping[str, tuple[int, ...]], *, count: int, seed: int, folder: Path
 ) -> Calibration:
-    """Samples drawn like the check's (floats from U(-1, 1), integers 0 or 1): ranges that mean nothing."""
+    """Samples drawn like the check's (floats from U(-1, 1), integers 0 or 1): ranges that mean nothing.
+
+    Raises UsageError calib.count, calib.too-large.
+    """
     import numpy as np
 
     from farm_converters import samples
+    from farm_converters.readers.samples import MAX_BYTES
 
+    size = count * sum(math.prod(shapes[i.name]) * np.dtype(i.dtype).itemsize for i in model.inputs)
+    if size > MAX_BYTES:
+        what = f"{count} random samples of this model hold {size / 2**30:.1f} GiB"
+        raise UsageError(what, code="calib.too-large", fix="ask for fewer: --calib-random 8")
     if count < 1:
         raise UsageError("calibration needs at least one sample", code="calib.count", fix="--calib-random 32")
     inputs = [{"name": i.name, "dtype": i.dtype, "shape": list(shapes[i.name])} for i in model.inputs]

@@ -138,11 +138,10 @@ def _samples(
 
 def _computes_int8(op: Any, weight: Any) -> bool:  # noqa: ANN401 - openvino.Node
     """Whether the weights are stored in 8 bits and the other operand was rounded to 8."""
-    other = next(
-        source
-        for source in (port.get_source_output().get_node() for port in op.inputs()[:2])
-        if _constant(source) is None
-    )
+    sources = [port.get_source_output().get_node() for port in op.inputs()[:2]]
+    other = next((source for source in sources if _constant(source) is None), None)
+    if other is None:  # a product of two constants
+        return False
     while other.get_type_name() in KEEPS:
         other = other.input(0).get_source_output().get_node()
     return _bits(weight) == 8 and other.get_type_name() == "FakeQuantize"

@@ -19,9 +19,8 @@ class Recipe:
     """Target format and precision, every input's fixed shape, and the seed of the golden inputs.
 
     ``inputs_sha256`` and ``inputs_path`` name the user's own sample inputs (an .npz), if any. ``exclude``:
-    source
-    nodes that stay in floats, by name, or ``op:TYPE`` for all of a type. ``options`` are the converter's own,
-    from the profile's target (``activations = "s8"``) or the command line.
+    source nodes that stay in floats, by name, or ``op:TYPE`` for all of a type. ``options`` are the
+    converter's own, from the profile's target (``activations = "s8"``) or the command line.
     """
 
     format: str

@@ -122,7 +122,7 @@ def _key(model: Model, recipe: Recipe) -> str:
 
 
 def _answer_path(entry: Path, until: Until | None) -> Path:
-    what = f"{until.metric}-{until.value:g}" if until else "all"
+    what = f"{until.metric}-{until.value!r}" if until else "all"
     return entry.with_name(f"{entry.name}.{what}.json")
 
 
@@ -193,8 +193,9 @@ class _kept:  # noqa: N801 - used as a function: with _kept(...)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> threading.Thread:
         self._thread.start()
+        return self._thread
 
     def __exit__(self, *_ended: object) -> None:
         self._stop.set()
@@ -204,7 +205,10 @@ class _kept:  # noqa: N801 - used as a function: with _kept(...)
     def _watch(self) -> None:
         told = 0
         while not self._stop.wait(POLL_S):
-            scores = self._copy()
+            try:
+                scores = self._copy()
+            except OSError:  # a full disk, say: __exit__ tells it to the caller
+                return
             if len(scores) > told:
                 told = len(scores)
                 self._progress(told, scores[-1]["total"])

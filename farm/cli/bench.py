@@ -82,7 +82,9 @@ if TYPE_CHECKING:
     metavar="N",
     help="Engines to build where the device builds them; the fastest is measured.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the generated inputs.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the generated inputs."
+)
 @measure_options
 @click.option(
     "--wait", type=Duration(), default="10m", show_default=True, help="How long to wait for a device."

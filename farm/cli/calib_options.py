@@ -12,7 +12,7 @@ from farm.cli.types import CommaList, list_option
 
 F = Callable[..., Any]
 
-MAX_LIST_BYTES = 1 << 20
+MAX_LIST_CHARACTERS = 1 << 20
 
 
 class NodeList(CommaList):
@@ -29,9 +29,13 @@ class NodeList(CommaList):
         path = Path(value[1:])
         try:
             with path.open(encoding="utf-8") as file:
-                text = file.read(MAX_LIST_BYTES)
+                text = file.read(MAX_LIST_CHARACTERS + 1)
         except (OSError, UnicodeDecodeError) as error:
             self.fail(f"{path} cannot be read: {error}", param, ctx)
+        if len(text) > MAX_LIST_CHARACTERS:
+            self.fail(
+                f"{path} is longer than any list of nodes ({MAX_LIST_CHARACTERS} characters)", param, ctx
+            )
         lines = [line.strip() for line in text.splitlines()]
         return tuple(line for line in lines if line and not line.startswith("#"))
 

@@ -49,7 +49,9 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Of the converters, such as sm=86 for rtx, activations=s8 for onnx. Repeatable.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the generated inputs.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the generated inputs."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Copy the artifacts into this folder.")
 @click.option("--timeout", type=Duration(), default="5m", show_default=True, help="Limit of one conversion.")
 @json_option

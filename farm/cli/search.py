@@ -63,7 +63,13 @@ if TYPE_CHECKING:
 @click.option(
     "--batch", type=click.IntRange(1), default=1, show_default=True, help="Size of free leading dimensions."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the search and of every candidate.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the search and of every candidate.",
+)
 @latency_options
 @click.option(
     "--wait", type=Duration(), default="10m", show_default=True, help="How long to wait for a device."

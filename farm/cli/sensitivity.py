@@ -70,7 +70,9 @@ class TargetType(click.ParamType["Until"]):
 @click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Nodes to show.")
 @shape_option
 @click.option("--batch", type=click.IntRange(min=1), help="Size of every free leading dimension.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of --calib-random.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of --calib-random."
+)
 @click.option("--timeout", type=Duration(), default="30m", show_default=True, help="Limit of the whole.")
 @json_option
 @pass_state
@@ -106,9 +108,9 @@ def command(
         _write(write, names)
     again = _command(click.get_current_context().params, names)
     if state.json:
-        print_json(_document(model, found, again))
+        print_json(_document(model, found, again, "random" if calib_random else "data"))
     else:
-        _print(model, found, until, top)
+        _print(model, found, until, top, "RANDOM samples" if calib_random else "samples")
         say(again)
     return EXIT_OK if found.repair is None or found.repair.reached else EXIT_PARTIAL
 
@@ -132,7 +134,7 @@ def _progress(*, quiet: bool) -> Callable[[int, int], None]:
     return tell
 
 
-def _print(model: Path, found: Sensitivity, until: Until | None, top: int) -> None:
+def _print(model: Path, found: Sensitivity, until: Until | None, top: int, samples: str) -> None:
     columns = ("rank", "node", "operator", "SNR dB", "cosine")
     rows = [
         (str(rank), entry.node, entry.operator, *_texts(entry.score))
@@ -140,13 +142,15 @@ def _print(model: Path, found: Sensitivity, until: Until | None, top: int) -> No
     ]
     rows.append(("-", "all of them", f"{len(found.nodes)} nodes", *_texts(found.everything)))
     align = dict.fromkeys(("rank", "SNR dB", "cosine"), "right")
-    print_table(columns, rows, title=f"{model.stem}: one node in int8, {found.samples} samples", align=align)
+    print_table(
+        columns, rows, title=f"{model.stem}: one node in int8, {found.samples} {samples}", align=align
+    )
     if found.repair is not None and until is not None:
         say(_repair_text(found.repair, until, len(found.nodes)))
 
 
 def _repair_text(repair: Repair, until: Until, count: int) -> str:
-    wanted = f"{until.metric} {until.value:g}"
+    wanted = f"{until.metric} {until.value}"
     if not repair.reached:
         return f"{wanted} is not reached before all {count} nodes are excluded: use another precision"
     if not repair.exclude:
@@ -183,6 +187,8 @@ def _command(asked: Mapping[str, Any], names: Sequence[str]) -> str:
     for name in ("batch", "calib", "calib_random", "preprocess"):
         if asked[name]:
             words += [f"--{name.replace('_', '-')}", str(asked[name])]
+    if asked["calib_random"] and asked["seed"]:
+        words += ["--seed", str(asked["seed"])]
     for wish in asked["shapes"]:
         words += ["--shape", f"{wish.target}:{'x'.join(map(str, wish.shape))}"]
     if names and asked["write"] is not None:
@@ -193,12 +199,13 @@ def _command(asked: Mapping[str, Any], names: Sequence[str]) -> str:
     return shlex.join(words)
 
 
-def _document(model: Path, found: Sensitivity, again: str) -> dict[str, Any]:
+def _document(model: Path, found: Sensitivity, again: str, calibration: str) -> dict[str, Any]:
     repair = found.repair
     return {
         "schema": "farm.sensitivity/1",
         "model": model.stem,
         "samples": found.samples,
+        "calibration": calibration,
         "nodes": [
             {"node": entry.node, "operator": entry.operator, **vars(entry.score)} for entry in found.nodes
         ],

@@ -67,7 +67,13 @@ if TYPE_CHECKING:
 )
 @data_options
 @calib_options
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the search and of generated inputs.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the search and of generated inputs.",
+)
 @latency_options
 @click.option(
     "--wait", type=Duration(), default="10m", show_default=True, help="How long to wait for a device."

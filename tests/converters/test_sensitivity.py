@@ -12,7 +12,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from farm_agent.errors import FarmError
-from farm_converters import calibration, sandbox
+from farm_converters import calibration, sandbox, sensitivity, sensitivity_onnx
 from farm_converters.convert import convert
 from farm_converters.model import Model
 from farm_converters.recipe import Recipe
@@ -147,3 +147,44 @@ def test_signal_to_noise_is_that_of_the_worst_output() -> None:
 
 def test_the_net_of_these_tests_is_valid(tmp_path: Path) -> None:
     onnx.checker.check_model(str(uneven(tmp_path / "net.onnx")))
+
+
+def test_targets_that_differ_in_the_seventh_digit_have_answers_of_their_own(tmp_path: Path) -> None:
+    model = made.inspected(uneven(tmp_path / "net.onnx"))
+    recipe, store = recipe_of(model, tmp_path / "samples"), tmp_path / "cache"
+    measured(model, recipe, store, Until("snr", 29.9999999))
+    measured(model, recipe, store, Until("snr", 30.0))
+    assert len(list((store / "sensitivity").glob("*.snr-*.json"))) == 2
+
+
+def test_a_model_that_the_simplifier_trips_over_is_measured_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trip(_model: object) -> None:
+        raise IndexError("list index out of range")
+
+    model = made.inspected(uneven(tmp_path / "net.onnx"))
+    recipe = recipe_of(model, tmp_path / "samples")
+    assert recipe.calibration is not None
+    monkeypatch.setattr(sensitivity_onnx, "slim", trip)
+    request = {
+        "model": str(model.path),
+        "inputs": [{"name": "x"}],
+        "calibration": str(recipe.calibration.path),
+        "exclude": [],
+        "options": {},
+        "known": [],
+        "until": None,
+    }
+    assert len(sensitivity_onnx.measure(request, tmp_path)["nodes"]) == 4
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_disk_that_is_full_while_scores_are_kept_is_told_by_the_caller_alone(tmp_path: Path) -> None:
+    """The thread that copies them ends without a word; what it met, the block's end meets again."""
+    source = tmp_path / "progress.jsonl"
+    source.write_text("{}\n")
+    kept = sensitivity._kept(source, tmp_path / "gone" / "kept.jsonl", lambda _done, _total: None)
+    with pytest.raises(OSError, match="gone"), kept as thread:
+        thread.join(60)
+    assert not thread.is_alive()

@@ -15,6 +15,7 @@ from farm_agent import precisions
 from farm_converters.inspect import inspect_model
 from farm_converters.recipe import Recipe
 from tests.converters import quantisable as nets
+from tests.converters.made import model_of
 from tests.farm.test_plan import plan_of
 
 SHAPES = {"x": (1, 3, 8, 8)}
@@ -101,3 +102,10 @@ def test_samples_that_cannot_be_read_fail_the_cells_that_need_them(net: Path, tm
     plan = plan_for(request, load_config({}))
     assert [cell.error.code if cell.error else "" for cell in plan.cells] == ["", "calib.missing"]
     assert plan_of(request).cells  # without a reader of samples, planning still works
+
+
+def test_random_samples_are_refused_before_they_take_all_memory(tmp_path: Path) -> None:
+    model = model_of(("x", (1, 3, 4096, 4096)))
+    with pytest.raises(UsageError) as caught:
+        given(None, 4096, tmp_path).of(model, {"x": (1, 3, 4096, 4096)})
+    assert caught.value.code == "calib.too-large"

@@ -88,6 +88,9 @@ def test_bad_samples_are_refused_before_anything_is_converted(
         (["-p", "int8", "--calib-random", "3", "--exclude", "lost"], "convert.exclude-unknown", 3),
         (["-p", "int8", "--calib-random", "3", "--exclude", "*"], "convert.nothing-to-quantise", 3),
         (["-p", "int8", "--calib-random", "3", "--exclude", "@nowhere"], "cli.usage", 2),
+        (["-p", "int8", "--calib-random", "3", "--seed", "-1"], "cli.usage", 2),
+        (["-p", "int8", "--calib-random", "3", "--option", "activation=s8"], "convert.option", 2),
+        (["-p", "int8-weights", "--option", "io=int8"], "convert.option", 3),
     ],
 )
 def test_wrong_wishes_say_what_is_wrong(
@@ -102,6 +105,22 @@ def test_a_file_of_names_is_an_exclude_list(net: Path, tmp_path: Path, capsys: S
     asked = ["-p", "int8", "--calib-random", "3", "--exclude", f"@{tmp_path / 'keep.txt'}", "--json"]
     assert convert(net, *asked) == 0
     assert json.loads(capsys.readouterr().out)["conversions"][0]["exclude"] == ["last", "first"]
+
+
+def test_a_list_of_nodes_is_never_cut_off(net: Path, tmp_path: Path, capsys: Streams) -> None:
+    (tmp_path / "keep.txt").write_text("last\n" * (1 << 18))
+    assert convert(net, "-p", "int8", "--calib-random", "3", "--exclude", f"@{tmp_path / 'keep.txt'}") == 2
+    assert "longer than any list" in capsys.readouterr().err
+
+
+def test_sensitivity_on_random_samples_says_so_and_its_command_draws_the_same(
+    net: Path, capsys: Streams
+) -> None:
+    asked = ["sensitivity", str(net), "--calib-random", "3", "--seed", "7"]
+    assert farm.cli.main([*asked, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["calibration"] == "random"
+    assert "--calib-random 3 --seed 7" in found["command"]
 
 
 def test_sensitivity_ranks_and_its_command_converts(net: Path, tmp_path: Path, capsys: Streams) -> None:
