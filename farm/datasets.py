@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from farm_converters.model import Model
     from farm_converters.recipe import Recipe
 
+HEADERS_BYTES = 1 << 20  # of the arrays in an .npz
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -130,10 +132,11 @@ def prepare(
 
 
 def arrays_of(path: Path, prefix: str = "out.") -> list[np.ndarray[Any, Any]]:
-    """out.0, out.1, ... of an .npz. Raises JobError data.unreadable, data.too-large."""
-    from farm_agent import feed
+    """out.0, out.1, ... of an .npz, which a device may have sent. Raises JobError data.unreadable,
+    data.missing, data.too-large; MemoryError."""
+    from farm_agent import collect, feed
 
-    data = feed.load_npz(str(path))
+    data = feed.load_npz(str(path), collect.MAX_OUTPUT_BYTES + HEADERS_BYTES)
     return [feed.read(data, f"{prefix}{number}") for number in range(sum(k.startswith(prefix) for k in data))]
 
 
