@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,3 +50,33 @@ def share_environments(factory: pytest.TempPathFactory, cache_dir: Path) -> Path
     cache_dir.mkdir(parents=True, exist_ok=True)
     (cache_dir / "environments").symlink_to(shared)
     return cache_dir
+
+
+@contextmanager
+def disk_of(folder: Path, mib: int) -> Iterator[Path]:
+    """``folder`` (made here) on a small file system of its own, which a test may fill up."""
+    need(os.geteuid() == 0, "mounting a small file system needs root")
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", str(folder)]
+    need(subprocess.run(mount, capture_output=True, check=False).returncode == 0, "tmpfs cannot be mounted")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process still runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_for(path: Path) -> None:
+    """Until a file is there; a minute at most."""
+    for _ in range(1200):
+        if path.exists():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"no {path.name}")

@@ -6,8 +6,9 @@ import contextlib
 import errno
 import hashlib
 import json
-import os
+import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from farm_agent.errors import InfrastructureError
 from farm_agent.wire import Blob
 
 INDEX = "index.json"
+LEFTOVER_S = 24 * 3600.0
 
 
 def blob_of(path: Path) -> Blob:
@@ -28,25 +30,37 @@ def blob_of(path: Path) -> Blob:
 
 
 def publish(entry: Path, files: Mapping[str, Path], index: Mapping[str, Any]) -> None:
-    """Make ``entry`` hold ``files`` (name to source, moved) and the index, in one rename.
+    """Make ``entry`` hold ``files`` (name to source, moved) and the index, in one rename; else leave nothing.
 
     Raises InfrastructureError host.disk-full or host.cache-unwritable.
     """
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        staged = entry.with_name(f".{entry.name}.{os.getpid()}")
-        shutil.rmtree(staged, ignore_errors=True)
+        _remove_leftovers(entry)
+        staged = entry.with_name(f".{entry.name}.{secrets.token_hex(4)}")
         staged.mkdir()
-        blobs = []
-        for name, source in files.items():
-            shutil.move(source, staged / name)
-            blob = blob_of(staged / name)
-            blobs.append({"name": name, "sha256": blob.sha256, "size_bytes": blob.size_bytes})
-        (staged / INDEX).write_text(json.dumps({"files": blobs, **index}, sort_keys=True))
-        shutil.rmtree(entry, ignore_errors=True)
-        staged.rename(entry)
+        try:
+            blobs = []
+            for name, source in files.items():
+                shutil.move(source, staged / name)
+                blob = blob_of(staged / name)
+                blobs.append({"name": name, "sha256": blob.sha256, "size_bytes": blob.size_bytes})
+            (staged / INDEX).write_text(json.dumps({"files": blobs, **index}, sort_keys=True))
+            shutil.rmtree(entry, ignore_errors=True)
+            staged.rename(entry)
+        except BaseException:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
     except OSError as error:
         raise disk_error(error, entry.parent) from error
+
+
+def _remove_leftovers(entry: Path) -> None:
+    """What a farm that was killed while it published had staged."""
+    for left in entry.parent.glob(f".{entry.name}.*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFTOVER_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def read(entry: Path, *, verify: bool = True) -> dict[str, Any] | None:

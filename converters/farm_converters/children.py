@@ -1,6 +1,7 @@
 """Processes that this one started for conversions: each group dies with its call, or all on ``stop_all``.
 
 Ctrl-C reaches the main thread only; conversions run in others. ``stop_all`` is what the main thread calls.
+A process is asked first (SIGTERM), because a guard (``guard.py``) also ends what left its group.
 """
 
 from __future__ import annotations
@@ -10,22 +11,33 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from farm_agent.errors import InfrastructureError
 
+GRACE_S = 6.0  # longer than a guard takes
+_LOOK_S = 0.01
 _lock = threading.Lock()
 _live: set[int] = set()
 _stops = 0
 
 
 def stop_all() -> None:
-    """Kill every process group now running here; their calls, and waits for locks, raise run.interrupted."""
+    """End every process group now running here; their calls, and waits for locks, raise run.interrupted."""
     global _stops  # noqa: PLW0603 - one number for the whole process is the point
     with _lock:
         _stops += 1
-        for pid in _live:
+        asked = set(_live)
+        for pid in asked:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE_S
+    while asked & _live and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+    with _lock:
+        for pid in asked & _live:
             _kill(pid)
 
 
@@ -51,6 +63,10 @@ def owned(process: subprocess.Popen[Any]) -> Iterator[None]:
     finally:
         with _lock:
             _live.discard(process.pid)
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=GRACE_S)
         _kill(process.pid)
         process.wait()
         if process.stdout is not None:

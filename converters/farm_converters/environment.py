@@ -12,6 +12,7 @@ holds a lock on it until its end, so that nobody removes it meanwhile (``managed
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import TextIO
 
 from farm_agent.errors import FarmBug, InfrastructureError
+from farm_converters import cache, children, guard
 from farm_converters.installer import Installer, is_offline
 from farm_converters.lock import held
 
@@ -76,15 +78,18 @@ def ready(name: str, cache_dir: Path) -> bool:
 def prepare(name: str, cache_dir: Path, report: Callable[[str], None]) -> Environment:
     """The environment, built below ``cache_dir`` when it is not there yet.
 
-    Raises InfrastructureError env.build-failed with the installer's last lines, env.broken, or env.offline.
+    Raises InfrastructureError env.build-failed with the installer's last lines, env.broken, env.offline,
+    host.disk-full or host.cache-unwritable.
     """
     if is_met(name):
         return Environment(name, sys.executable, pins(name))
     folder = folder_of(name, cache_dir)
-    while not _in_use(folder):
-        with held(folder.with_suffix(".lock"), report=report, what=f"building the {name} environment"):
-            if not marker(folder).is_file():
-                _build(name, folder, report)
+    with cache.writable(folder.parent):
+        while not hold(folder):
+            what = f"building the {name} environment"
+            with held(folder.with_suffix(".lock"), report=report, what=what) as lock:
+                if not marker(folder).is_file():
+                    _build(name, folder, report, lock)
     return Environment(name, str(folder / "bin" / "python"), pins(name))
 
 
@@ -122,10 +127,9 @@ def installed(package: str) -> str | None:
         return None
 
 
-def _build(name: str, folder: Path, report: Callable[[str], None]) -> None:
+def _build(name: str, folder: Path, report: Callable[[str], None], lock: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    installer = Installer(report)
+    installer = Installer(report, lock=lock)
     report(f"building the {name} environment (once, some hundred MB)")
     try:
         installer.create(folder)
@@ -134,27 +138,30 @@ def _build(name: str, folder: Path, report: Callable[[str], None]) -> None:
         for path in rest:
             installer.install_loosely(folder, path)
         verify(name, folder)
-    except InfrastructureError as error:
+        marker(folder).write_text("complete\n")
+    except (InfrastructureError, OSError) as error:
         shutil.rmtree(folder, ignore_errors=True)
-        if is_offline() and error.code == "env.build-failed":
+        if _lacks_network(error):
             raise InfrastructureError(
                 f"the {name} environment is not made yet, and farm is offline",
                 code="env.offline",
                 fix="run once without --offline, or name a folder of wheels: FARM_WHEELS=FOLDER",
             ) from error
         raise
-    except OSError as error:
-        raise InfrastructureError(
-            f"the {name} environment could not be built: {error}",
-            code="env.build-failed",
-            fix=f"make {folder.parent} writable and free space there",
-        ) from error
-    marker(folder).write_text("complete\n")
     report(f"built the {name} environment")
 
 
+def _lacks_network(error: Exception) -> bool:
+    """Whether a build failed because it was offline, with no folder of wheels that was to do."""
+    failed = isinstance(error, InfrastructureError) and error.code == "env.build-failed"
+    return failed and is_offline() and not os.environ.get("FARM_WHEELS")
+
+
 def verify(name: str, folder: Path) -> None:
-    """Import what the environment is for. Raises InfrastructureError env.broken with Python's last line."""
+    """Import what the environment is for.
+
+    Raises InfrastructureError env.broken with Python's last line, run.interrupted.
+    """
     path = LISTS / f"{name}.check"
     lines = path.read_text().splitlines() if path.is_file() else []
     modules = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
@@ -162,16 +169,17 @@ def verify(name: str, folder: Path) -> None:
         return
     code = "".join(f"import {module}\n" for module in modules)
     try:
-        done = subprocess.run(
-            [str(folder / "bin" / "python"), "-I", "-c", code],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-            timeout=CHECK_TIMEOUT_S, check=False,
+        process = subprocess.Popen(
+            guard.command([str(folder / "bin" / "python"), "-I", "-c", code]),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace", start_new_session=True,
         )  # fmt: skip
-        said = (done.stderr or done.stdout).strip().splitlines() if done.returncode else []
-        wrong = f"exit status {done.returncode}: {said[-1][:300] if said else 'no words'}"
-        if done.returncode == 0:
+        with children.owned(process):
+            said = process.communicate(timeout=CHECK_TIMEOUT_S)[0].strip().splitlines()
+        if process.returncode == 0:
             return
-    except (OSError, subprocess.TimeoutExpired) as error:
+        wrong = f"exit status {process.returncode}: {said[-1][:300] if said else 'no words'}"
+    except subprocess.TimeoutExpired as error:
         wrong = str(error)[:300]
     raise InfrastructureError(
         f"the {name} environment is installed but {', '.join(modules)} cannot be imported: {wrong}",
@@ -180,13 +188,18 @@ def verify(name: str, folder: Path) -> None:
     )
 
 
-def _in_use(folder: Path) -> bool:
-    """Hold the environment for this process, if it is complete; False when it is not there."""
+def hold(folder: Path) -> bool:
+    """Hold an environment for this process until it ends, if it is complete; False when it is not there."""
     if not marker(folder).is_file():
         return False
     if str(folder) in _held:
         return True
-    file = use_lock(folder).open("a")
+    try:
+        file = use_lock(folder).open("a")
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES):
+            raise
+        return True  # ready made, in a folder that we cannot change
     os.utime(file.fileno())
     fcntl.flock(file, fcntl.LOCK_SH)
     if not marker(folder).is_file():  # removed while we waited

@@ -11,17 +11,19 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from farm_agent.errors import InfrastructureError
-from farm_converters import children, wheels
+from farm_converters import children, guard, wheels
 
 TIMEOUT_S = 1800.0
 TAIL_LINES = 12
 # Of all that uv and pip print, what tells somebody who waits that it goes on
 WORTH_TELLING = ("Downloading", "Prepared", "Installed", "Installing", "Collecting")
+_NO_SPACE = ("No space left", "Disk quota exceeded", "os error 28")
 
 
 def find_uv() -> str | None:
@@ -40,10 +42,14 @@ def is_offline() -> bool:
 
 
 class Installer:
-    """Runs the installer program, telling ``report`` its lines. Not to be shared between threads."""
+    """Runs the installer program, telling ``report`` its lines. Not to be shared between threads.
 
-    def __init__(self, report: Callable[[str], None], uv: str | None = None) -> None:
+    ``lock``: descriptor of the lock on what is built; it stays locked until the installer, too, has ended.
+    """
+
+    def __init__(self, report: Callable[[str], None], uv: str | None = None, lock: int | None = None) -> None:
         self._report = report
+        self._inherited = () if lock is None else (lock,)
         self._uv = find_uv() if uv is None else (uv or None)
 
     def create(self, folder: Path) -> None:
@@ -94,35 +100,41 @@ class Installer:
 
     def _run(self, argv: Sequence[str]) -> None:
         process = subprocess.Popen(
-            argv,
+            guard.command(argv),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             start_new_session=True,
+            pass_fds=self._inherited,
             # The system's own certificates, as pip and the browser use them (a company's proxy, say)
             env={"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1", "NO_COLOR": "1", **os.environ},
         )
         lines: deque[str] = deque(maxlen=TAIL_LINES)
-        timer = threading.Timer(TIMEOUT_S, process.kill)
+        timer = threading.Timer(TIMEOUT_S, process.terminate)
         timer.daemon = True
         timer.start()
-        with children.owned(process):
-            for line in process.stdout or ():
-                if line.strip():
-                    lines.append(line.strip())
-                    if line.startswith(WORTH_TELLING):
-                        self._report(line.strip())
-            status = process.wait()
+        began = time.monotonic()
+        try:
+            with children.owned(process):
+                for line in process.stdout or ():
+                    if line.strip():
+                        lines.append(line.strip())
+                        if line.startswith(WORTH_TELLING):
+                            self._report(line.strip())
+                status = process.wait()
+        finally:
             timer.cancel()
+        if time.monotonic() - began >= TIMEOUT_S:
+            lines.append(f"it was stopped after {TIMEOUT_S:.0f} s")
         if status != 0:
             raise _failed(argv, lines)
 
 
 def _failed(argv: Sequence[str], lines: deque[str]) -> InfrastructureError:
     text = "\n".join(lines)
-    if "No space left" in text:
+    if any(sign in text for sign in _NO_SPACE):
         return InfrastructureError(
             "no space left to build a converter environment",
             code="host.disk-full",

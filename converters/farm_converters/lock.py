@@ -14,8 +14,11 @@ POLL_S = 0.2
 
 
 @contextlib.contextmanager
-def held(path: Path, *, report: Callable[[str], None], what: str) -> Iterator[None]:
-    """Hold an exclusive lock on ``path`` (made when absent); says once that it waits for ``what``."""
+def held(path: Path, *, report: Callable[[str], None], what: str) -> Iterator[int]:
+    """Hold an exclusive lock on ``path`` (made when absent); says once that it waits for ``what``.
+
+    Yields the descriptor: a process that inherits it holds the lock as well, should this one be killed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         told, before = False, children.stops()
@@ -29,4 +32,4 @@ def held(path: Path, *, report: Callable[[str], None], what: str) -> Iterator[No
                     told = True
                 time.sleep(POLL_S)
                 children.check(before)
-        yield
+        yield file.fileno()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farm_agent.errors import InfrastructureError, UsageError
-from farm_converters import environment
+from farm_converters import cache, environment
 from farm_converters.installer import Installer
 from farm_converters.lock import held
 
@@ -91,19 +91,31 @@ def disposable(found: Sequence[Managed], *, everything: bool, unused_days: float
 
 
 def remove(folder: Path, report: Callable[[str], None]) -> int:
-    """Delete an environment that nobody uses; the bytes freed. Raises InfrastructureError env.in-use."""
-    with held(folder.with_suffix(".lock"), report=report, what=f"building {folder.name}"), _alone(folder):
+    """Delete an environment that nobody uses; the bytes freed.
+
+    Raises InfrastructureError env.in-use, host.cache-unwritable.
+    """
+    building = folder.with_suffix(".lock")
+    with (
+        cache.writable(folder.parent),
+        held(building, report=report, what=f"building {folder.name}"),
+        _alone(folder),
+    ):
         size = size_of(folder)
         # The marker goes first: what is left of a removal that was killed counts as unfinished
         environment.marker(folder).unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(folder)
     return size
 
 
 def fetch_wheels(names: Sequence[str], folder: Path, report: Callable[[str], None]) -> int:
-    """Download every wheel of the lists, for FARM_WHEELS on a machine without a network; their count."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="farm-pip-") as scratch:
+    """Download every wheel of the lists, for FARM_WHEELS on a machine without a network; their count.
+
+    Raises InfrastructureError env.build-failed, host.disk-full, host.cache-unwritable.
+    """
+    with cache.writable(folder), tempfile.TemporaryDirectory(prefix="farm-pip-") as scratch:
+        folder.mkdir(parents=True, exist_ok=True)
         # uv cannot download; this interpreter may have no pip
         installer = Installer(report, uv="")
         installer.create(Path(scratch))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from farm_agent.errors import FarmError, InfrastructureError, JobError, from_blame
-from farm_converters import children
+from farm_converters import children, guard
 
 GIB = 1 << 30
 TAIL_BYTES = 64 * 1024
@@ -97,7 +97,7 @@ def execute(argv: Sequence[str], *, workdir: Path, limits: Limits, python: str) 
     worker = Path(__file__).with_name("worker.py")
     bounds = [str(limits.memory_bytes), str(limits.file_bytes), str(int(limits.network))]
     process = subprocess.Popen(
-        [python, "-I", str(worker), *bounds, *argv],
+        guard.command([python, "-I", str(worker), *bounds, *argv]),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -13,17 +13,29 @@ import pytest
 
 from farm_agent.errors import FarmError, InfrastructureError
 from farm_converters import environment, managed
+from farm_converters.lock import held
 from tests.converters import made
+from tests.support import disk_of, is_alive, wait_for
 
 NAME = "farm-tiny-package-of-nobody"
 HOLD = """
 import sys
 from pathlib import Path
-from farm_converters import environment
+from farm_converters import environment, installer
 environment.LISTS = Path(sys.argv[1])
-environment.prepare("tiny", Path(sys.argv[2]), lambda text: None)
+if len(sys.argv) > 3:
+    installer.find_uv = lambda: sys.argv[3]
+environment.prepare("tiny", Path(sys.argv[2]), lambda text: print(text, flush=True))
 print("prepared", flush=True)
 sys.stdin.read()
+"""
+ENDLESS_INSTALLER = """#!/bin/sh
+sleep 600 &
+setsid sleep 600 >/dev/null 2>&1 &
+mkdir -p "$FOLDER"
+echo $$ $! > "$FOLDER/some"
+mv "$FOLDER/some" "$FOLDER/pids"
+wait
 """
 
 
@@ -135,7 +147,7 @@ def test_one_in_use_by_another_process_stays(tmp_path: Path, lists: Path) -> Non
     assert user.stdin is not None
     assert user.stdout is not None
     try:
-        assert user.stdout.readline() == b"prepared\n"
+        assert b"prepared\n" in iter(user.stdout.readline, b"")
         held = only(tmp_path)
         assert held.path is not None
         assert held.in_use
@@ -150,6 +162,82 @@ def test_one_in_use_by_another_process_stays(tmp_path: Path, lists: Path) -> Non
         user.stdout.close()
     assert managed.remove(held.path, made.quiet) > 0
     assert only(tmp_path).state == managed.ABSENT
+
+
+def test_two_processes_build_an_environment_once(tmp_path: Path, lists: Path) -> None:
+    """Both are held back until both wait; then one builds, and the other takes what it made."""
+    folder = environment.folder_of("tiny", tmp_path)
+    argv = [sys.executable, "-c", HOLD, str(lists), str(tmp_path)]
+    with held(folder.with_suffix(".lock"), report=made.quiet, what="the test"):
+        both = [
+            subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)
+        ]
+        for process in both:
+            assert process.stdout is not None
+            assert any("waiting for another process" in line for line in iter(process.stdout.readline, ""))
+    said = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert all(text.endswith("prepared\n") for text in said)
+    assert sorted("building the tiny environment" in text for text in said) == [False, True]
+
+
+def test_a_killed_build_takes_its_installer_along(
+    tmp_path: Path, lists: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would go on writing where the next build begins."""
+    endless = tmp_path / "endless"
+    endless.write_text(ENDLESS_INSTALLER)
+    endless.chmod(0o755)
+    folder = environment.folder_of("tiny", tmp_path)
+    monkeypatch.setenv("FOLDER", str(folder))
+    argv = [sys.executable, "-c", HOLD, str(lists), str(tmp_path), str(endless)]
+    builder = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(folder / "pids")
+        assert only(tmp_path).state == managed.TORN
+        assert only(tmp_path).in_use
+    finally:
+        builder.kill()
+        builder.wait()
+    pids = [int(pid) for pid in (folder / "pids").read_text().split()]
+    assert managed.sync("tiny", tmp_path, made.quiet).state == managed.READY
+    assert not (folder / "pids").exists()
+    # The lock was free only after the last of them
+    assert not [pid for pid in pids if is_alive(pid)]
+
+
+def test_a_disk_that_fills_up_under_a_build_is_the_machine_s_fault(
+    tmp_path: Path, lists: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_list(lists, wheel(tmp_path / "wheels", f"X = {'7' * 6_000_000!r}\n"))
+    monkeypatch.setenv("UV_LINK_MODE", "copy")
+    with disk_of(tmp_path / "cache", 4) as cache_dir:
+        with pytest.raises(InfrastructureError) as caught:
+            managed.sync("tiny", cache_dir, made.quiet)
+        assert caught.value.code == "host.disk-full"
+        assert only(cache_dir).state == managed.ABSENT
+
+
+def test_what_lies_ready_in_a_read_only_cache_serves(tmp_path: Path, lists: Path) -> None:
+    with disk_of(tmp_path / "cache", 64) as cache_dir:
+        managed.sync("tiny", cache_dir, made.quiet)
+        environment._held.popitem()[1].close()  # as in a process of its own
+        subprocess.run(["mount", "-o", "remount,ro", str(cache_dir)], check=True)
+        assert environment.prepare("tiny", cache_dir, made.quiet).python.startswith(str(cache_dir))
+        folder = environment.folder_of("tiny", cache_dir)
+        with pytest.raises(InfrastructureError) as caught:
+            managed.remove(folder, made.quiet)
+        assert caught.value.code == "host.cache-unwritable"
+        assert environment.is_complete(folder)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in environment.names() if name not in environment.HOST_PACKAGES]
+)
+def test_every_list_begins_with_a_sentence_that_says_what_it_is_for(name: str) -> None:
+    first = environment.lists(name)[0].read_text().partition("\n")[0]
+    assert first.startswith("# ")
+    assert ". " in f"{first} ", "the first sentence ends in the first line"
 
 
 def test_pip_s_own_folders_of_wheels_serve_uv_too(

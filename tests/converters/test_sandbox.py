@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ import pytest
 
 from farm_agent.errors import FarmError, InfrastructureError, JobError, UsageError
 from farm_converters import children, sandbox
-from tests.support import need
+from tests.support import is_alive, need, wait_for
 
 SCRIPT = """
 import os, signal, subprocess, sys, time
@@ -73,10 +72,21 @@ def call_home(request, workdir):
     except OSError as error:
         return {"reached": False, "proxy": urllib.request.getproxies().get("https", "")}
 
+def start(workdir):
+    sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+    child = subprocess.Popen(sleep)
+    # One that left the session and the group, and closed what its parent could wait for
+    away = subprocess.Popen(sleep, start_new_session=True, stdout=-3, stderr=-3)  # DEVNULL
+    (workdir / "some").write_text(f"{os.getpid()} {child.pid} {away.pid}")
+    os.rename(workdir / "some", workdir / "pids")
+
 def hang(request, workdir):
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    (workdir / "pids").write_text(f"{os.getpid()} {child.pid}")
+    start(workdir)
     time.sleep(600)
+
+def leave(request, workdir):
+    start(workdir)
+    return {}
 """
 
 
@@ -107,13 +117,9 @@ def failure(package: Path, name: str, **limits: Any) -> FarmError:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process ended, within a generous time (a zombie counts as ended)."""
+    """Whether a process ended, within a generous time."""
     for _ in range(200):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z":
+        if not is_alive(pid):
             return True
         time.sleep(0.05)
     return False
@@ -152,10 +158,7 @@ def test_stop_all_ends_the_work_of_other_threads(package: Path) -> None:
     pids = package.parent / "work" / "pids"
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(failure, package, "hang")
-        for _ in range(400):
-            if pids.exists() and " " in pids.read_text():
-                break
-            time.sleep(0.05)
+        wait_for(pids)
         children.stop_all()
         error = future.result(timeout=60)
     assert error.code == "run.interrupted"
@@ -225,15 +228,20 @@ def test_nothing_outside_can_be_reached_unless_it_was_allowed(package: Path, net
 
 
 def test_a_hang_is_stopped_with_all_its_children(package: Path) -> None:
-    error = failure(package, "hang", timeout_s=2.0)
+    error = failure(package, "hang", timeout_s=10.0)
     assert error.code == "convert.timeout"
     pids = (package.parent / "work" / "pids").read_text().split()
     assert all(gone(int(pid)) for pid in pids)
 
 
+def test_what_an_ended_process_left_behind_is_ended_too(package: Path) -> None:
+    assert run(package, "leave")["ok"] is True
+    assert all(gone(int(pid)) for pid in (package.parent / "work" / "pids").read_text().split())
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_the_work_ends_with_its_parent(package: Path, number: int) -> None:
-    """Ctrl-C kills the whole group; a killed parent takes the worker itself along."""
+    """After Ctrl-C and after a kill, nothing is left, not even what left the session."""
     code = (
         "import sys\nfrom pathlib import Path\nfrom farm_converters import sandbox\n"
         "sandbox.call('tested.work:hang', {}, workdir=Path(sys.argv[1]), what='w', limits=sandbox.Limits(),"
@@ -246,18 +254,11 @@ def test_the_work_ends_with_its_parent(package: Path, number: int) -> None:
         start_new_session=True,
     )
     try:
-        for _ in range(400):
-            if (work / "pids").exists() and (work / "pids").read_text().count(" "):
-                break
-            time.sleep(0.05)
+        wait_for(work / "pids")
         pids = [int(pid) for pid in (work / "pids").read_text().split()]
         parent.send_signal(number)
         parent.wait(timeout=30)
-        assert gone(pids[0])
-        if number == signal.SIGINT:
-            assert gone(pids[1])
-        else:
-            os.kill(pids[1], signal.SIGKILL)
+        assert all(gone(pid) for pid in pids)
     finally:
         parent.kill()
         parent.wait()

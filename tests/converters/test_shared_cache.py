@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from farm_converters.lock import held
 from farm_converters.recipe import Recipe
 from farm_converters.shapes import resolve_shapes
 from tests.converters import made
-from tests.support import need
+from tests.support import disk_of
 
 CONVERT = """
 import sys
@@ -62,13 +61,8 @@ def test_two_processes_share_one_conversion(tmp_path: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A cache folder on a file system of two MiB."""
-    need(os.geteuid() == 0, "mounting a small file system needs root")
-    folder = tmp_path / "cache"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    need(subprocess.run(mount, capture_output=True, check=False).returncode == 0, "tmpfs cannot be mounted")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with disk_of(tmp_path / "cache", 2) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("left_kib", [0, 64, 400, 900])
@@ -92,5 +86,6 @@ def test_a_disk_that_fills_up_under_a_conversion_is_the_machine_s_fault(
     assert isinstance(caught.value, InfrastructureError)
     assert caught.value.code == "host.disk-full"
     assert not list(small_disk.glob("work/work-*"))
+    assert not list(small_disk.glob("*/.*"))
     (small_disk / "filler").unlink()
     assert not convert(model, Recipe("onnx"), small_disk, report=made.quiet).cached
