@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from farm_agent import codec
+from farm_agent import codec, collect
 from farm_agent.errors import JobError
 from farm_agent.wire import TensorSpec
 from farm_converters import cache, environment, golden, sandbox
 from farm_converters.dataset import Packed
-from farm_converters.lock import held
 from farm_converters.model import Model
 from farm_converters.recipe import Recipe
 
@@ -50,13 +49,13 @@ def runner(source_format: str) -> Any:  # noqa: ANN401 - a module
 
 
 def key_of(model: Model, recipe: Recipe, packed: Packed) -> str:
-    """Identity: model, shapes, samples, what runs it, and our code."""
+    """Identity: the source as ``golden`` prepares it, the samples, what runs it, and our code."""
     module = runner(model.format)
-    names = (Path(__file__).name, f"evaluate_{model.format}.py", "graph.py", f"golden_{model.format}.py")
-    code = [hashlib.sha256(Path(__file__).with_name(name).read_bytes()).hexdigest() for name in names]
-    shapes = sorted((name, list(shape)) for name, shape in recipe.shapes.items())
+    own = [Path(__file__), Path(__file__).with_name(f"evaluate_{model.format}.py"), Path(collect.__file__)]
+    code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in own]
     made_by = environment.fingerprint(module.ENVIRONMENT)
-    parts = [model.sha256, shapes, packed.dataset.blob.sha256, made_by, code]
+    source = golden.key_of(model, Recipe(recipe.format, shapes=recipe.shapes))
+    parts = [source, packed.dataset.blob.sha256, made_by, code]
     return hashlib.sha256(codec.dumps(parts).encode()).hexdigest()
 
 
@@ -76,19 +75,13 @@ def reference(
     """
     cache_dir = cache_dir.absolute()
     entry = cache_dir / "references" / key_of(model, recipe, packed)
-    found = _read(entry)
-    if found is not None:
-        return found
-    with held(
-        entry.with_suffix(".lock"), report=report, what=f"running {model.name} over {packed.count} samples"
-    ):
-        found = _read(entry)
-        if found is None:
-            _make(model, recipe, packed, cache_dir, entry, report, limits)
-            found = _read(entry)
-    if found is None:
-        raise cache.disk_error(OSError(0, "what was written cannot be read back"), entry)
-    return found
+    return golden.once(
+        entry,
+        read=_read,
+        make=lambda: _make(model, recipe, packed, cache_dir, entry, report, limits),
+        report=report,
+        what=f"running {model.name} over {packed.count} samples",
+    )
 
 
 def _make(
@@ -108,7 +101,6 @@ def _make(
         "model": str(source.model_path.resolve()),
         "dataset": str(packed.path.resolve()),
         "inputs": [_plain(spec) for spec in source.inputs],
-        "outputs": [_plain(spec) for spec in source.outputs],
     }
     with cache.writable(cache_dir), sandbox.private_directory(cache_dir / "work") as workdir:
         answer = sandbox.call(
@@ -140,7 +132,7 @@ def _read(entry: Path) -> Reference | None:
 def over_samples(request: dict[str, Any], workdir: Path, infer: Callable[[list[Any]], list[Any]]) -> int:
     """Feed every sample of the data set, in batches of the model's own size, to ``infer`` (arrays in the
     inputs' order; outputs in the source's) and write outputs.npz; how many there were."""
-    from farm_agent import collect, feed
+    from farm_agent import feed
     from farm_converters.golden_onnx import save_npz
 
     data = feed.load_npz(request["dataset"])

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from farm_agent import codec
 from farm_agent.errors import UsageError
@@ -17,6 +17,7 @@ from farm_converters.lock import held
 from farm_converters.model import Model
 from farm_converters.recipe import Recipe
 
+T = TypeVar("T")
 CALIBRATION_SAMPLES = 8  # of a calibration set, that the check runs on
 CODE = {
     "onnx": ("exclude.py", "graph.py", "golden_onnx.py", "golden.py", "samples.py"),
@@ -98,14 +99,35 @@ def prepare(
 ) -> Source:
     """The reference, from the cache or made now. Raises what ``golden_FORMAT.make`` and the sandbox raise."""
     entry = cache_dir / "sources" / key_of(model, recipe)
-    found = _read(entry)
+    return once(
+        entry,
+        read=_read,
+        make=lambda: _make(model, recipe, cache_dir, entry, report, limits),
+        report=report,
+        what=f"running {model.name} as the reference",
+    )
+
+
+def once(
+    entry: Path,
+    *,
+    read: Callable[[Path], T | None],
+    make: Callable[[], None],
+    report: Callable[[str], None],
+    what: str,
+) -> T:
+    """What ``read(entry)`` gives, after ``make()`` where it gives None: one process makes, the others wait.
+
+    Raises what ``make`` raises; InfrastructureError host.cache-unwritable when it cannot be read back.
+    """
+    found = read(entry)
     if found is not None:
         return found
-    with held(entry.with_suffix(".lock"), report=report, what=f"running {model.name} as the reference"):
-        found = _read(entry)
+    with held(entry.with_suffix(".lock"), report=report, what=what):
+        found = read(entry)
         if found is None:
-            _make(model, recipe, cache_dir, entry, report, limits)
-            found = _read(entry)
+            make()
+            found = read(entry)
     if found is None:
         raise cache.disk_error(OSError(0, "what was written cannot be read back"), entry)
     return found
