@@ -3,8 +3,8 @@
 python scripts/nasty_table.py FOLDER [--jobs N] [--timeout 60s] [--lines FILE]
 
 One ``farm convert`` process per file and format makes all its precisions with random calibration; per
-process the table has its seconds and the peak resident memory of it and everything that it started. Exit
-code 1 when a process hung, died of a signal, printed a stack trace or ended in an internal error.
+process the table has its seconds and the peak resident memory of the largest of it and all that it started.
+Exit code 1 when a process hung, died of a signal, printed a stack trace or ended in an internal error.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ def convert(path: Path, target: str, timeout: str) -> Row:
         with ThreadPoolExecutor(2) as pool:
             texts = [pool.submit(stream.read) for stream in (out, err)]
             status, usage = _wait(process.pid)
+            if status is None:
+                process.kill()  # else its output never ends
             printed, said = (text.result() for text in texts)
     finally:
         process.kill()
@@ -76,7 +78,7 @@ def convert(path: Path, target: str, timeout: str) -> Row:
 
 
 def _wait(pid: int) -> tuple[int | None, int]:
-    """Exit status (None: it hung) and the peak resident memory in KiB of the process and its children."""
+    """Exit status (None: it hung) and the peak resident memory in KiB, of the largest in its tree."""
     deadline = time.monotonic() + HUNG_S
     while time.monotonic() < deadline:
         found, status, usage = os.wait4(pid, os.WNOHANG)

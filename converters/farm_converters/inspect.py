@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from farm_agent.errors import JobError, UsageError
-from farm_converters import sandbox, sniff
+from farm_converters import cache, sandbox, sniff
 from farm_converters.model import InputSpec, Model, OutputSpec
 
 LIMITS = sandbox.Limits(timeout_s=120.0)
@@ -20,12 +20,13 @@ def inspect_model(path: Path) -> Model:
 
     Raises UsageError model.missing, .empty, .too-large, .not-onnx, .corrupt, .invalid, .unsupported-op,
     .unsupported-type, .external-data-escape, .external-data-missing, .external-data-truncated; JobError
-    convert.* when the file brings a library down; InfrastructureError host.disk-full.
+    convert.* when the file brings a library down; InfrastructureError host.disk-full, host.cache-unwritable.
     """
     sniff.check_file(path)
     source = "tflite" if sniff.is_tflite(path) else "onnx"
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - a link's data lie beside the link
-    with tempfile.TemporaryDirectory(prefix="farm-inspect-") as folder:
+    scratch = Path(tempfile.gettempdir())
+    with cache.writable(scratch), tempfile.TemporaryDirectory(prefix="farm-inspect-") as folder:
         try:
             answer = sandbox.call(
                 f"farm_converters.inspect_{source}:inspect",

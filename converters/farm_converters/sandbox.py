@@ -2,7 +2,8 @@
 
 Each call gets its own session, address-space and file-size limits, a wall-clock limit, a private
 directory of bounded size, no network, a reduced environment and bounded output. Whatever happens in there
-comes back as one typed error; the whole process group is gone when the call returns, also after Ctrl-C.
+comes back as one typed error; whatever it started is gone when the call returns, also after Ctrl-C (on Linux
+in any session, by ``guard``; elsewhere in its process group).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from farm_agent.errors import FarmError, InfrastructureError, JobError, from_blame
-from farm_converters import children, guard
+from farm_converters import cache, children, guard
 
 GIB = 1 << 30
 TAIL_BYTES = 64 * 1024
@@ -37,8 +38,9 @@ _DISK_SIGNS = ("No space left on device", "Disk quota exceeded")
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one process: wall-clock time, address space, size of any file that it writes, size of all
-    files in its directory. ``network``: False takes it away, where the kernel lets a process leave it."""
+    """Bounds of one call and of all that it starts: wall-clock time, address space of each process, size of
+    any file that it writes, size of all files in its directory. ``network``: False takes it away, where the
+    kernel lets a process leave it."""
 
     timeout_s: float = 300.0
     memory_bytes: int = 8 * GIB
@@ -75,25 +77,29 @@ def call(
 
     ``what`` opens every message ("convert model.onnx to tflite"). Raises the function's own FarmError,
     else JobError convert.crashed, .timeout, .out-of-memory, .too-much-disk, .failed, or
-    InfrastructureError host.disk-full.
+    InfrastructureError host.disk-full, host.cache-unwritable.
     """
-    workdir.mkdir(parents=True, exist_ok=True)
     request_path, response_path = workdir / "request.json", workdir / "response.json"
-    response_path.unlink(missing_ok=True)
     folders = {**_own_packages(), **(packages or {})}
     work = {
         "function": function,
         "packages": {name: str(folder) for name, folder in folders.items()},
         "request": dict(request),
     }
-    request_path.write_text(json.dumps(work))
+    with cache.writable(workdir):
+        workdir.mkdir(parents=True, exist_ok=True)
+        response_path.unlink(missing_ok=True)
+        request_path.write_text(json.dumps(work))
     argv = ["--call", str(request_path), str(response_path)]
     ended = execute(argv, workdir=workdir, limits=limits, python=python)
     return read_response(response_path, ended, what=what, limits=limits)
 
 
 def execute(argv: Sequence[str], *, workdir: Path, limits: Limits, python: str) -> Ended:
-    """Run ``worker.py ARGV`` under the limits; see there for what it takes."""
+    """Run ``worker.py ARGV`` under the limits; see there for what it takes.
+
+    Raises InfrastructureError host.disk-full, host.cache-unwritable, run.interrupted.
+    """
     worker = Path(__file__).with_name("worker.py")
     bounds = [str(limits.memory_bytes), str(limits.file_bytes), str(int(limits.network))]
     process = subprocess.Popen(
@@ -248,7 +254,8 @@ def network_is_left(python: str = sys.executable) -> bool:
 
 def _environment(workdir: Path, *, network: bool) -> dict[str, str]:
     temporary = workdir / "tmp"
-    temporary.mkdir(exist_ok=True)
+    with cache.writable(workdir):
+        temporary.mkdir(exist_ok=True)
     names = (*_KEPT_VARIABLES, *_PROXIES) if network else _KEPT_VARIABLES
     kept = {name: os.environ[name] for name in names if name in os.environ}
     if not network:  # for kernels that forbid to leave it: at least no polite toolchain gets out

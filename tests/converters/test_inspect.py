@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from farm_agent.errors import FarmError, UsageError
 from farm_converters.inspect import inspect_model
 from tests.converters import made
+from tests.support import disk_of
 
 
 def refusal(path: Path) -> FarmError:
@@ -29,6 +32,18 @@ def test_a_model_is_described(tmp_path: Path) -> None:
     assert model.operators == {"Conv": 1, "Relu": 1}
     assert model.parameters == 4 * 3 * 3 * 3
     assert model.opsets == {"ai.onnx": 17}
+
+
+def test_a_full_folder_for_temporary_files_is_the_machine_s_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = made.conv(tmp_path / "net.onnx")
+    with disk_of(tmp_path / "temporary", 1) as folder:
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        with (folder / "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 4096)
+        assert refusal(path).code == "host.disk-full"
 
 
 def test_the_hash_is_the_file_s_own_without_external_data(tmp_path: Path) -> None:
