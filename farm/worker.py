@@ -247,6 +247,7 @@ def _measured(
     power = energies.of_job(work.store.objects, fetched, records)
     ready = work.desk.dataset(cell, work.stop)
     assessment = accuracy.assessed(ready, fetched, work.scratch)
+    calibrated = provenance.calibration(cell.recipe, ready, artifact)
     verdict = judge(
         fetched.spec,
         fetched.result,
@@ -255,7 +256,7 @@ def _measured(
         outliers=far,
         energy=power.entries,
         assessment=assessment,
-        calibration=provenance.calibration(work.request, artifact),
+        calibration=calibrated,
     )
     hashes = tuple(work.store.objects.put_file(path) for path in fetched.samples)
     traces = tuple(work.store.objects.put_file(path) for path in fetched.traces)
@@ -272,7 +273,7 @@ def _measured(
         energy=power.entries,
         assessment=assessment,
         facts=facts,
-        artifact=provenance.about(work.request, artifact),
+        artifact=provenance.about(artifact, calibrated),
         sent_bytes=fetched.sent_bytes,
     )
     if ready and assessment:

@@ -148,7 +148,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         "valid",
     ),
     "calibration.same-data": (
-        {"calibration": "32 samples of the very set that accuracy is counted on"},
+        {"calibration": "32 samples, 1 of them in the set that accuracy is counted on"},
         {"calibration": "32 samples"},
         "valid",
     ),

@@ -7,7 +7,7 @@ from farm_results.evidence import Case
 
 # How much a precision can hold, for "lower" and "higher"; unknown words are only ever equal or different.
 _RANK = {"fp64": 64, "fp32": 32, "tf32": 19, "fp16": 16, "bf16": 15, "fp8": 9, "int8": 8, "int4": 4}
-SAME_DATA = " of the very set that accuracy is counted on"
+SAME_DATA = " of them in the set that accuracy is counted on"
 _REDUCED_FLOATS = ("tf32", "fp16", "bf16", "fp8")
 
 
