@@ -28,11 +28,10 @@ class Request:
     """What a user asked for. Empty tuples mean: what the device's profile prefers.
 
     ``metric``, ``preprocess``: names, or a user's own ``module:function``; "": by the kind of data.
-    ``calib``:
-    samples for precisions that need calibration; ``calib_random``: so many random ones instead.
-    ``exclude``: nodes
-    that stay in floats. ``builds``: engines built where the device builds them itself. ``targets``: exactly
-    these, whatever the profiles list; runtimes, precisions and threads then choose nothing.
+    ``calib``: samples for precisions that need calibration; ``calib_random``: so many random ones instead.
+    ``exclude``: nodes that stay in floats. ``builds``: engines built where the device builds them itself.
+    ``targets``: exactly these, whatever the profiles list; runtimes, precisions and threads then choose
+    nothing.
     """
 
     models: tuple[Path, ...]

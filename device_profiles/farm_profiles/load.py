@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -15,6 +16,7 @@ from farm_profiles.profile import Profile
 
 SCHEMA = 1
 STATES = ("supported", "planned", "unsupported")
+_INDEX = re.compile(r"^targets\[(\d+)\]")
 
 
 def profile_names() -> tuple[str, ...]:
@@ -58,34 +60,38 @@ def _decode(path: Path | Traversable, name: str, data: dict[str, Any]) -> Profil
         raise _fault(path, "name", "no such key (the file's name is the profile's name)", repr(data["name"]))
     if data.get("schema") != SCHEMA:
         raise _fault(path, "schema", str(SCHEMA), repr(data.get("schema")))
-    data = {**data, "targets": _each_precision(path, data.get("targets"))}
+    places: list[int] = []
+    if isinstance(data.get("targets"), list):
+        data = {**data, "targets": _each_precision(path, data["targets"], places)}
     try:
         profile = codec.decode(Profile, {**data, "name": name}, unknown="refuse")
     except codec.DecodeError as error:
-        raise _fault(path, error.path.removeprefix("Profile."), error.expected, error.got) from error
-    _check(path, profile)
+        key = _INDEX.sub(
+            lambda found: f"targets[{places[int(found[1])]}]", error.path.removeprefix("Profile.")
+        )
+        raise _fault(path, key, error.expected, error.got) from error
+    _check(path, profile, places)
     return profile
 
 
-def _each_precision(path: Path | Traversable, targets: object) -> object:
-    """Every table with ``precisions`` once per precision; what is no list of tables is left to the
-    decoder."""
-    if not isinstance(targets, list):
-        return targets
+def _each_precision(path: Path | Traversable, targets: list[object], places: list[int]) -> list[object]:
+    """Every table with ``precisions`` once per precision; ``places`` gets the number of each one's table."""
     found: list[object] = []
     for index, target in enumerate(targets):
         if not isinstance(target, dict) or "precisions" not in target:
             found.append(target)
+            places.append(index)
             continue
         names = target["precisions"]
         if "precision" in target or not isinstance(names, list) or not names:
             raise _fault(path, f"targets[{index}].precisions", "a list, and no key precision", repr(names))
         rest = {key: value for key, value in target.items() if key != "precisions"}
         found += [{**rest, "precision": name} for name in names]
+        places += [index] * len(names)
     return found
 
 
-def _check(path: Path | Traversable, profile: Profile) -> None:
+def _check(path: Path | Traversable, profile: Profile, places: list[int]) -> None:
     if not profile.targets:
         raise _fault(path, "targets", "at least one target", "an empty list")
     if not profile.reach.transports:
@@ -93,7 +99,7 @@ def _check(path: Path | Traversable, profile: Profile) -> None:
     if profile.support.state not in STATES:
         raise _fault(path, "support.state", f"one of {', '.join(STATES)}", repr(profile.support.state))
     known = runtimes.names()
-    for index, target in enumerate(profile.targets):
+    for index, target in zip(places, profile.targets, strict=True):
         if target.runtime not in known:
             raise _fault(
                 path, f"targets[{index}].runtime", f"one of {', '.join(known)}", repr(target.runtime)

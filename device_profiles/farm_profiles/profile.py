@@ -10,8 +10,7 @@ class Target:
     """One way to run a model on this kind of device; a profile lists them in order of preference.
 
     ``options`` go to the runtime, ``convert`` to the converter. In a TOML file ``precisions`` may list
-    several
-    precisions for one table.
+    several precisions for one table.
     """
 
     format: str

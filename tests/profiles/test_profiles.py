@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from farm_agent import runtimes, sensors
+from farm_agent import precisions, runtimes, sensors
 from farm_agent.errors import UsageError
 from farm_converters.recipe import FORMATS, PRECISIONS
 from farm_profiles import Limits, Profile, Reach, Support, Target
@@ -47,6 +47,14 @@ runtime = "onnxruntime"
 def test_the_named_kinds_ship() -> None:
     """The kinds that the project promises are all there."""
     assert set(profile_names()) >= REQUIRED
+
+
+LISTED = """[[targets]]
+format = "tflite"
+runtime = "litert"
+precisions = ["fp32", "fp16", "int8"]
+
+"""
 
 
 @pytest.mark.parametrize("name", profile_names())
@@ -111,6 +119,30 @@ def test_limits_of_old_boards_are_said() -> None:
             "at least 1",
         ),
         ("schema = 1", 'schema = 1\nname = "other"', "name", "no such key"),
+        (
+            'runtime = "onnxruntime"',
+            'runtime = "onnxruntime"\nprecisions = ["fp32", "int7"]',
+            "targets[0].precision",
+            "one of",
+        ),
+        (
+            'runtime = "onnxruntime"',
+            'runtime = "onnxruntime"\nprecisions = []',
+            "targets[0].precisions",
+            "a list",
+        ),
+        (
+            "[[targets]]",
+            LISTED + "[[targets]]\nthreads = 0",
+            "targets[1].threads",
+            "at least 1",
+        ),
+        (
+            "[[targets]]",
+            LISTED + '[[targets]]\nthreads = "2"',
+            "targets[1].threads",
+            "int",
+        ),
     ],
 )
 def test_a_fault_names_file_key_and_expectation(
@@ -175,6 +207,19 @@ DOCS = (ROOT / "docs" / "profiles.md").read_text() if (ROOT / "docs" / "profiles
 def test_every_profile_is_documented(name: str) -> None:
     """docs/profiles.md has a heading for each kind."""
     assert f"\n### {name}\n" in DOCS
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_target_is_documented(name: str) -> None:
+    """The line "Targets:" names each runtime with its precisions, in the profile's order."""
+    groups: dict[str, list[str]] = {}
+    for target in load_profile(name).targets:
+        way = " ".join([target.runtime, *(f"({value})" for value in target.options.values())])
+        groups.setdefault(way, []).append(target.precision)
+    every = list(precisions.NAMES)
+    words = [f"{way} {'all' if names == every else ' '.join(names)}" for way, names in groups.items()]
+    section = DOCS.partition(f"\n### {name}\n")[2].partition("\n### ")[0]
+    assert f"Targets: {'; '.join(words)}." in " ".join(section.split())
 
 
 def test_every_key_is_documented() -> None:
