@@ -159,7 +159,8 @@ def _resampled(function: Callable[..., Any], ours: list[Any], theirs: list[Any],
 def _score(function: Callable[..., Any], outputs: list[Any], labels: Any) -> tuple[float, list[float] | None]:  # noqa: ANN401
     import numpy as np
 
-    given = np.asarray(function(outputs[0] if len(outputs) == 1 else outputs, labels))
+    own = [array.copy() for array in outputs]  # a function that writes into them changes only its own
+    given = np.asarray(function(own[0] if len(own) == 1 else own, labels.copy()))
     if given.dtype.kind not in "iufb" or given.shape not in ((), (len(labels),)):
         raise UsageError(
             f"the metric gave {given.dtype}{list(given.shape)}; a number, or one per sample, is wanted",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,8 +24,13 @@ SCORES = np.random.default_rng(0).normal(size=(200, 10)).astype("f4")
 
 
 def whole(folder: Path) -> Path:
-    np.savez_compressed(folder / "whole.npz", **{"out.0": SCORES})
-    return folder / "whole.npz"
+    return saved(folder / "whole.npz", SCORES)
+
+
+def saved(path: Path, array: Any) -> Path:
+    arrays: dict[str, Any] = {"out.0": array}
+    np.savez_compressed(path, **arrays)
+    return path
 
 
 def flipped(folder: Path, at: int) -> Path:
@@ -94,7 +100,7 @@ def test_damaged_outputs_are_a_problem_with_a_reason(tmp_path: Path, how: str) -
 def test_outputs_that_unpack_to_more_than_an_agent_keeps_are_not_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    np.savez_compressed(tmp_path / "bomb.npz", **{"out.0": np.zeros((1 << 20) + 1000, np.uint8)})
+    saved(tmp_path / "bomb.npz", np.zeros((1 << 20) + 1000, np.uint8))
     assert len(arrays_of(tmp_path / "bomb.npz")) == 1
     monkeypatch.setattr(collect, "MAX_OUTPUT_BYTES", 500)
     with pytest.raises(JobError) as caught:

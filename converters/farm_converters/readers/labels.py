@@ -41,16 +41,19 @@ def from_array(path: Path, name: str, array: np.ndarray[Any, Any], asked: Asked)
 
     what = f"{path}: {name} is {array.dtype}{list(array.shape)}"
     if array.ndim and len(array) and array.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32)
         bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
         if bad.any():
-            raise asked.error(f"{path}: {name}[{int(bad.argmax())}] is not finite", "labels", _FIX)
-        return array.astype(np.float32)
+            raise asked.error(f"{path}: {name}[{int(bad.argmax())}] is no finite float32", "labels", _FIX)
+        return array
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1 or array.dtype.kind not in "iub" or not len(array):
         raise asked.error(what, "labels", _FIX)
-    if int(array.min()) < 0:
-        raise asked.error(f"{path}: {name}[{int(array.argmin())}] is {int(array.min())}", "labels", _FIX)
+    for at in (int(array.argmin()), int(array.argmax())):
+        if not 0 <= int(array[at]) <= 2**52:
+            raise asked.error(f"{path}: {name}[{at}] is {int(array[at])}", "labels", _FIX)
     return array.astype(np.int64)
 
 
