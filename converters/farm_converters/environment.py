@@ -21,7 +21,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -84,13 +84,22 @@ def prepare(name: str, cache_dir: Path, report: Callable[[str], None]) -> Enviro
     if is_met(name):
         return Environment(name, sys.executable, pins(name))
     folder = folder_of(name, cache_dir)
+    provide(name, folder, report)
+    return Environment(name, str(folder / "bin" / "python"), pins(name))
+
+
+def provide(name: str, folder: Path, report: Callable[[str], None], packages: Sequence[str] = ()) -> None:
+    """Have the environment in ``folder``, with a user's own ``packages`` (``name==version``) on top, and hold
+    it until this process ends. Raises what ``prepare`` raises.
+    """
+    what = f"building the {name} environment" + (f" with {', '.join(packages)}" if packages else "")
     with cache.writable(folder.parent):
-        while not hold(folder):
-            what = f"building the {name} environment"
+        while not _hold(folder):
             with held(folder.with_suffix(".lock"), report=report, what=what) as lock:
                 if not marker(folder).is_file():
-                    _build(name, folder, report, lock)
-    return Environment(name, str(folder / "bin" / "python"), pins(name))
+                    report(f"{what} (once, some hundred MB)")
+                    _build(name, folder, Installer(report, lock=lock), packages)
+                    report(f"built the {name} environment")
 
 
 def folder_of(name: str, cache_dir: Path) -> Path:
@@ -127,16 +136,16 @@ def installed(package: str) -> str | None:
         return None
 
 
-def _build(name: str, folder: Path, report: Callable[[str], None], lock: int) -> None:
+def _build(name: str, folder: Path, installer: Installer, packages: Sequence[str]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    installer = Installer(report, lock=lock)
-    report(f"building the {name} environment (once, some hundred MB)")
     try:
         installer.create(folder)
         whole, *rest = lists(name)
         installer.install(folder, whole)
         for path in rest:
             installer.install_loosely(folder, path)
+        if packages:
+            installer.install_extra(folder, packages)
         verify(name, folder)
         marker(folder).write_text("complete\n")
     except (InfrastructureError, OSError) as error:
@@ -148,7 +157,6 @@ def _build(name: str, folder: Path, report: Callable[[str], None], lock: int) ->
                 fix="run once without --offline, or name a folder of wheels: FARM_WHEELS=FOLDER",
             ) from error
         raise
-    report(f"built the {name} environment")
 
 
 def _lacks_network(error: Exception) -> bool:
@@ -188,7 +196,7 @@ def verify(name: str, folder: Path) -> None:
     )
 
 
-def hold(folder: Path) -> bool:
+def _hold(folder: Path) -> bool:
     """Hold an environment for this process until it ends, if it is complete; False when it is not there."""
     if not marker(folder).is_file():
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -131,8 +132,6 @@ def test_prune_takes_old_and_unfinished_ones_alone(tmp_path: Path, lists: Path) 
 
 
 def test_one_that_nobody_used_for_long_goes(tmp_path: Path, lists: Path) -> None:
-    import os
-
     path = managed.sync("tiny", tmp_path, made.quiet).path
     assert path is not None
     found = [managed.Managed("tiny", "", managed.READY, 1, path, unused_days=31.0)]
@@ -238,6 +237,22 @@ def test_every_list_begins_with_a_sentence_that_says_what_it_is_for(name: str) -
     first = environment.lists(name)[0].read_text().partition("\n")[0]
     assert first.startswith("# ")
     assert ". " in f"{first} ", "the first sentence ends in the first line"
+
+
+def test_a_recipe_s_own_packages_come_on_top_and_count_as_used(tmp_path: Path, lists: Path) -> None:
+    folder = tmp_path / "environments" / "tiny-extra-0123456789ab"
+    packages = ["farm-tiny-second-package==1.0"]
+    with pytest.raises(InfrastructureError) as caught:
+        environment.provide("tiny", folder, made.quiet, packages)
+    assert caught.value.code == "env.build-failed"
+    assert not folder.exists()
+    environment.provide("tiny", folder, made.quiet, [f"{NAME}==1.0"])
+    os.utime(environment.use_lock(folder), (0, 0))
+    environment._held.popitem()[1].close()  # as in a process of its own
+    environment.provide("tiny", folder, made.quiet, [f"{NAME}==1.0"])
+    found = only(tmp_path, "tiny-extra")
+    assert found.in_use
+    assert (found.unused_days or 0.0) < 1.0
 
 
 def test_pip_s_own_folders_of_wheels_serve_uv_too(

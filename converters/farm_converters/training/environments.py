@@ -3,10 +3,8 @@ own."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +12,6 @@ from pathlib import Path
 from farm_agent.errors import InfrastructureError, UsageError
 from farm_converters import environment
 from farm_converters.environment import Environment
-from farm_converters.installer import Installer
-from farm_converters.lock import held
 from farm_converters.training.recipe import EnvironmentWish
 
 CHECK_TIMEOUT_S = 300.0
@@ -27,7 +23,6 @@ TORCH_FIX = (
     "name a folder that holds the CPU wheel (torch-2.13.0+cpu-*.whl): PIP_FIND_LINKS=FOLDER farm optimize; "
     'or a Python of your own that has torch: [environment] python = "PATH"'
 )
-_in_use: list[object] = []  # locks of derived environments that this process uses, until it ends
 
 
 def prepare(
@@ -63,7 +58,8 @@ def _own(framework: str, python: Path) -> Environment:
             timeout=CHECK_TIMEOUT_S,
             check=False,
         )
-        said = (done.stderr or done.stdout).strip().splitlines() or [f"exit status {done.returncode}"]
+        told = done.stdout if done.returncode == 0 else done.stderr or done.stdout
+        said = told.strip().splitlines() or [f"exit status {done.returncode}"]
         wrong = "" if done.returncode == 0 else said[-1][:300]
     except (OSError, subprocess.TimeoutExpired) as error:
         said, wrong = [], str(error)[:300]
@@ -83,32 +79,6 @@ def _derived(
     text = repr((environment.fingerprint(framework), sorted(packages)))
     key = hashlib.sha256(text.encode()).hexdigest()[:12]
     folder = Path(os.path.abspath(cache_dir)) / "environments" / f"{framework}-extra-{key}"  # noqa: PTH100
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    use = environment.use_lock(folder).open("a")
-    fcntl.flock(use, fcntl.LOCK_SH)
-    _in_use.append(use)
-    if not environment.is_complete(folder):
-        what = f"building the {framework} environment with {', '.join(packages)}"
-        with held(folder.with_suffix(".lock"), report=report, what=what):
-            if not environment.is_complete(folder):
-                report(what)
-                _build(framework, packages, folder, report)
+    environment.provide(framework, folder, report, packages)
     versions = dict(environment.pins(framework)) | dict(package.split("==", 1) for package in packages)
     return Environment(framework, str(folder / "bin" / "python"), versions)
-
-
-def _build(framework: str, packages: tuple[str, ...], folder: Path, report: Callable[[str], None]) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    installer = Installer(report)
-    try:
-        installer.create(folder)
-        whole, *rest = environment.lists(framework)
-        installer.install(folder, whole)
-        for path in rest:
-            installer.install_loosely(folder, path)
-        installer.install_extra(folder, packages)
-        environment.verify(framework, folder)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    environment.marker(folder).write_text("complete\n")
