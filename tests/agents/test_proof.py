@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -234,6 +236,16 @@ def test_a_damaged_tflite_file_is_malformed_or_read_and_nothing_else(tmp_path: P
         except tflite_file.Malformed:
             seen.add("malformed")
     assert seen == {"read", "malformed"}
+
+
+def test_a_tflite_file_cannot_claim_one_long_name_again_and_again() -> None:
+    """A million tensors may point to the same bytes of the file; each would get a copy."""
+    table = struct.pack("<I4xHHHxxiI", 16, 6, 8, 4, 16 - 8, 4)  # its only field: a text, right behind it
+    reader = tflite_file._Reader(memoryview(table + struct.pack("<I", 4096) + b"n" * 4096))
+    assert reader.text(reader.table_at(0), 0) == "n" * 4096
+    most_bytes = 256 * 1024 * 1024
+    with pytest.raises(tflite_file.Malformed, match="too many"):
+        deque((reader.text(reader.table_at(0), 0) for _ in range(most_bytes // 4096)), maxlen=0)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x3a\x05\x0a", b"\x08" + b"\xff" * 12, b"\x0b" * 4, b"\x3a\x00" * 3])

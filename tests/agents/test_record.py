@@ -48,15 +48,15 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-Start = Callable[[Scripted], Reader]
+Start = Callable[..., Reader]
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
     readers: list[Reader] = []
 
-    def started(sensor: Scripted) -> Reader:
-        reader = Reader("fake", lambda: sensor, interval_s=0.01, deadline_s=0.2)
+    def started(sensor: Scripted, deadline_s: float = 20.0) -> Reader:
+        reader = Reader("fake", lambda: sensor, interval_s=0.01, deadline_s=deadline_s)
         readers.append(reader)
         reader.start()
         until(reader.ready)
@@ -123,8 +123,9 @@ def test_a_sensor_s_own_defect_ends_nothing(start: Start) -> None:
 def test_a_sensor_that_hangs_is_told_and_not_waited_for(start: Start) -> None:
     released = threading.Event()
     sensor = Scripted({"t": 40.0}, released, {"t": 50.0})
-    reader = start(sensor)
+    reader = start(sensor, deadline_s=0.2)
     reader.begin()
+    until(lambda: sensor.reads >= 2)  # the first was kept
     until(reader.hangs)
     (trace,) = reader.end()
     assert trace.values == (40.0,)

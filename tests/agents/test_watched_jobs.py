@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gzip
 import hashlib
+import json
 import os
 import signal
 import time
@@ -20,7 +22,8 @@ from farm_agent.restore import Entry, Journal
 from farm_agent.wire import GatePlan, PinPlan
 
 from .parts import QUICK, Agent, local_agent, small_spec
-from .test_jobs import children, result_of, wait_for_block
+from .test_jobs import left_over, result_of, wait_for_block
+from .test_record import until
 
 LONGER = replace(QUICK, blocks=1, min_time_ns=4_000_000_000, max_time_ns=30_000_000_000)
 # Pressure is never below zero.
@@ -85,7 +88,7 @@ def test_a_job_can_be_stopped_while_it_waits_for_quiet(agent: Agent, tmp_path: P
     agent.start(small_spec(agent, tmp_path, gate=replace(SHUT, max_wait_s=600.0)))
     agent.wait_for("job-1", event="gate")
     assert agent.ask("stop", "job-1", "--fence", "1")["state"]["state"] == "stopped"
-    assert children(agent, "job-1") == []
+    assert left_over(agent, "job-1") == []
 
 
 def test_the_result_tells_what_was_pinned_and_what_could_not_be(agent: Agent, tmp_path: Path) -> None:
@@ -98,6 +101,28 @@ def test_the_result_tells_what_was_pinned_and_what_could_not_be(agent: Agent, tm
     assert (pins["affinity"].new, pins["affinity"].restored) == (str(cpu), True)
     assert "not installed" in pins["power-mode"].problem
     assert not (agent.root / restore.NAME).exists()
+
+
+def test_the_next_job_waits_for_the_lock_of_the_one_before(agent: Agent, tmp_path: Path) -> None:
+    """That one has said its last word, and its process has not ended yet."""
+    spec = small_spec(agent, tmp_path)
+    path = agent.root / "running.lock"
+    with open(path, "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        agent.start(spec)
+        pid = json.loads((agent.root / "jobs/job-1/state.json").read_text())["process"]["pid"]
+        until(lambda: has_open(pid, path))
+        time.sleep(0.1)  # it tries the lock
+    agent.wait_for("job-1")
+    assert result_of(agent, "job-1")[0].outcome == "ok"
+
+
+def has_open(pid: int, path: Path) -> bool:
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            if entry.readlink() == path:
+                return True
+    return False
 
 
 def test_the_next_agent_takes_up_what_a_killed_one_left_pinned(agent: Agent) -> None:

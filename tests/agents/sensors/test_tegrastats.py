@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from farm_agent.sensors import SensorError, tegrastats
 from farm_agent.sensors.common.tegrastats_line import Core, Unit
+from tests.agents.test_record import until
 
 # Sources: JP4 Nano jetson_stats' tests, JP4 TX2 beszel's tests, AGX Orin an exporter's issue, Orin Nano
 # beszel's tests, JP7 jetson_stats' tests, TX1 and Xavier NX Datadog's tests, Xavier a project's sample.
@@ -207,19 +207,12 @@ def test_a_gated_sensor_has_a_channel_and_no_value(tmp_path: Path) -> None:
 def test_a_child_that_ends_is_an_error_with_its_status(tmp_path: Path) -> None:
     """It vanished mid-run."""
     sensor = tegrastats.open(command(tmp_path, f"echo '{ORIN_NANO_JP6}'\nexit 3\n"), interval_s=30.0)
-    caught = None
-    for _ in range(200):
-        try:
-            sensor.read()
-        except SensorError as error:
-            caught = error
-            break
-        time.sleep(0.01)
+    with pytest.raises(SensorError) as caught:
+        until(lambda: not sensor.read())
     sensor.close()
 
-    assert caught is not None
-    assert caught.code == "sensor.silent"
-    assert "status 3" in caught.message
+    assert caught.value.code == "sensor.silent"
+    assert "status 3" in caught.value.message
 
 
 def test_a_child_that_prints_something_else_is_refused(tmp_path: Path) -> None:
