@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import List, Set, Tuple
 
 from farm_agent import files, job, pack
@@ -24,7 +25,7 @@ UNUSED_AGENT_S = 24 * 3600.0
 
 @dataclass(frozen=True)
 class Swept:
-    """What went."""
+    """What went. ``freed_bytes``: disk space of these files; others may fill or free the disk meanwhile."""
 
     jobs: Tuple[str, ...]
     files: int
@@ -36,13 +37,26 @@ def sweep(root: Root, max_bytes: int) -> Swept:
     """Remove what is not needed until the content store holds at most ``max_bytes``. Raises device.*."""
     with root.locked(), files.disk_errors(root.path):
         living = job.living(root)
-        before = root.free_bytes()
         jobs = [name for name in root.job_ids() if name not in living and Job(root.jobs / name).acknowledged]
-        for name in jobs:
-            shutil.rmtree(str(root.jobs / name))
-        count = _parts(root) + _least_used(root, max_bytes, _needed(root))
+        freed = sum(_remove(root.jobs / name) for name in jobs)
+        # Only now: what a job has a link to is not freed before.
+        stale = [_remove(path) for path in (*_parts(root), *_least_used(root, max_bytes, _needed(root)))]
         agents = [] if living else _agents(root)
-        return Swept(tuple(jobs), count, tuple(agents), max(0, root.free_bytes() - before))
+        freed += sum(stale) + sum(map(_remove, agents))
+        return Swept(tuple(jobs), len(stale), tuple(path.name for path in agents), freed)
+
+
+def _remove(path: Path) -> int:
+    """Remove a file or a folder; the bytes of disk that this frees. A file with another link frees none."""
+    whole = [path]
+    if path.is_dir():
+        whole = [Path(folder) / name for folder, _, names in os.walk(str(path)) for name in names]
+    found = [each.lstat() for each in whole]
+    if path.is_dir():
+        shutil.rmtree(str(path))
+    else:
+        path.unlink()
+    return sum(512 * info.st_blocks for info in found if info.st_nlink == 1)
 
 
 def _needed(root: Root) -> Set[str]:
@@ -57,39 +71,33 @@ def _needed(root: Root) -> Set[str]:
     return found
 
 
-def _parts(root: Root) -> int:
+def _parts(root: Root) -> List[Path]:
     """Uploads that nobody went on with for a day."""
-    count = 0
-    for path in root.cas.glob("*.part"):
-        if time.time() - path.stat().st_mtime > STALE_PART_S:
-            path.unlink()
-            count += 1
-    return count
+    return [path for path in root.cas.glob("*.part") if time.time() - path.stat().st_mtime > STALE_PART_S]
 
 
-def _least_used(root: Root, max_bytes: int, needed: Set[str]) -> int:
+def _least_used(root: Root, max_bytes: int, needed: Set[str]) -> List[Path]:
+    """The content that was not used for longest, until the rest fits; never what is needed."""
     entries = [(path.stat(), path) for path in root.cas.iterdir() if files.SHA256.fullmatch(path.name)]
     total = sum(info.st_size for info, _ in entries)
-    count = 0
+    found = []
     for info, path in sorted(entries, key=lambda entry: (entry[0].st_mtime, entry[1].name)):
         if total <= max_bytes:
             break
         if path.name not in needed:
-            path.unlink()
+            found.append(path)
             total -= info.st_size
-            count += 1
-    return count
+    return found
 
 
-def _agents(root: Root) -> List[str]:
+def _agents(root: Root) -> List[Path]:
     """Agents that said no hello for a day: the coordinator that brought one touches it whenever it asks."""
     own = pack.file_name(pack.agent_sha256())
-    removed = []
-    for path in sorted(root.agents.glob("agent-*.pyz")):
-        if path.name != own and time.time() - path.stat().st_mtime > UNUSED_AGENT_S:
-            path.unlink()
-            removed.append(path.name)
-    return removed
+    return [
+        path
+        for path in sorted(root.agents.glob("agent-*.pyz"))
+        if path.name != own and time.time() - path.stat().st_mtime > UNUSED_AGENT_S
+    ]
 
 
 def touch_own(root: Root) -> None:
