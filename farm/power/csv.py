@@ -20,6 +20,7 @@ from farm_agent.messages.traces import Channel
 INTERVAL_S = 0.5
 STEP_BYTES = 1024 * 1024
 LINE_BYTES = 64 * 1024
+LOOKS = 5
 KEYS = {
     "path": Key((str,), required=True),
     "format": Key((str,), choices=("table", "ptdaemon", "fnirsi")),
@@ -68,7 +69,7 @@ class Log:
 
     def read(self) -> Sequence[tuple[int, float]]:
         """The new rows. Raises MeterError meter.silent (gone, cut), meter.garbled, meter.date."""
-        shift_ns = time.monotonic_ns() - time.time_ns() if self._base != "monotonic" else 0
+        shift_ns = _shift_ns() if self._base != "monotonic" else 0
         rows = self._parser.rows(self._lines())
         return tuple((time_ns + shift_ns, value) for time_ns, value in rows)
 
@@ -102,6 +103,16 @@ class Log:
                 fix="check what writes it",
             )
         return [line.decode("utf-8", "replace").strip() for line in lines]
+
+
+def _shift_ns() -> int:
+    """From unix time to our monotonic clock. Of several looks at both the quickest: the process may be held
+    up between two readings for longer than a meter's whole interval."""
+    looks = []
+    for _ in range(LOOKS):
+        before_ns, unix_ns, after_ns = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        looks.append((after_ns - before_ns, (before_ns + after_ns) // 2 - unix_ns))
+    return min(looks)[1]
 
 
 def open(settings: MeterSettings) -> Log:  # noqa: A001 - the seam's name
