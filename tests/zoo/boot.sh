@@ -2,6 +2,7 @@
 # A device's first process: build its file system in namespaces of its own, then wait for the end of stdin.
 # When the starter dies, however it dies, the pipe ends, this process ends, and the kernel takes the rest.
 set -euo pipefail
+umask 022 # the device's user must pass, whatever the starter's umask
 work=$1 user=$2 uid=$3 home_size=$4 hostname=$5 hide_python=$6
 
 read -r host_pid _ </proc/self/stat # before /proc is the namespace's own

@@ -150,6 +150,7 @@ class ZooDevice:
             capture_output=True,
             text=True,
             timeout=60,
+            umask=0o022,
             check=False,
         )
         if done.returncode:

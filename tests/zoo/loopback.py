@@ -38,7 +38,8 @@ class LoopbackDevice:
         (self.folder / "host_key").write_text(host_private)
         self.host_key = " ".join(host_public.split()[:2])
         (self.folder / "keys").write_text(public + "\n")
-        self.port = _free_port()
+        self._reserved = _reserved_port()
+        self.port: int = self._reserved.getsockname()[1]
         settings = sshd.SETTINGS.replace("PermitRootLogin no", "PermitRootLogin prohibit-password")
         lines = [settings, f"ListenAddress 127.0.0.1:{self.port}", f"HostKey {self.folder}/host_key"]
         lines += [f"AuthorizedKeysFile {self.folder}/keys", "StrictModes no", "Subsystem sftp internal-sftp"]
@@ -72,7 +73,8 @@ class LoopbackDevice:
         """End sshd and its sessions, and remove everything."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)
-        self._process.wait(10)
+        self._process.wait(60)
+        self._reserved.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -81,8 +83,10 @@ def _sshd() -> str:
     return shutil.which("sshd") or "/usr/sbin/sshd"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _reserved_port() -> socket.socket:
+    """A socket on a port that nobody else is given while it is open, neither by a bind to port 0 nor for an
+    outgoing connection; sshd, which names the port and sets SO_REUSEADDR as this does, may listen there."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import itertools
-import os
 import subprocess
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 _CUT = """
 add table inet zoo
@@ -30,15 +26,9 @@ class Link:
 
 def join(pid: int) -> Link:
     """Give the namespace of process ``pid`` an eth0 with a free /30 from 10.222.0.0/16."""
-    # Under a lock: two zoos at once must not choose the same addresses.
-    with (Path(tempfile.gettempdir()) / f"farm-zoo-{os.getuid()}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        taken = _run("ip", "-4", "-o", "addr")
-        slot = next(slot for slot in itertools.count(0) if f"10.222.{_host(slot)}/" not in taken)
-        link = Link(f"fz{slot}", f"10.222.{_host(slot)}", f"10.222.{_device(slot)}")
-        _run("ip", "link", "add", link.interface, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
-        _run("ip", "addr", "add", f"{link.host}/30", "dev", link.interface)
-        _run("ip", "link", "set", link.interface, "up")
+    link = _linked(pid)
+    _run("ip", "addr", "add", f"{link.host}/30", "dev", link.interface)
+    _run("ip", "link", "set", link.interface, "up")
     for command in (
         ["addr", "add", f"{link.device}/30", "dev", "eth0"],
         ["link", "set", "lo", "up"],
@@ -47,6 +37,25 @@ def join(pid: int) -> Link:
     ):
         _run(*_enter(pid), "ip", *command)
     return link
+
+
+def _linked(pid: int) -> Link:
+    """The first pair whose name and address are free. Of two zoos at once, whatever their temporary folders,
+    the kernel gives a name to one: the other takes the next."""
+    taken = _run("ip", "-4", "-o", "addr")
+    for slot in itertools.count(0):
+        link = Link(f"fz{slot}", f"10.222.{_host(slot)}", f"10.222.{_device(slot)}")
+        if f" {link.host}/" in taken:
+            continue
+        pair = f"{link.interface} type veth peer name eth0 netns {pid}"
+        try:
+            _run("ip", "link", "add", *pair.split())
+        except RuntimeError as error:
+            if "File exists" not in str(error):
+                raise
+        else:
+            return link
+    raise AssertionError("itertools.count ended")
 
 
 def cut(pid: int) -> None:

@@ -33,7 +33,7 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def until(condition: Callable[[], bool], what: str, timeout_s: float = 10.0) -> None:
+def until(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
     """Wait for ``condition``; RuntimeError naming ``what`` when it does not come."""
     end = time.monotonic() + timeout_s
     while not condition():

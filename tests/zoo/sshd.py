@@ -32,10 +32,15 @@ def install(root: Path, user: str, authorized_key: str, *, sftp: bool, noise: st
     folder = root / "etc" / "zoo"
     (folder / "keys").mkdir(parents=True)
     (folder / "keys" / user).write_text(authorized_key + "\n")
+    readable = [(folder, 0o755), (folder / "keys", 0o755), (folder / "keys" / user, 0o644)]
     (folder / "sshd_config").write_text("\n".join(lines) + "\n")
     if noise:
         # bash reads ~/.bashrc when sshd starts it, also without a terminal.
-        (root / "home" / user / ".bashrc").write_text(f"echo '{noise}'\n")
+        shell_start = root / "home" / user / ".bashrc"
+        shell_start.write_text(f"echo '{noise}'\n")
+        readable.append((shell_start, 0o644))
+    for path, mode in readable:  # by the device's user, whatever our umask
+        path.chmod(mode)
 
 
 def new_host_keys(root: Path, types: tuple[str, ...]) -> str:

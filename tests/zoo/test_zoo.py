@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+import uuid
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,12 @@ def possible() -> None:
     need(not why, f"no zoo here: {why}")
 
 
-def _links() -> set[str]:
+def _links() -> dict[str, str]:
+    """Number by name of the devices' links on this machine. The kernel gives no number twice, while another
+    zoo may take a name as soon as it is free."""
     done = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True)
-    return {line.split()[1].partition("@")[0] for line in done.stdout.splitlines() if ": fz" in line}
+    words = [line.split() for line in done.stdout.splitlines() if ": fz" in line]
+    return {name.partition("@")[0]: number for number, name, *_ in words}
 
 
 def _gone(pids: list[int]) -> None:
@@ -40,6 +44,7 @@ def _gone(pids: list[int]) -> None:
 
 
 def test_devices_are_apart_and_run_this_python(tmp_path: Path) -> None:
+    marker = f"zoo-{uuid.uuid4()}"
     with Zoo() as zoo:
         zoo.add_all(2)
         zoo.write_inventory(tmp_path / "devices.toml")
@@ -50,26 +55,25 @@ def test_devices_are_apart_and_run_this_python(tmp_path: Path) -> None:
             program = "import os, numpy; print(os.uname().nodename, os.getuid(), len(os.listdir('/home')))"
             done = link.run([devices[name].python, "-c", program], timeout_s=60)
             seen.append(done.stdout.decode().split())
-            assert link.run(["touch", f"/tmp/{name}"], timeout_s=20).returncode == 0
+            assert link.run(["touch", f"/tmp/{marker}"], timeout_s=20).returncode == 0
             link.close()
         assert [words[:2] for words in seen] == [["zoo-1", "4201"], ["zoo-2", "4201"]]
-        assert not Path("/tmp/zoo-1").exists()
+        assert not Path(f"/tmp/{marker}").exists()
         assert devices["zoo-1"].host_key != devices["zoo-2"].host_key
 
 
 def test_nothing_is_left_of_a_device_that_ends() -> None:
-    before = _links()
     with Zoo() as zoo:
         device = zoo.add("gone")
+        number = _links()[device.link.interface]
         link = connect(device.entry(), 20)
         link.run(["sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 </dev/null & exit 0"], timeout_s=20)
         pids = [device.pid, *device.pids()]
         folder, keys = device._folder, zoo.folder
         assert len(pids) >= 3
-        assert device.link.interface in _links()
         link.close()
     _gone(pids)
-    processes.until(lambda: device.link.interface not in _links() - before, "the link to vanish")
+    processes.until(lambda: number not in _links().values(), "the link to vanish")
     assert not folder.exists()
     assert not keys.exists()
 
