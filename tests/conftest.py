@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -18,6 +19,12 @@ from tests.support import share_environments
 # the tests start must be stoppable all the same.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What is drawn at random is the same in every run, and no example fails because the machine had other work.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +40,9 @@ def private_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
         monkeypatch.setenv(f"XDG_{name}_HOME", str(folder / name.lower()))
     for name in [name for name in os.environ if name.startswith("FARM_") and name not in KEPT]:
         monkeypatch.delenv(name)
-    for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR"):
+    for name in CALLERS:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     return folder
 
 
@@ -42,6 +50,18 @@ UV_CACHE = os.environ.get("UV_CACHE_DIR") or str(
     Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "uv"
 )
 KEPT = ("FARM_REQUIRE_ALL", "FARM_MODELS")
+CALLERS = (
+    "COLORTERM",
+    "COLUMNS",
+    "FORCE_COLOR",
+    "LINES",
+    "NO_COLOR",
+    "PYTHONWARNINGS",
+    "SSH_AUTH_SOCK",
+    "TTY_COMPATIBLE",
+    "TTY_INTERACTIVE",
+)
+"""What the caller's shell may say about terminals, warnings and keys."""
 
 
 @pytest.fixture(autouse=True)
