@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 
 _UNITS_NS = (("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0))
@@ -61,3 +62,8 @@ def size(value_bytes: float) -> str:
         if value_bytes >= scale:
             return f"{number(value_bytes / scale)} {unit}"
     return f"{value_bytes:.0f} B"
+
+
+def kept(share: float) -> str:
+    """``99 %`` of 0.9999: whole percents, rounded down, so that only what is whole reads as 100 %."""
+    return f"{math.floor(share * 100 + 1e-9)} %"

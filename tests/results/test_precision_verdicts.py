@@ -9,7 +9,7 @@ import pytest
 from farm_agent.wire import PrecisionProof
 from farm_results.verdicts import judge
 from tests.results.made import job, latency, spec
-from tests.results.verdict_cases import proof
+from tests.results.verdict_cases import INT8, proof, verdict_of, weighted
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,12 @@ def test_a_quantised_artifact_is_held_to_its_promise(
     wanted = replace(spec(), artifact=replace(spec().artifact, precision=asked))
     verdict = judge(wanted, job(proof=proof), latency())
     assert [caveat.code for caveat in verdict.caveats] == codes
+
+
+def test_a_share_below_the_threshold_does_not_read_as_the_threshold() -> None:
+    caveats = verdict_of({"spec": INT8, "job": job(proof=weighted(fp32=101, int8=899))}).caveats
+    assert [caveat.code for caveat in caveats] == ["precision.partial"]
+    assert caveats[0].evidence.startswith("89 % of the operators")
 
 
 @pytest.mark.parametrize(

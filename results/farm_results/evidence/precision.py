@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from farm_agent import precisions
+from farm_results import text
 from farm_results.evidence import Case
 
 # How much a precision can hold, for "lower" and "higher"; unknown words are only ever equal or different.
@@ -55,8 +56,10 @@ def partial(case: Case, threshold: float) -> str:
         return ""
     if promise.computes:
         counts = precisions.counts(precisions.computing(case.job.proof))
-        return f"{share:.0%} of the operators with weights computed in {promise.computes[0]} ({counts})"
-    return f"{share:.0%} of the weights are stored in {promise.stores[0]}"
+        return (
+            f"{text.kept(share)} of the operators with weights computed in {promise.computes[0]} ({counts})"
+        )
+    return f"{text.kept(share)} of the weights are stored in {promise.stores[0]}"
 
 
 def same_calibration(case: Case, _: float) -> str:

@@ -201,7 +201,7 @@ def precision_text(result: Result) -> str:
     asked, executed = printable(result.precision), printable(result.executed_precision)
     share = result.precision_share
     if share is not None and precisions.of(asked).quantised:
-        return asked if share >= 1 else f"{asked} ({int(share * 100)} %)"
+        return asked if share >= 1 else f"{asked} ({text.kept(share)})"
     return asked if executed in ("", asked, "other") else f"{asked}→{executed}"
 
 

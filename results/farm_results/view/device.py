@@ -87,7 +87,7 @@ def _precision(result: Result, job: JobResult) -> str:
         sizes = sorted(job.proof.weights.items(), key=lambda item: -item[1])
         told.append("weights stored: " + ", ".join(f"{text.size(size)} {name}" for name, size in sizes))
     if result.precision_share is not None and result.precision_share < 1:
-        told.append(f"{result.precision_share:.1%} of what {result.precision} promises")
+        told.append(f"{text.kept(result.precision_share)} of what {result.precision} promises")
     told.append(f"told by {job.proof.source}")
     return f"{job.proof.executed} ran ({'; '.join(told)})"
 

@@ -47,7 +47,7 @@ def test_what_is_unknown_says_so() -> None:
 
 def test_precision_shows_what_really_ran() -> None:
     assert row_of(precision="fp16", executed_precision="fp32")["prec"] == "fp16→fp32"
-    shares = {1.0: "int8", 0.9999: "int8 (99 %)", 0.4: "int8 (40 %)", None: "int8→fp32"}
+    shares = {1.0: "int8", 0.9999: "int8 (99 %)", 0.29: "int8 (29 %)", 0.4: "int8 (40 %)", None: "int8→fp32"}
     for share, text in shares.items():
         row = row_of(precision="int8", executed_precision="fp32", precision_share=share)
         assert row["prec"] == text
