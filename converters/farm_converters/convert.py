@@ -14,7 +14,7 @@ from typing import Any
 from farm_agent import codec, precisions
 from farm_agent.errors import JobError, UsageError
 from farm_agent.wire import ArtifactSpec
-from farm_converters import cache, environment, golden, ladder, sandbox
+from farm_converters import cache, environment, failed, golden, ladder, sandbox
 from farm_converters import edges as registry
 from farm_converters.edges import edges
 from farm_converters.lock import held
@@ -35,7 +35,8 @@ def convert(
     memory_limit_bytes: int = 8 * sandbox.GIB,
     edge: registry.Edge | None = None,
 ) -> Artifact:
-    """The artifact for ``recipe``, from the cache or made, run and compared now.
+    """The artifact for ``recipe``, from the cache or made, run and compared now. What failed for good is
+    kept, too, and raised again (see ``failed``).
 
     Raises UsageError convert.no-edge, convert.option, model.changed, inputs.*; JobError convert.* (mismatch,
     timeout, out-of-memory, crashed, unsupported-op, ...) or runtime.*; InfrastructureError env.*, host.*.
@@ -57,7 +58,12 @@ def convert(
         with held(entry.with_suffix(".lock"), report=report, what=f"converting {model.name}"):
             found = _load(entry, key, edge, source, recipe)
             if found is None:
-                _make(edge, recipe, source, cache_dir, entry, limits, report)
+                failed.raise_known(entry, report)
+                try:
+                    _make(edge, recipe, source, cache_dir, entry, limits, report)
+                except failed.LastingError as error:
+                    failed.keep(entry, error)
+                    raise
                 found = _load(entry, key, edge, source, recipe, fresh=True)
     if found is None:
         raise JobError("the artifact cannot be read back from the cache", code="convert.failed")

@@ -16,6 +16,7 @@ from farm_converters import cache, sandbox
 from farm_converters import check as checks
 from farm_converters import edges as registry
 from farm_converters.environment import Environment
+from farm_converters.failed import lasting
 from farm_converters.golden import Source
 from farm_converters.recipe import CheckReport, Recipe
 
@@ -64,8 +65,8 @@ def climb(
     failures: list[JobError] = []
     for rung in registry.rungs(edge, recipe.precision):
         left = deadline - time.monotonic()
-        if left <= 1.0:
-            break
+        if failures and left <= 1.0:
+            raise worst(failures)
         report(f"converting to {recipe.format} {recipe.precision} ({rung})")
         folder = workdir / rung
         try:
@@ -75,7 +76,7 @@ def climb(
             shutil.rmtree(folder, ignore_errors=True)
             if error.code in FINAL or isinstance(error, SettledError):
                 break
-    raise worst(failures)
+    raise lasting(failures, worst(failures))
 
 
 def worst(failures: list[JobError]) -> JobError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -167,7 +168,7 @@ def test_a_model_that_the_simplifier_trips_over_is_measured_as_it_is(
     recipe = recipe_of(model, tmp_path / "samples")
     assert recipe.calibration is not None
     monkeypatch.setattr(sensitivity_onnx, "slim", trip)
-    request = {
+    request: dict[str, Any] = {
         "model": str(model.path),
         "inputs": [{"name": "x"}],
         "calibration": str(recipe.calibration.path),
