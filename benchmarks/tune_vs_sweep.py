@@ -77,7 +77,8 @@ def _compare(model: Path, config: Config, options: argparse.Namespace) -> Row:
         calib_random=8,  # quantised configurations are a part of the space; only their speed is compared
     )
     axes = Axes(runtimes=tuple(options.runtimes), precisions=tuple(options.precisions))
-    wish = engine.Wish(request, axes, goals.objectives(("latency",)), trials=options.trials)
+    latency = goals.objectives(("latency",))
+    wish = engine.Wish(request=request, axes=axes, objectives=latency, trials=options.trials)
     make = Silent if options.quiet else Lines
     outcome = engine.tune(wish, config, make, lambda text: print(text, file=sys.stderr))
     (report,) = outcome.reports
@@ -91,6 +92,8 @@ def _compare(model: Path, config: Config, options: argparse.Namespace) -> Row:
     bench = Bench(request, config, inspect_in(config), make, "sweep", calibrated_in(config, request))
     bench.measure(STAGES[2], {report.space.device.name: (report.space, report.space.points)}, told)
     usable = {key: one.values["latency"].value for key, one in swept.items() if one.usable}
+    if not usable:
+        sys.exit(f"{model}: the sweep measured nothing: {next(iter(swept.values())).why}")
     best = min(usable, key=lambda key: usable[key])
     tuned_ns = usable.get(report.best.key, float("inf"))
     sweep_s = sum(one.device_s for one in swept.values())

@@ -146,13 +146,13 @@ def _wish(build: str, values: dict[str, Any], state: State) -> Wish:
     )
     code = Code(Path.cwd(), build, values["train"], _python(values, state), values["candidate_timeout"])
     return Wish(
-        code,
-        request,
-        goals.objectives(values["objectives"] or ("accuracy", "latency")),
-        tuple(goals.constraint(words) for words in values["constraints"]),
-        values["trials"],
-        values["time_s"] or 0.0,
-        values["study"],
+        request=request,
+        code=code,
+        objectives=goals.objectives(values["objectives"] or ("accuracy", "latency")),
+        constraints=tuple(goals.constraint(words) for words in values["constraints"]),
+        trials=values["trials"],
+        time_s=values["time_s"] or 0.0,
+        study=values["study"],
     )
 
 

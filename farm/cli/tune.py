@@ -140,13 +140,13 @@ def _wish(model: Path | None, values: dict[str, Any]) -> Wish:
         parse_options(values["options"]),
     )
     return Wish(
-        with_sample(request),
-        axes,
-        goals.objectives(values["objectives"]),
-        tuple(goals.constraint(words) for words in values["constraints"]),
-        values["trials"] or 0,
-        values["time_s"] or 0.0,
-        values["study"],
+        request=with_sample(request),
+        axes=axes,
+        objectives=goals.objectives(values["objectives"]),
+        constraints=tuple(goals.constraint(words) for words in values["constraints"]),
+        trials=values["trials"] or 0,
+        time_s=values["time_s"] or 0.0,
+        study=values["study"],
     )
 
 

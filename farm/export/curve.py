@@ -70,7 +70,7 @@ def measured(found: bests.Best, asked: Asked, config: Config, reporter: Reporter
             measure=Measure("throughput", {"streams": "1"}, gate=GatePlan() if asked.gate else None),
         )
     )
-    request = replace(request, batch=asked.batches or BATCHES, data=None)
+    request = replace(request, batch=asked.batches or BATCHES, data=None, metric="")
     plan = benchmark.plan_for(request, config)
     check(found, plan)
     outcome = benchmark.execute(plan, config, reporter, command=sys.argv)

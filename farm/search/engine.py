@@ -13,14 +13,14 @@ from pathlib import Path
 from farm import benchmark
 from farm.config import Config
 from farm.errors import FarmError, UsageError
-from farm.plan import Request
 from farm.progress import Reporter
 from farm.search import study as studies
 from farm.search.study import Kept, Study
 from farm.search.talk import Code, candidate
 from farm.tune import study as tune_studies
+from farm.tune import trials
 from farm.tune.front import surely_broken
-from farm.tune.goals import Constraint, Metric
+from farm.tune.goals import Question
 from farm.tune.score import STAGES, Score, Value, score_of
 from farm_agent import codec
 from farm_results.model import Result
@@ -29,18 +29,11 @@ PATIENCE = 2  # proposals that repeat others before the next ones are drawn at r
 REPEATS = 12  # proposals in a row that were there before: the space is exhausted
 
 
-@dataclass(frozen=True)
-class Wish:
-    """``request``: device, targets and the protocol; its models are the candidates. ``trials``: candidates
-    over all calls; ``time_s`` 0: no limit for this call."""
+@dataclass(frozen=True, kw_only=True)
+class Wish(Question):
+    """``request``: device and targets; its models are the candidates. ``time_s``: no new one after that."""
 
     code: Code
-    request: Request
-    objectives: tuple[Metric, ...]
-    constraints: tuple[Constraint, ...] = ()
-    trials: int = 20
-    time_s: float = 0.0
-    study: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +58,7 @@ def search(
 
     Raises UsageError search.one-device, tune.* and those of the request; InfrastructureError tune.busy.
     """
-    tune_studies.import_optuna()
+    trials.import_optuna()
     identity = _identity(wish)
     path = tune_studies.file_of(config.state_dir, wish.study, identity)
     path = path.parent.parent / "search" / path.name

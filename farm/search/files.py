@@ -13,7 +13,7 @@ from farm.config import Config
 from farm.errors import InfrastructureError
 from farm.tune import best, plot, report
 from farm.tune.best import DevicePart
-from farm.tune.files import measured
+from farm.tune.files import measured, without
 from farm.tune.report import Row
 from farm.tune.score import Score
 from farm_profiles import Target
@@ -48,7 +48,10 @@ def write_all(outcome: Outcome, wish: Wish, table: Sequence[Row], folder: Path, 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         row = next((row for row in table if row.place == "best"), None)
-        if row is not None:
+        if row is None:
+            without(folder / "best.onnx")
+            without(folder / "best.toml")
+        else:
             written += _best(outcome, wish, row, folder, config)
         picture = folder / "front.svg"
         title = f"{outcome.study.stem}: {len(table)} candidates"

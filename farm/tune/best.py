@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import tomllib
@@ -195,9 +196,16 @@ def _check(path: Path, best: Best) -> None:
     ):
         if value not in known:
             raise _fault(path, key, f"one of {', '.join(known)}", repr(value))
-    for key, number, least in (("target.threads", target.threads, 1), ("batch", best.batch, 0)):
+    for key, number, least in (
+        ("target.threads", target.threads, 1),
+        ("batch", best.batch, 0),
+        ("inputs.calib_random", best.inputs.calib_random, 0),
+    ):
         if number < least:
             raise _fault(path, key, f"at least {least}", str(number))
+    for name, measured in best.measured.values.items():
+        if not math.isfinite(measured):
+            raise _fault(path, f"measured.values.{name}", "a finite number", str(measured))
 
 
 def _fault(path: Path, key: str, expected: str, got: str) -> UsageError:

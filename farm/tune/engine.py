@@ -19,8 +19,9 @@ from farm.plan import Request
 from farm.progress import Reporter
 from farm.tune import goals as wanted
 from farm.tune import study as studies
+from farm.tune import trials
 from farm.tune.front import Entry
-from farm.tune.goals import Constraint, Metric
+from farm.tune.goals import Metric, Question
 from farm.tune.halving import limit_of, survivors
 from farm.tune.report import Report, report_of
 from farm.tune.rounds import Bench
@@ -38,18 +39,12 @@ SCREEN_SHARE = 0.5  # of a time budget
 EXTRA_ROUNDS = 3  # of whole measurements, while none of the measured meets the constraints
 
 
-@dataclass(frozen=True)
-class Wish:
-    """``request``: one model, the devices, data and calibration, and the honest protocol. ``trials``: points
-    screened per device, over all calls; 0: all, or as many as fit in ``time_s`` (0: no limit)."""
+@dataclass(frozen=True, kw_only=True)
+class Wish(Question):
+    """``request``: one model, its data and calibration. ``trials``: points screened per device; 0: all, or as
+    many as fit in ``time_s``."""
 
-    request: Request
     axes: Axes
-    objectives: tuple[Metric, ...]
-    constraints: tuple[Constraint, ...] = ()
-    trials: int = 0
-    time_s: float = 0.0
-    study: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ def tune(
     Raises UsageError tune.* (no-data, no-energy, empty-space, other-study, ...), those of the model and of
     the selection, and the FarmError of a device that does not answer when it is the only one.
     """
-    studies.import_optuna()
+    trials.import_optuna()
     datasets.refuse_unknown(datasets.Wish(wish.request.data, wish.request.metric, wish.request.preprocess))
     model = benchmark.inspect_in(config)(wish.request.models[0])
     devices = _devices(wish.request, config)

@@ -40,7 +40,7 @@ def write_all(outcome: Outcome, wish: Wish, folder: Path, config: Config) -> lis
         if one.best is not None:
             written.append(best.write(best_of(outcome, wish, one, one.best, config), path))
         else:
-            path.unlink(missing_ok=True)  # one of an earlier call is no answer to this one
+            without(path)
         title = f"{outcome.model.name} on {one.space.device.name}"
         picture = plot.svg(title, one.rows, wish.objectives, wish.constraints)
         written.append(_put(folder / f"front{suffix}.svg", picture))
@@ -107,12 +107,24 @@ def document(outcome: Outcome, wish: Wish) -> dict[str, Any]:
     }
 
 
+def without(path: Path) -> None:
+    """Remove a file of an earlier call, which is no answer to this one. Raises as ``write_all`` does."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
 def _put(path: Path, text: str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InfrastructureError(
-            f"cannot write {path}: {error.strerror}", code="host.not-writable", fix="choose another --out"
-        ) from error
+        raise _refused(path, error) from error
     return path
+
+
+def _refused(path: Path, error: OSError) -> InfrastructureError:
+    return InfrastructureError(
+        f"cannot write {path}: {error.strerror}", code="host.not-writable", fix="choose another --out"
+    )

@@ -6,9 +6,13 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from farm.errors import UsageError
 from farm_results import text
+
+if TYPE_CHECKING:
+    from farm.plan import Request
 
 TIME = {"ns": 1.0, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
 SHARE = {"%": 0.01, "": 1.0}
@@ -60,6 +64,20 @@ class Constraint:
         """By how much ``value`` misses, as a share of the bound; zero or less where it holds."""
         miss = value - self.bound if self.sense == "<=" else self.bound - value
         return miss / abs(self.bound) if self.bound else miss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a study answers. ``request``: what to measure on which devices, by the honest protocol.
+    ``trials``: how many are tried over all calls; ``time_s``: how long this call may take, 0: no limit;
+    ``study``: its name, "": after the question itself."""
+
+    request: Request
+    objectives: tuple[Metric, ...]
+    constraints: tuple[Constraint, ...] = ()
+    trials: int = 0
+    time_s: float = 0.0
+    study: str = ""
 
 
 def objectives(names: Sequence[str]) -> tuple[Metric, ...]:

@@ -58,12 +58,12 @@ def report_of(
     rows = rows_of([point.key for point in study.space.points], scores, goals, constraints)
     feasible = any(row.place == "best" for row in rows)
     history = study.history()
-    whole = [item["device_s"] for item in history if item["stage"] == STAGES[2] and item["device_s"] > 0]
+    whole = [one.device_s for one in history if one.stage == STAGES[2] and one.device_s > 0]
     each_s = sum(whole) / len(whole) if whole else whole_s
     return Report(
         space=study.space,
         rows=rows,
-        used_s=sum(item["device_s"] for item in history),
+        used_s=sum(one.device_s for one in history),
         sweep_s=each_s * len(study.space.points),
         nearest="" if feasible else nearest(scores, constraints),
     )

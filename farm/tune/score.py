@@ -24,7 +24,8 @@ class Value:
 
 @dataclass(frozen=True)
 class Score:
-    """``stage``: how carefully it was measured. ``why``: what ended a trial that has no numbers.
+    """``stage``: how carefully it was measured. ``why``: what ended a trial that has no numbers, and
+    ``blame`` who is to blame for it.
 
     ``values`` by metric: latency and p99 in ns, energy in J, size and memory in bytes, accuracy as the metric
     counts it, accuracy_drop as what was lost against the source. ``device_s``: time on the device.
@@ -37,6 +38,7 @@ class Score:
     verdict: str = ""
     code: str = ""
     why: str = ""
+    blame: str = ""
     values: Mapping[str, Value] = field(default_factory=dict)
     device_s: float = 0.0
 
@@ -44,6 +46,12 @@ class Score:
     def usable(self) -> bool:
         """Whether its numbers may be compared: it ran, and no rule called it invalid."""
         return self.status == "ok" and self.verdict != "invalid"
+
+    @property
+    def passing(self) -> bool:
+        """Whether it failed for a reason that says nothing about the configuration: a device that did not
+        answer, a full disk, a machine that was never quiet."""
+        return self.status == "failed" and (self.blame == "infrastructure" or self.code == "gate.not-quiet")
 
     @property
     def document(self) -> dict[str, Any]:
@@ -71,6 +79,7 @@ def score_of(result: Result, stage: str, batch: int | None) -> Score:
         verdict=result.verdict.word,
         code=result.error_code,
         why=why,
+        blame=result.error_blame,
         values=values,
         device_s=device_s(result),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from farm.devices.device import Device
 from farm.errors import FarmError, UsageError
 from farm_agent import codec, precisions, runtimes
-from farm_agent.wire import Facts
+from farm_agent.wire import Facts, RuntimeFact
 from farm_converters.model import Model
 from farm_profiles import Profile, Target
 
@@ -65,17 +65,20 @@ class Point:
 
 @dataclass(frozen=True)
 class Space:
-    """All points of one device in the order of its profile's preference; ``left_out``: what and why."""
+    """All points of one device in the order of its profile's preference; ``left_out``: what and why;
+    ``versions``: of the runtimes that it tries, as its agent tells them."""
 
     device: Device
     profile: Profile
     points: tuple[Point, ...]
     left_out: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
-        """For the identity of a study."""
-        return json.dumps([self.device.name, self.profile.name, [codec.encode(p) for p in self.points]])
+        """For the identity of a study: numbers of another version of a runtime answer another question."""
+        points = [codec.encode(point) for point in self.points]
+        return json.dumps([self.device.name, self.profile.name, points, sorted(self.versions.items())])
 
     def choices(self) -> dict[str, list[str]]:
         """The values of every parameter, each once, in order."""
@@ -112,14 +115,15 @@ def space_of(
             code="tune.empty-space",
             fix=f"install a runtime there (farm doctor {device.name}), or ask for other ones",
         )
-    return Space(device, profile, kept, tuple(left_out))
+    versions = {point.target.runtime: installed[point.target.runtime].version for point in kept}
+    return Space(device, profile, kept, tuple(left_out), versions)
 
 
-def _why_not(model: Model, target: Target, installed: Mapping[str, object], *, calibrated: bool) -> str:
+def _why_not(model: Model, target: Target, installed: Mapping[str, RuntimeFact], *, calibrated: bool) -> str:
     from farm_converters import edges
 
     fact = installed.get(target.runtime)
-    unavailable = f"its agent knows no runtime {target.runtime}" if fact is None else _unavailable(fact)
+    unavailable = f"its agent knows no runtime {target.runtime}" if fact is None else fact.unavailable
     if unavailable:
         return unavailable
     try:
@@ -132,10 +136,6 @@ def _why_not(model: Model, target: Target, installed: Mapping[str, object], *, c
     if target.precision in QUANTISED and model.native_precision == "int8":
         return "the model is quantised already"
     return ""
-
-
-def _unavailable(fact: object) -> str:
-    return str(getattr(fact, "unavailable", ""))
 
 
 def _varied(target: Target, axes: Axes, cores: int) -> list[Target]:

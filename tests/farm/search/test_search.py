@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from farm.search.study import suggest
-from farm.tune.study import import_optuna
+from farm.tune.trials import import_optuna
 from tests.farm.runs import Farm
 
 HASTE = ("--no-gate", "--blocks", "1", "--min-time", "50ms", "--min-runs", "10", "-r", "onnxruntime")

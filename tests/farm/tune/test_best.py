@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -48,12 +47,12 @@ def test_what_is_written_comes_back_as_the_same_request(tmp_path: Path) -> None:
     assert request.data == tmp_path / "data.npz"
 
 
-def test_the_file_moves_with_its_model(tmp_path: Path) -> None:
+def test_the_file_moves_with_its_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Paths count from the file, whatever folder the command runs in."""
     (tmp_path / "a").mkdir()
     written(tmp_path / "a")
     (tmp_path / "a").rename(tmp_path / "b")
-    os.chdir("/")
+    monkeypatch.chdir("/")
 
     request = best.read(tmp_path / "b" / "best.toml").request(Request(models=()))
 
@@ -69,6 +68,8 @@ def test_the_file_moves_with_its_model(tmp_path: Path) -> None:
         ('runtime = "onnxruntime"', 'runtime = "onxruntime"', "plan.schema"),
         ('precision = "int8"', 'precision = "int7"', "plan.schema"),
         ("[target]", "[target]\nfast = true", "plan.schema"),
+        ("latency_ns = 5.0", "latency_ns = nan", "plan.schema"),
+        ("calib_random = 0", "calib_random = -1", "plan.schema"),
         ("batch = 4", "batch = ", "plan.syntax"),
     ],
 )

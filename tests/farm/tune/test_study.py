@@ -60,16 +60,72 @@ def test_a_failed_trial_is_kept_with_its_reason(tmp_path: Path) -> None:
     assert (kept.code, kept.why) == ("runtime.missing", "not there")
 
 
+@pytest.mark.parametrize(
+    ("blame", "code", "again"),
+    [
+        ("infrastructure", "device.unreachable", True),
+        ("measurement", "gate.not-quiet", True),
+        ("job", "convert.failed", False),
+    ],
+)
+def test_what_failed_for_a_passing_reason_is_tried_again_by_the_next_call(
+    tmp_path: Path, blame: str, code: str, again: bool
+) -> None:
+    """Not by the same call, which would ask a dead device for ever. Its device time stays counted."""
+    what = space()
+    first = opened(tmp_path / "s.db", what)
+    (point,) = first.ask(1)
+    first.tell(point, dataclasses.replace(score(1, status="failed", job="lost"), blame=blame, code=code))
+    assert point.key not in [one.key for one in first.ask(100)]
+    assert first.scores()[point.key].code == code
+
+    second = opened(tmp_path / "s.db", what)
+
+    assert (point.key not in second.scores()) == again
+    assert (point.key in [one.key for one in second.ask(100)]) == again
+    assert [one.job_id for one in second.history()] == ["lost"]
+
+
+def test_a_closer_look_that_the_device_did_not_answer_leaves_the_first_one(tmp_path: Path) -> None:
+    first = opened(tmp_path / "s.db", space())
+    (point,) = first.ask(1)
+    first.tell(point, score(100.0, stage="screen", job="a"))
+    first.look(point, dataclasses.replace(score(1, status="failed", job="b"), blame="infrastructure"))
+
+    assert first.scores()[point.key].status == "failed"
+    assert opened(tmp_path / "s.db", space()).scores()[point.key].job_id == "a"
+
+
+def test_a_trial_that_was_announced_and_never_begun_is_no_trial(tmp_path: Path) -> None:
+    """A kill between the two left Optuna with choices that the next point would have got as its own."""
+    what = space()
+    first = opened(tmp_path / "s.db", what)
+    first._study.enqueue_trial(what.points[-1].params)
+
+    second = opened(tmp_path / "s.db", what)
+    (point,) = second.ask(1, in_order=True)
+    second.tell(point, score(50.0))
+    (kept,) = [trial for trial in second._study.trials if "score" in trial.user_attrs]
+
+    assert kept.params == point.params
+
+
+def test_another_version_of_a_runtime_is_another_question() -> None:
+    old, new = (dataclasses.replace(space(), versions={"onnxruntime": one}) for one in ("1.23", "1.24"))
+
+    assert old.fingerprint != new.fingerprint
+
+
 def test_a_closer_look_replaces_the_score_and_adds_to_the_time(tmp_path: Path) -> None:
     trials = opened(tmp_path / "s.db", space())
     (point,) = trials.ask(1)
-    trials.tell(point, score(100.0, stage="screen"))
-    trials.look(point, score(90.0))
+    trials.tell(point, score(100.0, stage="screen", job="a"))
+    trials.look(point, score(90.0, job="b"))
 
     again = opened(tmp_path / "s.db", space())
 
     assert again.scores()[point.key].values["latency"].value == 90.0
-    assert sum(item["device_s"] for item in again.history()) == 4.0
+    assert sum(one.device_s for one in again.history()) == 4.0
 
 
 def test_a_study_of_another_question_is_refused(tmp_path: Path) -> None:

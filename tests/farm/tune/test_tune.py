@@ -62,6 +62,14 @@ def test_other_constraints_judge_what_was_measured(desk: Farm, tuned: Done) -> N
     assert not (desk.folder / "none" / "best.toml").exists()
 
 
+def test_a_file_where_the_folder_should_be_is_refused(desk: Farm, tuned: Done) -> None:
+    (desk.folder / "taken").write_text("mine")
+    done = desk.run("tune", *SPACE, *HASTE, "--constraint", "size<=1kB", "--out", str(desk.folder / "taken"))
+
+    assert "error[host.not-writable]" in done.err
+    assert (desk.folder / "taken").read_text() == "mine"
+
+
 def test_bench_measures_exactly_the_plan(desk: Farm, tuned: Done) -> None:
     path = desk.folder / "out" / "best.toml"
     target = tomllib.loads(path.read_text())["target"]
