@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farm.errors import FarmError
+from farm_agent import faults
 
 if TYPE_CHECKING:
     from farm.datasets import Ready
     from farm.drive import Fetched
     from farm_results.accuracy import Assessment
+
+MESSAGE = 300  # characters of a reason, which may quote what a device sent
 
 
 def assessed(ready: Ready | None, fetched: Fetched, scratch: Path) -> Assessment | None:
@@ -27,7 +30,9 @@ def assessed(ready: Ready | None, fetched: Fetched, scratch: Path) -> Assessment
         return _assess(ready, fetched.outputs, fetched, scratch)
     except (FarmError, ValueError, MemoryError) as error:
         what = error.message if isinstance(error, FarmError) else str(error)
-        return Assessment(evaluation.count, ready.metric, problem=what or type(error).__name__)
+        return Assessment(
+            evaluation.count, ready.metric, problem=faults.shorten(what or type(error).__name__, MESSAGE)
+        )
 
 
 def _assess(ready: Ready, outputs: Path, fetched: Fetched, scratch: Path) -> Assessment:

@@ -51,7 +51,9 @@ def fitted(outputs: Arrays, reference: Arrays) -> list[np.ndarray[Any, Any]] | s
         if [n for n in out.shape if n != 1] != [
             n for n in ref.shape if n != 1
         ] or out.dtype.kind not in "fiub":
-            return f"output {number} is {out.dtype}{list(out.shape)}, not {ref.dtype}{list(ref.shape)}"
+            return (
+                f"output {number} is {str(out.dtype)[:40]}{list(out.shape)}, not {ref.dtype}{list(ref.shape)}"
+            )
         found.append(out.reshape(ref.shape))
     return found
 
