@@ -52,14 +52,18 @@ def find(cell: Cell, facts: Facts, cache_dir: Path) -> Part | None:
     """The timing cache to start from: this device's own, else one of its profile; the newest."""
     version = version_of(cell, facts)
     best: tuple[bool, float, Part] | None = None
-    for entry in sorted((cache_dir / FOLDER).glob("*")):
+    for entry in sorted((cache_dir / FOLDER).glob("[!.]*")):  # one with a dot is still being written
         index = cache.read(entry)
         if index is None or index.get("version") != version or index.get("profile") != cell.profile.name:
             continue
-        path = entry / index["files"][0]["name"]
         item = index["files"][0]
+        path = entry / item["name"]
+        try:
+            written = path.stat().st_mtime
+        except OSError:  # another run puts a newer one in its place just now
+            continue
         part = (Blob(str(item["sha256"]), int(item["size_bytes"]), path.name), path)
-        found = (cell.device.name in index.get("devices", ()), path.stat().st_mtime, part)
+        found = (cell.device.name in index.get("devices", ()), written, part)
         if best is None or found[:2] > best[:2]:
             best = found
     return best[2] if best else None

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import statistics
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, List, NoReturn, Optional, Tuple
+from typing import Any, List, NoReturn, Optional, Tuple
 
 from farm_agent import cuda, engines, feed, files, precisions, task, trt_build, trt_calibrate, trt_exec
 from farm_agent.errors import JobError, UsageError
@@ -39,12 +39,11 @@ class BuildRequest:
     golden_path: Optional[str] = None
     timing_cache_path: str = ""
     calibration_path: str = ""
-    options: Dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class BuildResponse:
-    """``engine``: of the report's engines the one that is to be measured."""
+    """``report`` where there is an engine, else ``failure``. ``runtime_version``: TensorRT's."""
 
     ok: bool
     report: Optional[BuildReport] = None

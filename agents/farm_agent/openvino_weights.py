@@ -45,9 +45,9 @@ def stored(model: Any) -> Tuple[Dict[str, int], FrozenSet[str]]:  # noqa: ANN401
                 continue
             if layer.get_type_name() != "Gather":
                 carriers.add(str(layer.get_friendly_name()))
-            if constant.get_friendly_name() in seen:
+            if constant.get_name() in seen:
                 continue
-            seen.add(constant.get_friendly_name())
+            seen.add(constant.get_name())
             kind = constant.get_element_type()
             word = precision_of(str(kind.get_type_name()))
             elements = 1

@@ -31,7 +31,6 @@ def run(keeper: Keeper, spec: JobSpec, folder: Path, task: Task) -> JobSpec:
         golden_path=steps_process.golden_path(spec, folder),
         timing_cache_path=_stored(folder, plan.timing_cache),
         calibration_path=_stored(folder, plan.calibration),
-        options=steps_process.options(spec),
     )
     patient = replace(spec, process_timeout_s=spec.process_timeout_s * plan.builds)
     response = task(keeper, patient, folder, "build", request, build.BuildResponse)

@@ -79,6 +79,14 @@ def test_a_damaged_cache_is_not_sent(tmp_path: Path) -> None:
     assert found(tmp_path, cell()) == ""
 
 
+def test_what_another_run_is_writing_is_not_sent(tmp_path: Path) -> None:
+    """It is whole, but goes to its own place, or away, at any moment."""
+    keep(tmp_path, cell(), "sound")
+    (entry,) = (tmp_path / engines.FOLDER).iterdir()
+    entry.rename(entry.with_name(f".{entry.name}.123"))
+    assert found(tmp_path, cell()) == ""
+
+
 def test_the_plan_holds_what_concerns_the_builder(tmp_path: Path) -> None:
     keep(tmp_path, cell(), "sound")
     options = {"typing": "weak", "workspace_mb": "256", "stream": "7"}

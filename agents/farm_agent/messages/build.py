@@ -13,9 +13,8 @@ class BuildPlan:
     """How the prepared ONNX file becomes an engine on the device.
 
     ``precision``: asked for. ``builds``: how many engines to build and time; the results keep all of them,
-    since
-    builders choose kernels by timing and two builds differ. ``timing_cache``: of this device's class, from an
-    earlier build. ``options``: of the builder, as the profile's target hands them over.
+    since builders choose kernels by timing and two builds differ. ``timing_cache``: of this device's class,
+    from an earlier build. ``options``: of the builder, as the profile's target hands them over.
     """
 
     precision: str
@@ -37,12 +36,10 @@ class Engine:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """``typed``: strong (the graph carries the types) or weak (builder flags). ``device_class``: GPU,
-    driver and
-    TensorRT version together: an engine runs only where all are the same. ``chosen``: index of the engine
-    that
-    was measured. ``layers``: operators per executed precision, from the engine inspector. ``reused``: the
-    engines were built for an earlier job on this device; nothing was built now."""
+    """``typed``: strong (the graph carries the types) or weak (builder flags). ``device_class``: GPU, driver
+    and TensorRT version together: an engine runs only where all are the same. ``chosen``: index of the engine
+    that was measured. ``layers``: operators per executed precision, from the engine inspector. ``reused``:
+    the engines were built for an earlier job on this device; nothing was built now."""
 
     typed: str
     device_class: str
