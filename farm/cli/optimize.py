@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +13,9 @@ from farm.cli.output import print_json, print_table, say
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import CommaInts, examples, list_option
 from farm.errors import EXIT_OK, EXIT_PARTIAL
+
+if TYPE_CHECKING:
+    from farm.optimize.report import StepReport
 
 
 @click.command(
@@ -65,8 +70,14 @@ def command(
     else:
         print_table(COLUMNS, rows(done.recipe, done.steps), title=done.recipe.name)
         say(f"Everything is in {done.folder}: report.md, report.json, networks/")
-    failed = any(row["status"] != "ok" for step in done.steps for row in step.measured)
-    return EXIT_PARTIAL if failed else EXIT_OK
+    return exit_code(done.steps, bench=wish.bench)
+
+
+def exit_code(steps: Sequence[StepReport], *, bench: bool) -> int:
+    """Partial where a measurement failed, or a step has none although some were asked for."""
+    failed = any(row["status"] != "ok" for step in steps for row in step.measured)
+    unmeasured = bench and not all(step.measured for step in steps)
+    return EXIT_PARTIAL if failed or unmeasured else EXIT_OK
 
 
 def _usage() -> int:

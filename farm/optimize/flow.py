@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from farm.optimize.progress import Lines
 from farm.plan import Request
 from farm.progress import Reporter
 from farm_converters.training import environments, launch
-from farm_converters.training.recipe import TrainingRecipe, load
+from farm_converters.training.recipe import TrainingRecipe, load, with_seeds
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,10 @@ def optimize(wish: Wish, config: Config, say: Callable[[str], None], reporter: R
 
     path = wish.recipe.absolute()
     recipe = load(path)
-    recipe = replace(recipe, seeds=wish.seeds or recipe.seeds)
+    recipe = with_seeds(recipe, wish.seeds or recipe.seeds)
     folder = folders.prepare(recipe, path, wish.out)
     with held(folder.lock, report=say, what=f"another farm optimize in {folder.root}"):
+        folders.claim(folder, recipe, path)
         env = environments.prepare(recipe.framework, recipe.environment, path.parent, config.cache_dir, say)
         answers = _train(recipe, path.parent, folder, env.python, say)
         _refuse_other_data(answers)
@@ -61,7 +62,7 @@ def optimize(wish: Wish, config: Config, say: Callable[[str], None], reporter: R
         if wish.bench:
             request = measured.request_of(recipe, folder, wish.devices, wish.base)
             chosen = [n for n in networks if recipe.bench.seeds == "all" or n.seed == recipe.seeds[0]]
-            rows = measured.measure(chosen, recipe, folder, request, config, reporter)
+            rows = measured.measure(chosen, folder, request, config, reporter)
         first = answers[recipe.seeds[0]]
         steps = _steps(recipe, answers, networks, rows)
         found = report.document(recipe, steps, first["versions"], first["test"])
@@ -76,7 +77,8 @@ def _train(
     answers = {}
     for number, seed in enumerate(recipe.seeds, 1):
         lines.seed(number, seed)
-        job = launch.Job(recipe, base, seed, folder.seed(seed), folder.test, folder.calibration, python)
+        shared = (folder.test, folder.calibration, folder.facts)
+        job = launch.Job(recipe, base, seed, folder.seed(seed), *shared, python)
         answers[seed] = launch.run(job, lines.event)
     return answers
 

@@ -7,12 +7,15 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from farm.errors import InfrastructureError, UsageError
+from farm_agent import codec
+from farm_converters.training import identity
 from farm_converters.training.contract import write_json
 from farm_converters.training.recipe import TrainingRecipe
 
@@ -28,6 +31,10 @@ class Folder:
     @property
     def test(self) -> Path:
         return self.root / "test.npz"
+
+    @property
+    def facts(self) -> Path:
+        return self.root / "facts.json"
 
     @property
     def calibration(self) -> Path:
@@ -52,22 +59,51 @@ class Folder:
 
 
 def prepare(recipe: TrainingRecipe, path: Path, out: Path | None) -> Folder:
-    """The run's folder, made or found again. Raises UsageError train.run-differs, train.missing-file;
-    InfrastructureError host.not-writable."""
+    """The run's folder, made or found again; ``claim`` it under its lock before anything is written there.
+
+    Raises UsageError train.run-differs, train.missing-file; InfrastructureError host.not-writable.
+    """
     root = out or Path(".farm") / "optimize" / recipe.name
     folder = Folder(Path(os.path.abspath(root)))  # noqa: PTH100 - resolving would follow links
     wanted = _identity(recipe, path.parent)
-    file = folder.root / IDENTITY
-    try:
+    with _usable(folder):
         folder.root.mkdir(parents=True, exist_ok=True)
-        found = json.loads(file.read_bytes()) if file.exists() else None
-        if found is None:
-            write_json(file, wanted)
-    except (OSError, ValueError) as error:
+    _compare(folder, wanted, path.parent)
+    return folder
+
+
+def claim(folder: Folder, recipe: TrainingRecipe, path: Path) -> None:
+    """Make the folder this recipe's, which no other one may have become meanwhile. Raises as ``prepare``."""
+    wanted = _identity(recipe, path.parent)
+    _compare(folder, wanted, path.parent)
+    with _usable(folder):
+        write_json(folder.root / IDENTITY, wanted)
+
+
+@contextmanager
+def _usable(folder: Folder) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, TypeError, ValueError) as error:
         text = getattr(error, "strerror", None) or str(error)
         raise InfrastructureError(
             f"cannot use {folder.root}: {text}", code="host.not-writable", fix="choose another --out"
         ) from error
+
+
+def _compare(folder: Folder, wanted: Mapping[str, str], base: Path) -> None:
+    """Refuse a folder that holds a run of another recipe, or of modules that were changed since."""
+    file = folder.root / IDENTITY
+    with _usable(folder):
+        found = dict(json.loads(file.read_bytes())) if file.exists() else None
+    loaded = {
+        key.removeprefix(identity.FILE): digest
+        for key, digest in (identity.read(folder.facts) or {}).items()
+        if key.startswith(identity.FILE)
+    }
+    if found is not None:
+        now = {name: _sha256(base / name) if (base / name).is_file() else "" for name in loaded}
+        found, wanted = {**loaded, **found}, {**now, **wanted}
     if found is not None and found != wanted:
         changed = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
         raise UsageError(
@@ -75,17 +111,11 @@ def prepare(recipe: TrainingRecipe, path: Path, out: Path | None) -> Folder:
             code="train.run-differs",
             fix="choose another --out, or remove that folder to begin anew",
         )
-    return folder
 
 
 def _identity(recipe: TrainingRecipe, base: Path) -> dict[str, str]:
     """What decides the numbers: the recipe without [bench], and every file it names, by sha256."""
-    entries = [
-        recipe.model,
-        recipe.data,
-        recipe.teacher,
-        *(str(getattr(s.parameters, "student", "")) for s in recipe.steps),
-    ]
+    entries = [entry for _, entry in identity.entries(codec.encode(recipe))]
     files = {entry.rpartition(":")[0] for entry in entries if entry.rpartition(":")[0].endswith(".py")}
     files |= {
         f"{module.replace('.', '/')}.py"

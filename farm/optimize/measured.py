@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,6 @@ class Network:
 
 def measure(
     networks: Sequence[Network],
-    recipe: TrainingRecipe,
     folder: Folder,
     request: Request,
     config: Config,
@@ -43,18 +42,18 @@ def measure(
 ) -> list[Mapping[str, Any]]:
     """A row per network and target; the rows of an earlier call when nothing changed and none failed.
 
-    Quantised networks are measured as int8, the others at the recipe's precisions, on the test split.
+    Quantised networks are measured as int8, the others at the request's precisions, on the test split.
     """
     file = folder.root / "measured.json"
-    key = _key(networks, recipe, request)
+    key = _key(networks, request)
     rows = kept(file, key)
-    if rows is not None and all(row["status"] == "ok" for row in rows):
+    if rows and all(row["status"] == "ok" for row in rows):
         return rows
     rows = []
     floats = [network for network in networks if not network.quantised]
     quantised = [network for network in networks if network.quantised]
     for group, asked in (
-        (floats, replace(request, precisions=recipe.bench.precisions or ("fp32",))),
+        (floats, request),
         (quantised, replace(request, precisions=("int8",))),
     ):
         own = [replace(network, path=network.tflite) for network in group if network.tflite]
@@ -76,6 +75,7 @@ def request_of(recipe: TrainingRecipe, folder: Folder, devices: Sequence[str], b
         base,
         devices=tuple(devices) or recipe.bench.devices,
         runtimes=recipe.bench.runtimes,
+        precisions=recipe.bench.precisions or ("fp32",),
         threads=recipe.bench.threads,
         batch=(1,),
         data=folder.test,
@@ -130,7 +130,13 @@ def _row(network: Network, result: Result) -> dict[str, Any]:
     }
 
 
-def _key(networks: Sequence[Network], recipe: TrainingRecipe, request: Request) -> str:
-    files = [(n.step, n.seed, hashlib.sha256(n.path.read_bytes()).hexdigest()) for n in networks]
-    asked = [asdict(recipe.bench), list(request.devices), codec.encode(request.blocks)]
-    return hashlib.sha256(codec.dumps([files, asked]).encode()).hexdigest()
+def _key(networks: Sequence[Network], request: Request) -> str:
+    """Everything that is measured, by content, and everything that is asked for."""
+    files = [(n.step, n.seed, n.quantised, _sha256(n.path), _sha256(n.tflite)) for n in networks]
+    given = [_sha256(path) for path in (request.data, request.calib)]
+    asked = codec.encode(replace(request, data=None, calib=None))
+    return hashlib.sha256(codec.dumps([files, given, asked]).encode()).hexdigest()
+
+
+def _sha256(path: Path | None) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,10 +131,16 @@ def write(folder: Path, found: Mapping[str, Any], text: str) -> None:
 
 
 def _targets(measured: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    groups: dict[str, list[Mapping[str, Any]]] = {}
+    """Rows of all seeds by "device runtime precision", and threads where a target has several numbers."""
+    groups: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
     for row in measured:
-        groups.setdefault(f"{row['device']} {row['runtime']} {row['precision']}", []).append(row)
-    return groups
+        name = f"{row['device']} {row['runtime']} {row['precision']}"
+        groups.setdefault((name, row["threads"]), []).append(row)
+    often = Counter(name for name, _ in groups)
+    return {
+        name if often[name] == 1 else f"{name} {threads} threads": rows
+        for (name, threads), rows in groups.items()
+    }
 
 
 def _cells(name: str, group: Sequence[Mapping[str, Any]], first: StepReport) -> tuple[str, str, str]:

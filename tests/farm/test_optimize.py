@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from farm.optimize import folder, progress
-from farm_converters.training import recipe
+from farm.cli.optimize import exit_code
+from farm.errors import UsageError
+from farm.optimize import folder, measured, progress, report
+from farm.plan import Request
+from farm_converters.training import identity, recipe
 from tests.converters.training.parts import written
 from tests.farm.runs import QUICK, Farm
 from tests.support import share_environments
@@ -68,15 +73,106 @@ def test_the_techniques_are_listed_without_a_recipe(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_changed_module_is_another_run(tmp_path: Path) -> None:
+def claimed(found: recipe.TrainingRecipe, path: Path, out: Path) -> folder.Folder:
+    made = folder.prepare(found, path, out)
+    folder.claim(made, found, path)
+    return made
+
+
+@pytest.mark.parametrize("name", ["net.py", "losses.py", "students.py"])
+def test_a_changed_module_is_another_run(tmp_path: Path, name: str) -> None:
+    steps = """
+    [[steps]]
+    technique = "distil"
+    student = "students.py:small"
+    [steps.train]
+    loss = "losses:own"
+    """
+    path = written(tmp_path, steps, teacher='"net.py:build"')
+    for other in ("losses.py", "students.py"):
+        (tmp_path / other).write_text("small = own = None\n")
+    found = recipe.load(path)
+    claimed(found, path, tmp_path / "out")
+    claimed(found, path, tmp_path / "out")
+    (tmp_path / name).write_text((tmp_path / name).read_text() + "\n")
+
+    with pytest.raises(UsageError, match=rf"{name} changed"):
+        folder.prepare(found, path, tmp_path / "out")
+
+
+def test_a_changed_helper_of_a_module_is_another_run(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    (tmp_path / "helper.py").write_text("width = 8\n")
+    found = recipe.load(path)
+    made = claimed(found, path, tmp_path / "out")
+    digest = hashlib.sha256(b"width = 8\n").hexdigest()
+    identity.agree(made.facts, {"file helper.py": digest, "data('train')": "whatever"})
+    folder.prepare(found, path, tmp_path / "out")
+    (tmp_path / "helper.py").write_text("width = 9\n")
+
+    with pytest.raises(UsageError, match=r"helper\.py changed"):
+        folder.prepare(found, path, tmp_path / "out")
+
+
+def test_a_folder_that_another_recipe_took_meanwhile_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path)
     found = recipe.load(path)
-    folder.prepare(found, path, tmp_path / "out")
-    folder.prepare(found, path, tmp_path / "out")
-    (tmp_path / "net.py").write_text((tmp_path / "net.py").read_text() + "\n")
+    made = folder.prepare(found, path, tmp_path / "out")
+    claimed(replace(found, metric="top-5"), path, tmp_path / "out")
 
-    with pytest.raises(Exception, match=r"net\.py changed"):
-        folder.prepare(found, path, tmp_path / "out")
+    with pytest.raises(UsageError, match="recipe changed"):
+        folder.claim(made, found, path)
+
+
+def test_seeds_of_the_command_line_are_as_strict_as_the_recipes(tmp_path: Path) -> None:
+    path = written(tmp_path / "work")
+    done = Farm(tmp_path / "user", tmp_path / "cache").run("optimize", str(path), "--seeds", str(2**32))
+
+    assert done.code == 2
+    assert "error[recipe.invalid]" in done.err
+
+
+def test_measurements_are_kept_for_the_same_files_and_wishes_alone(tmp_path: Path) -> None:
+    path, tflite, test = (tmp_path / name for name in ("a.onnx", "a.tflite", "test.npz"))
+    for file in (path, tflite, test):
+        file.write_bytes(b"1")
+    network = measured.Network(1, 0, path, True, tflite)
+    asked = Request(models=(), data=test, threads=(1,))
+    keys = [measured._key([network], asked)]
+    assert measured._key([network], asked) == keys[0]
+    keys.append(measured._key([replace(network, tflite=None)], asked))
+    keys.append(measured._key([network], replace(asked, threads=(2,))))
+    keys.append(measured._key([network], replace(asked, measure=replace(asked.measure, harness="other"))))
+    for file in (tflite, test, path):
+        file.write_bytes(b"2")
+        keys.append(measured._key([network], asked))
+
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "bench", "code"),
+    [(["ok"], True, 0), (["ok", "failed"], True, 3), ([], True, 3), ([], False, 0)],
+)
+def test_a_step_that_no_device_measured_is_no_success(statuses: list[str], bench: bool, code: int) -> None:
+    rows = tuple({"status": status} for status in statuses)
+    step = report.StepReport(0, "baseline", "baseline", {}, {}, {}, {}, {}, {}, {}, {}, (), rows)
+
+    assert exit_code([step], bench=bench) == code
+
+
+def test_numbers_of_different_threads_are_not_averaged() -> None:
+    rows = [
+        {"device": "pi", "runtime": "litert", "precision": "fp32", "threads": threads, "seed": seed}
+        for threads in (1, 4)
+        for seed in (0, 1)
+    ]
+
+    groups = report._targets(rows)
+
+    assert list(groups) == ["pi litert fp32 1 threads", "pi litert fp32 4 threads"]
+    assert [{row["threads"] for row in group} for group in groups.values()] == [{1}, {4}]
+    assert list(report._targets(rows[:2])) == ["pi litert fp32"]
 
 
 def test_the_time_left_counts_every_seed_and_round(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ its own under the environment's Python,
     folder    absolute folder of the recipe: first on sys.path, relative paths count from it
     seed      seeds Python, numpy and the framework; the same seed on the same machine gives the same weights
     test      absolute path: write the test split there (``write_test``), whether or not it exists
+    facts     absolute path: what all processes of the run have in common (``identity.agree``)
     calibration  absolute path: write inputs of the training split there (``write_inputs``), at most 256
 ``workdir`` survives the process: a second call with the same request goes on where the first was killed. Step
 k (0 is the baseline, k = 1.. the recipe's steps) owns ``workdir/KK-NAME/`` (``step_folder``): checkpoints
@@ -176,7 +177,8 @@ def load_entry(entry: str, folder: Path, key: str) -> Callable[..., Any]:
 
 
 def _from_file(path: Path) -> Any:  # noqa: ANN401 - a module
-    name = f"farm_user_{path.stem}"
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - resolving would follow links
+    name = f"farm_user_{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -224,10 +226,11 @@ def _shown(name: str, folder: Path) -> str:
     return str(path.relative_to(folder)) if path.is_relative_to(folder) else path.name
 
 
-def diverged(step: str, epoch: int, batch: int, loss: float) -> JobError:
-    """The error for a loss that is no number any more."""
+def diverged(step: str, epoch: int, batch: int, what: str) -> JobError:
+    """The error for a value that is no number any more. ``batch``: 0 for the end of the epoch."""
+    where = f"epoch {epoch}, batch {batch}" if batch else f"epoch {epoch}"
     return JobError(
-        f"step {step}: the loss became {loss} in epoch {epoch}, batch {batch}",
+        f"step {step}: {what} in {where}",
         code="train.diverged",
         fix="lower lr, set clip_norm or warmup_steps in [train], or look for NaN in the data",
     )

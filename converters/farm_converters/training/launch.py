@@ -45,8 +45,8 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Job:
-    """One seed: where it works, in which Python. ``test``: the file of the test split that all seeds
-    share."""
+    """One seed: where it works, in which Python. ``test``, ``calibration``,
+    ``facts``: files that all seeds share."""
 
     recipe: TrainingRecipe
     folder: Path
@@ -54,6 +54,7 @@ class Job:
     workdir: Path
     test: Path
     calibration: Path
+    facts: Path
     python: str
 
 
@@ -69,10 +70,12 @@ def run(job: Job, on_event: Callable[[Event], None]) -> dict[str, Any]:
     response = job.workdir / "response.json"
     response.unlink(missing_ok=True)
     write_json(job.workdir / "request.json", _work(job))
+    log = job.workdir / LOG
+    begin = log.stat().st_size if log.exists() else 0  # what earlier processes said explains nothing here
     returncode = _process(job, on_event)
     answer = _read(response)
     if answer is None:
-        raise _died(job, returncode)
+        raise _died(job, returncode, _tail(log, begin))
     if answer.get("ok") is not True:
         raise _failed(job, answer)
     write_json(job.workdir / ANSWER, answer)
@@ -86,6 +89,7 @@ def _work(job: Job) -> dict[str, Any]:
         "folder": str(job.folder),
         "seed": job.seed,
         "test": str(job.test),
+        "facts": str(job.facts),
         "calibration": str(job.calibration),
     }
     return {
@@ -187,8 +191,8 @@ def _failed(job: Job, answer: Mapping[str, Any]) -> FarmError:
     )
 
 
-def _died(job: Job, returncode: int) -> FarmError:
-    known = _known(job, _tail(job.workdir / LOG))
+def _died(job: Job, returncode: int, said: str) -> FarmError:
+    known = _known(job, said)
     if known is not None:
         return known
     if returncode == -signal.SIGKILL:
@@ -221,10 +225,11 @@ def _out_of_memory(job: Job, how: str) -> JobError:
     )
 
 
-def _tail(path: Path) -> str:
+def _tail(path: Path, begin: int) -> str:
+    """The end of a file, of what stands behind byte ``begin``."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+            file.seek(max(begin, path.stat().st_size - TAIL_BYTES))
             return file.read().decode(errors="replace")
     except OSError:
         return ""

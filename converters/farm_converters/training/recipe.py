@@ -22,7 +22,7 @@ FRAMEWORKS: Mapping[str, tuple[str, ...]] = {
 }
 EXPORTS: Mapping[str, tuple[str, ...]] = {"torch": ("onnx", "pt2"), "keras": ("onnx", "tflite", "keras")}
 METRICS = ("top-1", "top-5", "mae")
-_PIN = re.compile(r"[A-Za-z0-9._-]+(\[[A-Za-z0-9,._-]+\])?==[A-Za-z0-9.!+_-]+")
+_PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]+\])?==[A-Za-z0-9.!+_-]+")
 _ENTRY = re.compile(r"[^:\s][^:]*:[A-Za-z_]\w*")
 
 
@@ -134,6 +134,13 @@ def parse(document: dict[str, Any], path: Path) -> TrainingRecipe:
     for fault in _faults(recipe):
         raise _invalid(path, fault)
     return recipe
+
+
+def with_seeds(recipe: TrainingRecipe, seeds: tuple[int, ...]) -> TrainingRecipe:
+    """The recipe on other seeds. Raises UsageError recipe.invalid."""
+    for fault in _seed_faults(seeds):
+        raise _invalid(Path(recipe.name), fault)
+    return replace(recipe, seeds=seeds)
 
 
 def _steps(document: Mapping[str, Any]) -> Iterator[Step]:

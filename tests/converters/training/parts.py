@@ -13,6 +13,7 @@ from farm_converters.training import environments, launch, recipe
 
 NET = """
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,24 @@ def number():
     return 7
 
 
+def mortal(outputs, labels):
+    # Dies as by kill -9 when called as often as the file "fatal" says, which it removes
+    mortal.calls += 1
+    fatal = Path(__file__).with_name("fatal")
+    if fatal.exists() and mortal.calls == int(fatal.read_text()):
+        fatal.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return nn.functional.cross_entropy(outputs, labels)
+
+
+mortal.calls = 0
+
+
+def overflowing(outputs, labels):
+    # Finite, with gradients that are not
+    return torch.sqrt((outputs * 0.0).sum()) + nn.functional.cross_entropy(outputs, labels)
+
+
 def data(split):
     with np.load(Path(__file__).with_name("digits.npz")) as archive:
         image, labels = archive["image"], archive["labels"]
@@ -124,7 +143,14 @@ def job(path: Path, store: Path, seed: int = 0, out: str = "run") -> launch.Job:
     root = path.parent / out
     root.mkdir(exist_ok=True)
     return launch.Job(
-        found, path.parent, seed, root / str(seed), root / "test.npz", root / "calibration.npz", env.python
+        found,
+        path.parent,
+        seed,
+        root / str(seed),
+        root / "test.npz",
+        root / "calibration.npz",
+        root / "facts.json",
+        env.python,
     )
 
 

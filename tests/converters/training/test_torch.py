@@ -5,8 +5,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -128,43 +126,61 @@ def test_pruned_weights_are_zero_and_stay_so_in_later_steps(tmp_path: Path, stor
     assert distilled["metric"] > 0.6
 
 
+KILLED = '[[steps]]\ntechnique = "prune"\nstructured = true\ntrain = {epochs = 3}\n'
+MORTAL = '{epochs = 4, lr = 0.01, batch = 24, loss = "net.py:mortal"}'
+
+
+def killed(path: Path, store: Path) -> launch.Job:
+    """A seed that died in batch 2 of 10 of the second epoch of step 1, after 4 epochs of step 0."""
+    (path.parent / "fatal").write_text(str(4 * 10 + 10 + 2))
+    found = job(path, store, out="killed")
+    with pytest.raises(FarmError) as caught:
+        launch.run(found, lambda _event: None)
+    assert caught.value.code == "train.out-of-memory"
+    assert not (path.parent / "fatal").exists()
+    return found
+
+
 def test_a_killed_run_goes_on_and_ends_the_same(tmp_path: Path, store: Path) -> None:
-    path = written(tmp_path, '[[steps]]\ntechnique = "prune"\nstructured = true\ntrain = {epochs = 60}\n')
+    path = written(tmp_path, KILLED, train=MORTAL)
     undisturbed = trained(path, store, out="whole")
-    disturbed = job(path, store, out="killed")
-    first: list[tuple[int, int]] = []
+    disturbed = killed(path, store)
     second: list[tuple[int, int]] = []
 
-    def kill(event: Any) -> None:
-        if event["event"] == "epoch":
-            first.append((event["step"], event["epoch"]))
-            if event["step"] == 1 and len(first) > 4 and first[-2][0] == 0:
-                os.kill(worker_of(disturbed), signal.SIGKILL)
-
-    with pytest.raises(FarmError) as caught:
-        launch.run(disturbed, kill)
-    assert caught.value.code == "train.out-of-memory"
     answer = launch.run(
         disturbed, lambda e: second.append((e["step"], e["epoch"])) if e["event"] == "epoch" else None
     )
 
-    assert second
-    assert not set(first[:-1]) & set(second)
+    assert second == [(1, 2), (1, 3)]
     for one, other in zip(undisturbed["steps"], answer["steps"], strict=True):
         assert onnx_of(path, one, out="whole").read_bytes() == onnx_of(path, other, out="killed").read_bytes()
+    step = answer["steps"][1]
+    assert step["seconds"] > step["epochs"][0]["seconds"], "the time before it was killed counts"
 
 
-def worker_of(found: launch.Job) -> int:
-    """The process that works in the job's folder."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if str(found.workdir / "request.json").encode() in words:
-                return int(entry.name)
-    raise AssertionError("no worker runs")
+@pytest.mark.parametrize(
+    ("name", "old", "new", "code", "words"),
+    [
+        ("net.py", "slice(0, 240)", "slice(120, 360)", "train.data-changes", "data('train')"),
+        ("helper.py", "WIDTH = 8", "WIDTH = 8.0", "train.run-differs", "helper.py"),
+    ],
+)
+def test_a_killed_run_does_not_go_on_with_other_data_or_code(
+    tmp_path: Path, store: Path, name: str, old: str, new: str, code: str, words: str
+) -> None:
+    path = written(tmp_path, KILLED, train=MORTAL)
+    net = tmp_path / "net.py"
+    net.write_text("from helper import WIDTH\n" + net.read_text())
+    (tmp_path / "helper.py").write_text("WIDTH = 8\n")
+    disturbed = killed(path, store)
+    changed = tmp_path / name
+    changed.write_text(changed.read_text().replace(old, new))
+
+    with pytest.raises(FarmError) as caught:
+        launch.run(disturbed, lambda _event: None)
+
+    assert caught.value.code == code
+    assert words in caught.value.message
 
 
 def test_a_finished_seed_is_not_trained_again(shrunk: tuple[Path, dict[str, Any]], store: Path) -> None:
@@ -183,6 +199,12 @@ def test_a_finished_seed_is_not_trained_again(shrunk: tuple[Path, dict[str, Any]
         ({"data": '"net.py:no_numbers"'}, "", "train.data", ("finite", "train")),
         ({"data": '"net.py:other_lengths"'}, "", "train.data", ("lengths",)),
         ({"train": "{epochs = 2, lr = 1e30}"}, "", "train.diverged", ("baseline", "epoch")),
+        (
+            {"train": '{epochs = 1, batch = 240, loss = "net.py:overflowing"}'},
+            "",
+            "train.diverged",
+            ("weight", "epoch 1"),
+        ),
         ({"train": '{epochs = 1, device = "cuda"}'}, "", "train.device", ("CUDA",)),
         (
             {"model": '"net.py:recurrent"', "train": "{epochs = 1}"},

@@ -9,6 +9,7 @@ from typing import Any
 
 from farm_agent.errors import JobError
 from farm_converters.training.contract import SPLITS, user_code
+from farm_converters.training.identity import samples
 
 MAX_BYTES = 8 << 30
 Batch = tuple[tuple[Any, ...], Any]
@@ -27,6 +28,11 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def sha256(self) -> str:
+        """Identity of the samples."""
+        return samples((*self.xs, self.y))
 
     def batches(self, size: int, *, seed: int | None = None) -> Iterator[Batch]:
         """Every sample once; shuffled by ``seed``, in order without one."""

@@ -7,15 +7,17 @@ its checkpoint computes what an undisturbed one does.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from farm_agent.errors import JobError
 from farm_converters.training import schedule
-from farm_converters.training.contract import Progress, diverged, user_code
+from farm_converters.training.context import Context as Shared
+from farm_converters.training.contract import diverged, user_code
 from farm_converters.training.keras import judge
 from farm_converters.training.keras.data import Split
 
@@ -23,36 +25,12 @@ Network = Any
 Objective = Callable[[Network, tuple[Any, ...], Any], Any]
 
 
-@dataclass
-class Context:
-    """What every technique of one seed's run shares. ``step`` counts from 0, the baseline.
+@dataclass(kw_only=True)
+class Context(Shared[Split]):
+    """``build``: the network of this step anew, untrained. ``probabilities``: it ends in a softmax."""
 
-    ``build``: the network of this step anew, untrained. ``probabilities``: it ends in a softmax.
-    ``keep_zeros``: an earlier step pruned weights; later training leaves them at 0.
-    """
-
-    folder: Path
-    workdir: Path
-    seed: int
-    metric: str
-    splits: Mapping[str, Split | None]
-    progress: Progress
-    recipe: Mapping[str, Any]
     build: Callable[[], Network]
     probabilities: bool = False
-    step: int = 0
-    name: str = "baseline"
-    step_dir: Path = Path()
-    phase: int = 0
-    keep_zeros: bool = False
-    epochs: list[dict[str, float]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def split(self, name: str) -> Split:
-        """A split that must be there."""
-        found = self.splits[name]
-        assert found is not None, name  # noqa: S101 - data.load lets only validation be None
-        return found
 
 
 def fit(
@@ -71,6 +49,8 @@ def fit(
     path = context.step_dir / f"checkpoint-{context.phase}.npz"
     context.phase += 1
     state = _load(path)
+    if state is not None:
+        context.went_on(state["epochs"])
     if state is None or not state["done"]:
         _Loop(network, train, context, objective, on_epoch_end, path).run(state)
         state = _load(path)
@@ -115,6 +95,8 @@ class _Loop:
             loss = self._epoch(epoch)
             self.on_epoch_end()
             metric = self._validate()
+            if metric is not None and not math.isfinite(metric):
+                raise diverged(self.context.name, epoch, 0, f"the validation metric became {metric}")
             if metric is None or schedule.is_better(self.context.metric, metric, best_metric):
                 best, best_metric, waited = self.network.get_weights(), metric, 0
             else:
@@ -131,8 +113,6 @@ class _Loop:
         self._save(log, best, best_metric, waited, done=True)
 
     def _epoch(self, epoch: int) -> float:
-        import math
-
         context, train = self.context, self.train
         seed = schedule.seed_of(context.seed, context.step, self.phase, epoch)
         seed_all(seed)
@@ -147,12 +127,15 @@ class _Loop:
             with user_code("training", context.folder):
                 loss = float(self.update(inputs, labels))
             if not math.isfinite(loss):
-                raise diverged(context.name, epoch, number + 1, loss)
+                raise diverged(context.name, epoch, number + 1, f"the loss became {loss}")
             total += loss * len(labels)
+        largest = [abs(value.numpy()).max(initial=0.0) for value in self.network.trainable_variables]
+        if not all(math.isfinite(value) for value in largest):
+            raise diverged(context.name, epoch, per_epoch, "a weight became no number")
         return total / len(split)
 
     def _compiled(self) -> Callable[[tuple[Any, ...], Any], Any]:
-        """One step of training as a TensorFlow graph. A loss that is no number changes no weight."""
+        """One step of training as a TensorFlow graph; answers the loss before it."""
         import tensorflow as tf
 
         clip, decay = float(self.train["clip_norm"]), float(self.train["weight_decay"])

@@ -15,9 +15,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from farm_agent.errors import JobError
 from farm_converters import keras_to_onnx, tensorflow_graph
-from farm_converters.training import contract
+from farm_converters.training import contract, identity
+from farm_converters.training.context import refuse_unvalidated
 from farm_converters.training.keras import data, judge
 
 WEIGHTS = "weights.npz"
@@ -30,15 +30,17 @@ def train(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     import tf_keras
 
     from farm_converters.training.keras.distil import ends_in_softmax
-    from farm_converters.training.keras.loop import Context
+    from farm_converters.training.keras.loop import Context, seed_all
     from farm_converters.training.keras.network import builder, load_weights
 
     recipe, folder, seed = request["recipe"], Path(request["folder"]), int(request["seed"])
     _configure(tf, int(recipe["train"]["threads"]))
+    identity.load_entries(recipe, folder)
     build = builder(recipe["model"], "model", folder, seed)
     network = build()
     specs, outputs = keras_to_onnx.describe(network, recipe["model"])
     names = [item["name"] for item in specs]
+    seed_all(0)  # whatever the user's function draws without a seed of its own is the same for all seeds
     splits = data.load(contract.load_entry(recipe["data"], folder, "data"), folder)
     ordered = {name: split.ordered(names) if split else None for name, split in splits.items()}
     context = Context(
@@ -51,7 +53,11 @@ def train(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
         recipe=recipe,
         build=build,
     )
-    _refuse_unvalidated(recipe, context.splits)
+    refuse_unvalidated(recipe, ordered)
+    versions = {"tensorflow": tf.__version__, "tf_keras": tf_keras.__version__, "tfmot": _tfmot_version(),
+                "python": platform.python_version()}  # fmt: skip
+    known = {f"data({split.name!r})": split.sha256 for split in ordered.values() if split}
+    identity.agree(Path(request["facts"]), {**identity.facts(folder, "keras", versions), **known})
     with contract.user_code("model", folder):
         context.probabilities = ends_in_softmax(network, context)
     if recipe["weights"]:
@@ -67,8 +73,6 @@ def train(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
         network, result = _step(network, number, step, outputs, context)
         results.append(asdict(result))
     inputs = [{**item, "shape": ["batch", *item["shape"][1:]]} for item in specs]
-    versions = {"tensorflow": tf.__version__, "tf_keras": tf_keras.__version__, "tfmot": _tfmot_version(),
-                "python": platform.python_version()}  # fmt: skip
     return {"steps": results, "versions": versions, "inputs": inputs, "test": written}
 
 
@@ -85,16 +89,6 @@ def _tfmot_version() -> str:
     return metadata.version("tensorflow-model-optimization")
 
 
-def _refuse_unvalidated(recipe: Mapping[str, Any], splits: Mapping[str, data.Split | None]) -> None:
-    stopping = [step["train"]["early_stopping_patience"] for step in recipe["steps"]]
-    if splits["validation"] is None and any([recipe["train"]["early_stopping_patience"], *stopping]):
-        raise JobError(
-            "early stopping needs a validation split, and data('validation') returned None",
-            code="train.data",
-            fix="return (x, y) for 'validation', or leave early_stopping_patience out",
-        )
-
-
 def _step(
     network: Any,  # noqa: ANN401 - tf_keras model
     number: int,
@@ -103,9 +97,7 @@ def _step(
     context: Any,  # noqa: ANN401 - loop.Context, whose module imports nothing heavy but is used by name only
 ) -> tuple[Any, contract.StepResult]:
     """The network after the step, and what the step came to; a step done before only loads its weights."""
-    context.step, context.name, context.phase = number, step["name"], 0
-    context.step_dir = contract.step_folder(context.workdir, number, step["name"])
-    context.epochs, context.notes = [], []
+    context.begin(number, step["name"], contract.step_folder(context.workdir, number, step["name"]))
     done = contract.read_result(context.step_dir)
     if done is not None:
         return _restored(step, context), done
@@ -152,7 +144,7 @@ def _finish(
         parameters=parameters,
         nonzero=nonzero,
         files={kind: f"{context.step_dir.name}/{name}" for kind, name in files.items()},
-        seconds=time.monotonic() - begun,
+        seconds=context.before_s + time.monotonic() - begun,
         epochs=tuple(context.epochs),
         notes=(*context.notes, *notes),
         parameters_of_step=dict(step["parameters"]),

@@ -9,6 +9,7 @@ from typing import Any
 
 from farm_agent.errors import JobError
 from farm_converters.training.contract import SPLITS, user_code
+from farm_converters.training.identity import samples
 
 Batch = tuple[tuple[Any, ...], Any]
 MAX_TEST_BYTES = 1 << 30
@@ -23,6 +24,13 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+    @property
+    def sha256(self) -> str:
+        """Identity of the samples; of a user's Dataset, which may draw anew every time, their number."""
+        if not isinstance(self.dataset, _Arrays):
+            return f"{len(self)} samples"
+        return samples(tensor.numpy() for tensor in self.dataset.tensors)
 
     def batches(self, size: int, *, seed: int | None = None) -> Iterator[Batch]:
         """Every sample once; shuffled by ``seed``, in order without one."""
@@ -85,13 +93,13 @@ class _Arrays:
     """(x, y) items out of tensors: the last one is y."""
 
     def __init__(self, tensors: list[Any]) -> None:
-        self._tensors = tensors
+        self.tensors = tensors
 
     def __len__(self) -> int:
-        return len(self._tensors[0])
+        return len(self.tensors[0])
 
     def __getitem__(self, index: int) -> Any:  # noqa: ANN401 - tensors
-        *xs, y = (tensor[index] for tensor in self._tensors)
+        *xs, y = (tensor[index] for tensor in self.tensors)
         return (tuple(xs) if len(xs) > 1 else xs[0]), y
 
 

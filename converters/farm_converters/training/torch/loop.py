@@ -7,15 +7,16 @@ its checkpoint computes what an undisturbed one does.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from farm_agent.errors import JobError
 from farm_converters.training import schedule
-from farm_converters.training.contract import Progress, diverged, user_code
+from farm_converters.training.context import Context as Shared
+from farm_converters.training.contract import diverged, user_code
 from farm_converters.training.torch import judge
 from farm_converters.training.torch.data import Split
 
@@ -23,33 +24,7 @@ Network = Any
 Objective = Callable[[Network, tuple[Any, ...], Any], Any]
 
 
-@dataclass
-class Context:
-    """What every technique of one seed's run shares. ``step`` counts from 0, the baseline.
-
-    ``keep_zeros``: an earlier step pruned single weights; later training leaves them at 0.
-    """
-
-    folder: Path
-    workdir: Path
-    seed: int
-    metric: str
-    splits: Mapping[str, Split | None]
-    progress: Progress
-    recipe: Mapping[str, Any]
-    step: int = 0
-    name: str = "baseline"
-    step_dir: Path = Path()
-    phase: int = 0
-    keep_zeros: bool = False
-    epochs: list[dict[str, float]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def split(self, name: str) -> Split:
-        """A split that must be there."""
-        found = self.splits[name]
-        assert found is not None, name  # noqa: S101 - data.load lets only validation be None
-        return found
+Context = Shared[Split]
 
 
 def fit(
@@ -70,6 +45,8 @@ def fit(
     path = context.step_dir / f"checkpoint-{context.phase}.pt"
     context.phase += 1
     state = _load(path)
+    if state is not None:
+        context.went_on(state["epochs"])
     if state is None or not state["done"]:
         torch.set_num_threads(int(train["threads"]))
         _Loop(network, train, context, objective, on_epoch, path).run(state)
@@ -119,6 +96,8 @@ class _Loop:
             begun = time.monotonic()
             loss = self._epoch(epoch)
             metric = self._validate()
+            if metric is not None and not math.isfinite(metric):
+                raise diverged(self.context.name, epoch, 0, f"the validation metric became {metric}")
             if metric is None or schedule.is_better(self.context.metric, metric, best_metric):
                 best, best_metric, waited = _copy(self.network), metric, 0
             else:
@@ -159,9 +138,11 @@ class _Loop:
             loss = self._loss(inputs, labels)
             value = float(loss.detach())
             if not torch.isfinite(loss.detach()):
-                raise diverged(context.name, epoch, number + 1, value)
+                raise diverged(context.name, epoch, number + 1, f"the loss became {value}")
             self._update(loss)
             total, count = total + value * len(labels), count + len(labels)
+        if not all(bool(weight.isfinite().all()) for weight in self.network.parameters()):
+            raise diverged(context.name, epoch, per_epoch, "a weight became no number")
         return total / count
 
     def _loss(self, inputs: tuple[Any, ...], labels: Any) -> Any:  # noqa: ANN401 - tensors

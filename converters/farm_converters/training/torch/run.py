@@ -14,10 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from farm_agent.errors import JobError
-from farm_converters.training import contract
+from farm_converters.training import contract, identity
+from farm_converters.training.context import refuse_unvalidated
 from farm_converters.training.torch import data, export, judge
-from farm_converters.training.torch.loop import Context, Network
+from farm_converters.training.torch.loop import Context, Network, seed_all
 from farm_converters.training.torch.network import build
 
 
@@ -28,6 +28,8 @@ def train(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     recipe, folder = request["recipe"], Path(request["folder"])
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
     torch.set_num_threads(int(recipe["train"]["threads"]))
+    identity.load_entries(recipe, folder)
+    seed_all(0)  # whatever the user's function draws without a seed of its own is the same for all seeds
     splits = data.load(contract.load_entry(recipe["data"], folder, "data"), folder)
     context = Context(
         folder=folder,
@@ -38,10 +40,13 @@ def train(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
         progress=contract.Progress(workdir),
         recipe=recipe,
     )
-    _refuse_unvalidated(recipe, splits)
+    refuse_unvalidated(recipe, splits)
     network = build(recipe["model"], recipe["weights"], "model", context)
     arrays, labels = data.arrays_of(context.split("test"), int(recipe["train"]["batch"]))
     names = export.input_names(network, len(arrays))
+    versions = {"torch": torch.__version__, "python": platform.python_version()}
+    known = {f"data({split.name!r})": split.sha256 for split in splits.values() if split}
+    identity.agree(Path(request["facts"]), {**identity.facts(folder, "torch", versions), **known})
     test = contract.write_test(Path(request["test"]), dict(zip(names, arrays, strict=True)), labels)
     some = context.split("train").first(contract.CALIBRATION_SAMPLES)[0]
     calibration = {name: value.numpy() for name, value in zip(names, some, strict=True)}
@@ -56,27 +61,14 @@ def train(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
         {"name": name, "dtype": str(array.dtype), "shape": ["batch", *array.shape[1:]]}
         for name, array in zip(names, arrays, strict=True)
     ]
-    versions = {"torch": torch.__version__, "python": platform.python_version()}
     return {"steps": results, "versions": versions, "inputs": inputs, "test": test}
-
-
-def _refuse_unvalidated(recipe: Mapping[str, Any], splits: Mapping[str, data.Split | None]) -> None:
-    stopping = [step["train"]["early_stopping_patience"] for step in recipe["steps"]]
-    if splits["validation"] is None and any([recipe["train"]["early_stopping_patience"], *stopping]):
-        raise JobError(
-            "early stopping needs a validation split, and data('validation') returned None",
-            code="train.data",
-            fix="return (x, y) for 'validation', or leave early_stopping_patience out",
-        )
 
 
 def _step(
     network: Network, number: int, step: Mapping[str, Any], names: list[str], context: Context
 ) -> tuple[Network, contract.StepResult]:
     """The network after the step, and what the step came to; a step done before only loads its weights."""
-    context.step, context.name, context.phase = number, step["name"], 0
-    context.step_dir = contract.step_folder(context.workdir, number, step["name"])
-    context.epochs, context.notes = [], []
+    context.begin(number, step["name"], contract.step_folder(context.workdir, number, step["name"]))
     done = contract.read_result(context.step_dir)
     begun = time.monotonic()
     if done is None:
@@ -108,7 +100,7 @@ def _step(
         parameters=sum(value.numel() for value in parameters),
         nonzero=sum(int(value.count_nonzero()) for value in parameters),
         files={kind: f"{context.step_dir.name}/{name}" for kind, name in files.items()},
-        seconds=time.monotonic() - begun,
+        seconds=context.before_s + time.monotonic() - begun,
         epochs=tuple(context.epochs),
         notes=tuple(context.notes),
         parameters_of_step=dict(step["parameters"]),
