@@ -119,8 +119,11 @@ def write(arrays: Mapping[str, object], kind: str, folder: Path, *, name: str) -
         folder.mkdir(parents=True, exist_ok=True)
         handle, staged = tempfile.mkstemp(prefix=".calibration-", dir=folder)
         os.close(handle)
-        save_npz(Path(staged), dict(arrays))
-        blob = cache.blob_of(Path(staged))
-        path = Path(staged).replace(folder / f"{blob.sha256}.npz")
+        try:
+            save_npz(Path(staged), dict(arrays))
+            blob = cache.blob_of(Path(staged))
+            path = Path(staged).replace(folder / f"{blob.sha256}.npz")
+        finally:
+            Path(staged).unlink(missing_ok=True)
     count = len(np.asarray(next(iter(arrays.values()))))
     return Calibration(kind, count, blob.sha256, path, name)

@@ -54,10 +54,10 @@ def pack(
     target = folder or Path(tempfile.mkdtemp(prefix="farm-dataset-"))
     with cache.writable(target):
         target.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(prefix=".dataset-", dir=target)) / "dataset.npz"
-        save_npz(staged, arrays)
-        packed = staged.rename(target / f"dataset-{cache.blob_of(staged).sha256[:12]}.npz")
-        staged.parent.rmdir()
+        with tempfile.TemporaryDirectory(prefix=".dataset-", dir=target) as scratch:
+            staged = Path(scratch) / "dataset.npz"
+            save_npz(staged, arrays)
+            packed = staged.rename(target / f"dataset-{cache.blob_of(staged).sha256[:12]}.npz")
     place, _ = readers.located(path)
     metric = TOP_1 if kind == "classes" else ""
     dataset = Dataset(cache.blob_of(packed), place.name, metric=metric, keep_outputs=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from farm_agent.errors import UsageError
+from farm_agent.errors import InfrastructureError, UsageError
+from farm_converters import calibration
 from farm_converters.dataset import pack_dataset
 from farm_converters.model import Model
 from tests.converters.made import model_of
@@ -92,3 +94,19 @@ def test_a_file_that_is_missing_or_no_npz(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         pack_dataset(tmp_path / "text.npz", one(), {"image": (1, 3, 4)})
     assert caught.value.code == "data.unreadable"
+
+
+def test_a_full_disk_leaves_no_half_packed_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(target: Path, _arrays: object) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    np.savez(tmp_path / "data.npz", x=IMAGES, y=LABELS)
+    monkeypatch.setattr("farm_converters.dataset.save_npz", full)
+    monkeypatch.setattr("farm_converters.golden_onnx.save_npz", full)
+    with pytest.raises(InfrastructureError) as caught:
+        pack_dataset(tmp_path / "data.npz", one(), {"image": (1, 3, 4)}, folder=tmp_path / "out")
+    assert caught.value.code == "host.disk-full"
+    with pytest.raises(InfrastructureError):
+        calibration.random(one(), {"image": (1, 3, 4)}, count=2, seed=0, folder=tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
