@@ -124,7 +124,10 @@ class _Run:
         return self._closer(SECOND, (SECOND, WHOLE))
 
     def measure(self) -> bool:
-        """Measure those that may win as honestly as was asked for; more, while none is feasible."""
+        """Measure those that may win as honestly as was asked for: the most promising alone, then those that
+        it does not surely beat; more, while none is feasible."""
+        if self._closer(WHOLE, (WHOLE,), most=1):
+            return True
         for _ in range(1 + EXTRA_ROUNDS):
             if self._closer(WHOLE, (WHOLE,)):
                 return True
@@ -132,10 +135,11 @@ class _Run:
                 return False
         return False
 
-    def _closer(self, stage: str, done: Sequence[str]) -> bool:
+    def _closer(self, stage: str, done: Sequence[str], most: int | None = None) -> bool:
+        """``done``: stages of points that need this one no more; ``most``: points per device."""
         work: dict[str, tuple[Space, Sequence[Point]]] = {}
         for name, study in self._studies.items():
-            points = self._promising(study, stage, done)
+            points = self._promising(study, stage, done)[:most]
             if points:
                 work[name] = (study.space, points)
         if not work:
@@ -144,21 +148,21 @@ class _Run:
         return self._bench.measure(stage, work, self._look)
 
     def _promising(self, study: Study, stage: str, done: Sequence[str]) -> list[Point]:
-        scores = study.scores()
-        ran = [Entry(key, score) for key, score in scores.items() if score.status == "ok"]
+        """Those that deserve the stage, the most promising first; none when as many as may have had it."""
+        ran = [Entry(key, score) for key, score in study.scores().items() if score.status == "ok"]
+        screened = len(ran)
         if stage == WHOLE:
-            screened = len(ran)
             closer = [one for one in ran if one.score.stage != SCREEN]
             if not any(one.score.stage == SECOND for one in ran) or self._rejected(closer):
                 closer = ran  # none of those looked at twice will do: what else may?
             ran = [one for one in closer if one.score.stage != WHOLE or not self._broken(one.score)]
-        else:
-            screened = len(ran)
         chosen = survivors(ran, self._wish.objectives, self._wish.constraints, stage=stage, screened=screened)
         if stage == SECOND and len(chosen) <= limit_of(WHOLE, screened, self._wish.objectives):
             return []  # so few that they are measured whole at once
         points = [study.by_key[one.key] for one in chosen if one.score.stage not in done]
-        return points[: self._affordable(stage)]
+        had = sum(one.score.stage in done for one in ran)
+        room = max(0, limit_of(stage, screened, self._wish.objectives) - had)
+        return points[: min(room, self._affordable(stage))]
 
     def _rejected(self, entries: Sequence[Entry]) -> bool:
         whole = [one for one in entries if one.score.stage == WHOLE]

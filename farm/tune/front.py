@@ -9,8 +9,8 @@ from farm.tune.goals import Constraint, Metric
 from farm.tune.score import Score, Value, cost
 
 # Fresh processes of one program differ by a few percent on an ordinary machine, more than the interval of
-# two short ones tells: a quick look may err by this share to each side before it rules anything out.
-DOUBT = {"screen": 0.15, "second look": 0.05, "measurement": 0.0}
+# one or two short ones tells: a look may err by this share to each side before it rules anything out.
+DOUBT = {"screen": 0.2, "second look": 0.05, "measurement": 0.0}
 TIMED = ("latency", "p99", "throughput", "energy")
 
 
