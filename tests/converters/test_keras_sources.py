@@ -42,7 +42,13 @@ class Reading(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
     def read(self, x):
         return {"y": tf.io.read_file(x)}
-both, reading = Functions(), Reading()
+class Appending(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([2])])
+    def append(self, x):
+        tf.print("alias ls=evil", output_stream="file://appended.txt")
+        return {"y": x * 2}
+both, reading, appending = Functions(), Reading(), Appending()
+tf.saved_model.save(appending, "appending", signatures={"serving_default": appending.append})
 tf.saved_model.save(both, "several", signatures={"double": both.double, "halve": both.halve})
 tf.saved_model.save(reading, "reading", signatures={"serving_default": reading.read})
 """
@@ -87,7 +93,11 @@ def test_a_savedmodel_serves_its_default_signature(saved: Path, store: Path) -> 
 
 @pytest.mark.parametrize(
     ("name", "code", "words"),
-    [("several", "model.signature", "double, halve"), ("reading", "model.custom-code", "ReadFile")],
+    [
+        ("several", "model.signature", "double, halve"),
+        ("reading", "model.custom-code", "ReadFile"),
+        ("appending", "model.custom-code", "PrintV2"),
+    ],
 )
 def test_a_savedmodel_that_cannot_serve_is_refused(
     saved: Path, store: Path, name: str, code: str, words: str
