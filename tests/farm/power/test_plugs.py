@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ VARIABLE = "FARM_TEST_DESK"
 
 def wanted(plug: Plug, kind: str, **options: Any) -> MeterSettings:
     return MeterSettings(
-        "desk", kind, "", {"kind": kind, "address": plug.address, "timeout_s": 0.5, **options}
+        "desk", kind, "", {"kind": kind, "address": plug.address, "timeout_s": 30.0, **options}
     )
 
 
@@ -108,7 +109,7 @@ def test_a_plug_that_stops_answering_is_silent_and_may_come_back() -> None:
     """A later read is possible; nothing is made up meanwhile."""
     bodies = [SHELLY % "5.0", None, SHELLY % "6.0"]
     with serving(lambda *_: Answer(_bytes(bodies.pop(0)))) as plug:
-        meter = power.open_meter(wanted(plug, "shelly"))
+        meter = power.open_meter(wanted(plug, "shelly", timeout_s=2.0))
         with pytest.raises(MeterError) as caught:
             meter.read()
         ((_, watts),) = meter.read()
@@ -122,11 +123,12 @@ def _bytes(text: str | None) -> bytes | None:
 
 
 def test_nobody_there_is_unreachable() -> None:
-    """A port where nothing listens."""
-    with serving(says("")) as plug:
-        pass
+    """A port where nothing listens, nor can anything else meanwhile."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        plug = Plug(says(""), nobody.getsockname()[1])
 
-    assert failing(plug).code == "meter.unreachable"
+        assert failing(plug).code == "meter.unreachable"
 
 
 def test_a_redirect_is_not_followed() -> None:
