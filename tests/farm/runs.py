@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 QUICK = ("-r", "onnxruntime", "--blocks", "1", "--min-time", "50ms", "--min-runs", "10", "--no-gate")
-LIMIT_S = 240.0
+LIMIT_S = 600.0
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tests.farm.networks import conv_net
 
 def dry_run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "farm", *arguments, "--dry-run"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_every_job_and_its_fate_are_listed_and_nothing_is_measured(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_what_is_cached_is_said_to_be(tmp_path: Path) -> None:
         [sys.executable, "-m", "farm", "convert", good, "--to", "onnx"],
         capture_output=True,
         check=True,
-        timeout=240,
+        timeout=600,
     )
 
     done = dry_run("--json", "bench", good, "-r", "onnxruntime")

@@ -53,7 +53,9 @@ def test_a_sustained_run_keeps_its_bins(home: Path) -> None:
     )
 
     assert result.status == "ok", result.error_message
-    assert result.metrics["sustained_bins_count"] == 5.0
+    # The last inference may end a bin late, where the machine was busy.
+    assert 5.0 <= result.metrics["sustained_bins_count"] <= result.metrics["sustained_elapsed_s"] / 0.1
+    assert result.metrics["sustained_bin_s"] == 0.1
     assert result.scenario == "sustained"
 
 

@@ -147,7 +147,7 @@ def test_a_person_confirms_with_a_whole_word(board: ZooDevice, answer: str, code
     )
     os.close(terminal)
     os.write(controller, f"{answer}\nno\n".encode())
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=240)
     os.close(controller)
     assert process.returncode == code, said
     assert _fingerprint(board) in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 
 import pytest
@@ -80,14 +81,16 @@ def test_a_command_killed_by_a_signal_is_no_success(transport: Transport) -> Non
 
 
 def test_a_late_command_is_killed_and_the_link_stays(transport: Transport, way: str) -> None:
+    # Of this machine's processes pgrep sees all, those of other runs of this test among them.
+    length_s = f"90.{uuid.uuid4().int}"
     with pytest.raises(InfrastructureError) as caught:
-        transport.run(["sleep", "33.25"], timeout_s=0.5)
+        transport.run(["sleep", length_s], timeout_s=0.5)
     assert caught.value.code == "link.timeout"
     assert transport.alive(30)
     if way == "loopback":
         return  # an sshd without privileges forwards no signals
-    script = "for i in 1 2 3 4 5 6 7 8 9; do pgrep -f '^sleep 33.25' || exit 0; sleep 0.2; done; exit 1"
-    assert transport.run(["sh", "-c", script], timeout_s=30).returncode == 0
+    script = f"for i in $(seq 100); do pgrep -f '^sleep {length_s}' || exit 0; sleep 0.2; done; exit 1"
+    assert transport.run(["sh", "-c", script], timeout_s=120).returncode == 0
 
 
 def test_output_beyond_the_bound_is_an_error_and_the_link_stays(transport: Transport) -> None:
@@ -144,6 +147,7 @@ def test_a_put_from_the_beginning_leaves_nothing_of_the_old_file(
 
 def test_a_get_is_bounded(transport: Transport, folder: tuple[str, Path], tmp_path: Path) -> None:
     (folder[1] / "big").write_bytes(b"x" * 500_000)
+    (folder[1] / "big").chmod(0o644)
     with pytest.raises(InfrastructureError) as caught:
         transport.get(f"{folder[0]}/big", tmp_path / "back", timeout_s=60, limit_bytes=499_999)
     assert caught.value.code == "device.output-too-large"
