@@ -79,7 +79,7 @@ class Agent:
     def talk(self, *words: str, stdin: bytes = b"") -> list[dict[str, Any]]:
         """Run one verb; its replies. The command must end with 0 and print nothing but replies."""
         argv = [self.python, str(self.zipapp), *words, "--root", str(self.root)]
-        done = subprocess.run(argv, input=stdin, capture_output=True, timeout=120, check=False)
+        done = subprocess.run(argv, input=stdin, capture_output=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr.decode()
         assert done.stderr == b"", done.stderr.decode()
         return [json.loads(line) for line in done.stdout.splitlines()]
@@ -113,7 +113,7 @@ class Agent:
     def wait_for(self, job_id: str, fence: int = 1, *, event: str = "") -> list[dict[str, Any]]:
         """All events until the job ends, or until one of kind ``event``."""
         seen: list[dict[str, Any]] = []
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while time.monotonic() < deadline:
             words = ("attach", job_id, "--from", str(len(seen)), "--wait", "20", "--fence", str(fence))
             *replies, last = self.talk(*words)

@@ -45,7 +45,7 @@ def children(agent: Agent, job_id: str) -> list[int]:
 def left_over(agent: Agent, job_id: str) -> list[int]:
     """Those of ``children`` that do not go by themselves: the last word of a job comes before the end of its
     processes, and one that was killed is seen for a moment longer."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while children(agent, job_id) and time.monotonic() < deadline:
         time.sleep(0.01)
     return children(agent, job_id)

@@ -130,6 +130,8 @@ def test_block_quantised_products_store_4_bits_and_compute_in_what_was_asked(
     found = proof_of("onnxruntime", block_quantised(tmp_path / "net.onnx", level))
     assert (found.weighted, found.weights) == ({computed: 1}, {"int4": 256})
     assert precisions.share("int4-weights", found) == 1.0
+    # nothing tells what those kernels really multiply in
+    assert ("accuracy_level 4" in found.source) is (computed == "int8")
 
 
 @pytest.mark.parametrize(("level", "computed"), [("", "fp32"), ("1", "fp32"), ("4", "int8")])

@@ -156,7 +156,13 @@ class Session:
             finally:
                 path = session.end_profiling()
             found = ort_precisions(Path(path), "int8" if eight_bits else "")
-        return None if found is None else replace(found, weights=weights)
+        if found is None:
+            return None
+        # No interface of the runtime tells that: what was set is told as what was set.
+        allowed = (
+            "; accuracy_level 4: int8 in products with weight-only types, where this CPU has such kernels"
+        )
+        return replace(found, weights=weights, source=found.source + (allowed if eight_bits else ""))
 
     def _stored(self) -> Tuple[Dict[str, int], Set[int]]:
         """Nothing where the file is none that we can read (ORT's own format)."""
