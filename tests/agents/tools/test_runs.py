@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from farm_agent import codec, facts, tools
 from farm_agent.errors import JobError
 from farm_agent.tools import ToolJob, benchmark_app, benchmark_model, litert_benchmark, perf_test, trtexec
-from farm_agent.wire import ArtifactSpec, BlockPlan, JobResult, TensorMap, TensorSpec
+from farm_agent.wire import ArtifactSpec, BlockPlan, Golden, JobResult, TensorMap, TensorSpec, Tolerance
 from tests.agents.parts import Agent, local_agent, small_spec
 from tests.agents.tflite_model import SIZE, write_tflite
 from tests.support import need
@@ -57,9 +59,35 @@ def failure(agent: Agent, folder: Path, **changes: Any) -> tuple[str, str]:
     return result.failure.code, result.failure.message
 
 
+def long_enough(agent: Agent, folder: Path) -> dict[str, Any]:
+    """Artifact and golden samples of y = x @ w over [64, 512] and [512, 512]: longer than the 10 µs to which
+    benchmark_app rounds, on any machine."""
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    weights = np.eye(512, dtype=np.float32)
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [64, 512]) for name in ("x", "y")]
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    graph = helper.make_graph(nodes, "long", ends[:1], ends[1:], [numpy_helper.from_array(weights, "w")])
+    opsets = [helper.make_opsetid("", 17)]
+    save(helper.make_model(graph, opset_imports=opsets, ir_version=9), str(folder / "long.onnx"))
+    x = np.ones((64, 512), np.float32)
+    arrays: dict[str, Any] = {"in.0.0": x, "out.0.0": x}
+    np.savez(folder / "long.npz", **arrays)
+    blob, samples = agent.put(folder / "long.onnx"), agent.put(folder / "long.npz")
+    source, answer = (TensorSpec(name, "float32", (64, 512)) for name in ("x", "y"))
+    artifact = ArtifactSpec(
+        "onnx", "fp32", (blob,), (TensorMap(source, source),), (TensorMap(answer, answer),)
+    )
+    return {"artifact": artifact, "golden": Golden(samples, 1, Tolerance(1e-6, 1e-6))}
+
+
 def test_the_real_benchmark_app_measures_a_job(tmp_path: Path) -> None:
     need(facts.probe("openvino").version, "openvino is not installed")
-    result = run(local_agent(tmp_path), tmp_path, runtime="openvino", tool="benchmark_app")
+    agent = local_agent(tmp_path)
+    spec = small_spec(agent, tmp_path, runtime="openvino", tool="benchmark_app", plan=ONE_SECOND)
+    agent.start(replace(spec, **long_enough(agent, tmp_path)))
+    agent.wait_for(spec.job_id)
+    result = codec.decode(JobResult, agent.ask("result", spec.job_id)["result"])
     assert result.outcome == "ok", result.failure
     report = result.tool
     assert report is not None
@@ -72,7 +100,7 @@ def test_the_real_benchmark_app_measures_a_job(tmp_path: Path) -> None:
     assert report.max_ns is not None
     assert 0 < report.min_ns <= report.median_ns <= report.max_ns
     assert report.count is not None
-    assert report.count > 60
+    assert report.count >= 1
     assert report.details["mode"] == "synchronously"
     assert report.executed_precision == "fp32"
     assert "-infer_precision" in report.argv
