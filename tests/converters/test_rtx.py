@@ -5,6 +5,7 @@ The same code of ours builds engines on devices (``farm_agent.trt_build``), so i
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -80,7 +81,7 @@ def test_engines_are_built_and_nothing_is_claimed_of_their_numbers(
 
 
 def test_without_a_gpu_no_runtime_loads_it(network: Path, store: Path) -> None:
-    """There is no GPU: NVIDIA's runtime gives None, which the agent's session takes for the error it is."""
+    """No GPU is seen: NVIDIA's runtime gives None, which the agent's session takes for the error it is."""
     artifact = build(network, store)
     env = environment.prepare("rtx", store, made.quiet)
     code = (
@@ -90,7 +91,10 @@ def test_without_a_gpu_no_runtime_loads_it(network: Path, store: Path) -> None:
         "sys.exit(0 if engine is None else 3)"
     )
     done = subprocess.run(
-        [env.python, "-I", "-c", code, str(artifact.paths[0])], capture_output=True, check=False
+        [env.python, "-I", "-c", code, str(artifact.paths[0])],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
