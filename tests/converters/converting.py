@@ -37,9 +37,14 @@ def convert(request, workdir):
 
 def odd_edge(folder: Path, action: str) -> Any:
     """An edge from ONNX to ONNX whose convert first does what ``action`` says."""
+    return edge_of(folder, EDGE.replace("ACTION", action))
+
+
+def edge_of(folder: Path, code: str) -> Any:
+    """``code`` as an edge from ONNX to ONNX that lies outside of the package."""
     path = folder / "odd_edges" / "onnx_to_onnx.py"
     path.parent.mkdir()
-    path.write_text(EDGE.replace("ACTION", action))
+    path.write_text(code)
     spec = importlib.util.spec_from_file_location("odd_edges.onnx_to_onnx", path)
     assert spec is not None
     assert spec.loader is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from farm_converters import calibration
 from farm_converters.convert import convert
 from farm_converters.recipe import PRECISIONS, Recipe
 from tests.converters import made
+from tests.converters.converting import edge_of
 
 EDGE = """
 from pathlib import Path
@@ -42,15 +42,7 @@ def edge_that(tmp_path: Path) -> Callable[[bool], Any]:
     """An edge whose first way copies the source; the second quantises it, or copies it as well."""
 
     def make(lies: bool) -> Any:
-        path = tmp_path / "odd_edges" / "onnx_to_onnx.py"
-        path.parent.mkdir()
-        path.write_text(EDGE.replace("PRECISIONS", repr(PRECISIONS)).replace("LIES", repr(lies)))
-        spec = importlib.util.spec_from_file_location("odd_edges.onnx_to_onnx", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
+        return edge_of(tmp_path, EDGE.replace("PRECISIONS", repr(PRECISIONS)).replace("LIES", repr(lies)))
 
     return make
 

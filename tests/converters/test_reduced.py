@@ -10,7 +10,7 @@ import pytest
 
 from farm_agent import precisions
 from farm_agent.errors import JobError
-from farm_converters import calibration, environment
+from farm_converters import calibration, environment, quantise_openvino
 from farm_converters.convert import convert
 from farm_converters.quantise_tflite import Style
 from farm_converters.recipe import Artifact, Recipe
@@ -204,3 +204,13 @@ def test_integer_inputs_and_outputs_need_a_static_int8_network() -> None:
 def test_the_quantiser_of_openvino_comes_with_the_runtime_that_checks_fp32() -> None:
     assert environment.pins("nncf")["openvino"] == environment.pins("openvino")["openvino"]
     assert "torch" not in environment.pins("nncf")
+
+
+def test_a_product_of_two_constants_does_not_count_as_computing_in_int8() -> None:
+    """Nothing says that OpenVINO folded it before."""
+    import numpy as np
+    from openvino import opset13 as ops
+
+    factors = [ops.constant(np.ones((2, 2), np.int8)), ops.constant(np.ones((2, 2), np.int8))]
+    product = ops.matmul(*factors, transpose_a=False, transpose_b=False)
+    assert not quantise_openvino._computes_int8(product, factors[1])

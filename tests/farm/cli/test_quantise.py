@@ -141,3 +141,11 @@ def test_sensitivity_ranks_and_its_command_converts(net: Path, tmp_path: Path, c
 def test_a_target_that_cannot_be_read_is_refused(net: Path, capsys: Streams, target: str) -> None:
     assert farm.cli.main(["sensitivity", str(net), "--until", target]) == 2
     assert "is not a target" in capsys.readouterr().err
+
+
+def test_a_copy_that_fails_leaves_nothing_beside_it(net: Path, tmp_path: Path, capsys: Streams) -> None:
+    in_the_way = tmp_path / "out" / "net-onnx-fp32" / "model.onnx"
+    in_the_way.mkdir(parents=True)
+    assert convert(net, "--out", str(tmp_path / "out")) == 3
+    assert "error[host.not-writable]" in capsys.readouterr().err
+    assert list(in_the_way.parent.iterdir()) == [in_the_way]
