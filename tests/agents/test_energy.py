@@ -26,7 +26,7 @@ from farm_agent.signature import Burners
 from farm_agent.wire import JobResult, JobSpec
 from tests.agents.parts import Agent, artifact, local_agent, small_spec
 
-SHORT = EnergyPlan(window_ns=300_000_000, idle_ns=100_000_000)
+SHORT = EnergyPlan(window_ns=1_000_000_000, idle_ns=200_000_000)
 
 
 @pytest.fixture
