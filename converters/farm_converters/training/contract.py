@@ -12,7 +12,8 @@ its own under the environment's Python,
     seed      seeds Python, numpy and the framework; the same seed on the same machine gives the same weights
     test      absolute path: write the test split there (``write_test``), whether or not it exists
     facts     absolute path: what all processes of the run have in common (``identity.agree``)
-    calibration  absolute path: write inputs of the training split there (``write_inputs``), at most 256
+    calibration  absolute path: write inputs of the training split there (``write_inputs``), at most
+                 ``CALIBRATION_SAMPLES``, drawn by ``CALIBRATION_SEED``: a split may be sorted by class
 ``workdir`` survives the process: a second call with the same request goes on where the first was killed. Step
 k (0 is the baseline, k = 1.. the recipe's steps) owns ``workdir/KK-NAME/`` (``step_folder``): checkpoints
 while it runs, its exported files, and last of all ``result.json`` (``write_result``: its presence means:
@@ -50,6 +51,7 @@ from typing import Any
 from farm_agent.errors import FarmError, JobError
 
 CALIBRATION_SAMPLES = 256
+CALIBRATION_SEED = 0
 SPLITS = ("train", "validation", "test")
 RESULT, PROGRESS = "result.json", "progress.jsonl"
 

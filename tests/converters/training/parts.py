@@ -14,6 +14,7 @@ from farm_converters.training import environments, launch, recipe
 NET = """
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -77,12 +78,15 @@ def number():
 
 
 def mortal(outputs, labels):
-    # Dies as by kill -9 when called as often as the file "fatal" says, which it removes
+    # Dies as by kill -9 when called as often as the file "fatal" says, which it removes; slow before that
     mortal.calls += 1
     fatal = Path(__file__).with_name("fatal")
-    if fatal.exists() and mortal.calls == int(fatal.read_text()):
-        fatal.unlink()
-        os.kill(os.getpid(), signal.SIGKILL)
+    if fatal.exists():
+        left = int(fatal.read_text()) - mortal.calls
+        if left == 0:
+            fatal.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.2 if left < 12 else 0.0)
     return nn.functional.cross_entropy(outputs, labels)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from farm.errors import JobError, UsageError
 from farm_converters.training import contract, identity, launch, recipe
+from farm_converters.training.keras.data import Split
 from tests.converters.training.parts import written
 
 
@@ -49,6 +50,16 @@ def test_what_an_earlier_process_said_explains_no_later_death(
     with pytest.raises(JobError) as caught:
         launch.run(job, lambda _event: None)
     assert caught.value.code == "train.out-of-memory"
+
+
+def test_calibration_samples_come_from_all_of_a_sorted_split() -> None:
+    labels = np.arange(1000) // 100
+    split = Split("train", (labels.astype(np.float32),), labels)
+
+    inputs, drawn = split.drawn(100, contract.CALIBRATION_SEED)
+
+    assert set(drawn) == set(range(10))
+    assert np.array_equal(inputs[0], drawn)
 
 
 def test_all_processes_of_a_run_agree_on_samples_and_versions(tmp_path: Path) -> None:

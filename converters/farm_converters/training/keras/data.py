@@ -45,6 +45,10 @@ class Split:
             chosen = order[start : start + size]
             yield tuple(x[chosen] for x in self.xs), self.y[chosen]
 
+    def drawn(self, count: int, seed: int) -> Batch:
+        """At most ``count`` samples from anywhere in the split, as one batch."""
+        return next(self.batches(count, seed=seed))
+
     def ordered(self, names: list[str]) -> Split:
         """The same with its arrays in the order of the network's inputs. Raises JobError train.data."""
         if not self.names:

@@ -64,7 +64,7 @@ def train(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
         load_weights(network, folder / recipe["weights"], "weights")
     test = context.split("test")
     written = contract.write_test(Path(request["test"]), dict(zip(names, test.xs, strict=True)), test.y)
-    some = next(context.split("train").batches(contract.CALIBRATION_SAMPLES))[0]
+    some = context.split("train").drawn(contract.CALIBRATION_SAMPLES, contract.CALIBRATION_SEED)[0]
     contract.write_inputs(Path(request["calibration"]), dict(zip(names, some, strict=True)))
     untrained = {**recipe["train"], "epochs": 0} if recipe["weights"] else recipe["train"]
     steps = [{"technique": "finetune", "name": "baseline", "parameters": {}, "train": untrained}]

@@ -42,6 +42,10 @@ class Split:
         for x, y in loader:
             yield (tuple(x) if isinstance(x, (tuple, list)) else (x,)), y
 
+    def drawn(self, count: int, seed: int) -> Batch:
+        """At most ``count`` samples from anywhere in the split, as one batch."""
+        return next(self.batches(min(count, len(self)), seed=seed))
+
     def first(self, count: int) -> Batch:
         """The first samples, as one batch."""
         return next(self.batches(min(count, len(self))))

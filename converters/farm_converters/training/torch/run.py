@@ -48,7 +48,7 @@ def train(request: dict[str, Any], workdir: Path) -> dict[str, Any]:
     known = {f"data({split.name!r})": split.sha256 for split in splits.values() if split}
     identity.agree(Path(request["facts"]), {**identity.facts(folder, "torch", versions), **known})
     test = contract.write_test(Path(request["test"]), dict(zip(names, arrays, strict=True)), labels)
-    some = context.split("train").first(contract.CALIBRATION_SAMPLES)[0]
+    some = context.split("train").drawn(contract.CALIBRATION_SAMPLES, contract.CALIBRATION_SEED)[0]
     calibration = {name: value.numpy() for name, value in zip(names, some, strict=True)}
     contract.write_inputs(Path(request["calibration"]), calibration)
     untrained = {**recipe["train"], "epochs": 0} if recipe["weights"] else recipe["train"]
