@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -124,14 +125,15 @@ def test_a_function_of_the_user_runs_in_a_process_of_its_own(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(
         "import os\nimport numpy as np\n"
-        "def half(sample):\n    open('pid', 'w').write(str(os.getpid()))\n"
-        "    return (sample / 2).astype('float32')\n"
+        "def half(sample):\n    return (sample / 2).astype('float32')\n"
+        "def who(sample):\n    return np.full(3, os.getpid(), 'float32')\n"
         "def both(samples):\n"
         "    return {'a': samples['a'].astype('float32'), 'b': -samples['b'].astype('float32')}\n"
         "def short(sample):\n    return sample[:2].astype('float32')\n"
         "def fails(sample):\n    raise ZeroDivisionError('as planned')\n"
     )
     assert packed(tmp_path, "mine.py:half", "x")["in.0"].tolist() == [[0, 0.5, 1], [1.5, 2, 2.5]]
+    assert float(os.getpid()) not in packed(tmp_path, "mine.py:who", "x")["in.0"]
     assert packed(tmp_path, "mine:half", "x")["in.0"].max() == 2.5
     assert packed(tmp_path, "mine.py:both", "a", "b")["in.1"].min() == -5
     for name, words in (
