@@ -118,6 +118,8 @@ def _make(
             limits=LIMITS,
             python=env.python,
         )
+        if digest(path) != sha256:  # the entry would hold another model than its name says
+            raise UsageError(f"{path} changed during the import", code="model.changed", fix="run again")
         origin = Origin(str(path), kind, sha256, _toolchain(edge, env), _check(answer))
         index = {"origin": codec.encode(origin), "caveats": list(answer["caveats"])}
         cache.publish(entry, {"model.onnx": workdir / str(answer["file"])}, index)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from farm.errors import UsageError
-from farm_converters import environment, pt2_archive, sources
+from farm_converters import environment, pt2_archive, sandbox, sources
 from tests.support import share_environments
 
 MAKE = """
@@ -102,6 +102,26 @@ def test_the_copy_has_no_pickles_guards_or_traces(tmp_path: Path) -> None:
         kept = json.loads(copy.read("net/models/model.json"))
     assert kept["guards_code"] == []
     assert kept["nodes"][0]["metadata"] == {}
+
+
+def test_a_file_that_changes_during_its_import_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = archive(tmp_path / "toy.pt2", {})
+
+    def replace(_function: str, _request: object, **options: Any) -> dict[str, Any]:
+        (options["workdir"] / "model.onnx").write_bytes(b"of the first file")
+        path.write_bytes(path.read_bytes() + b"\n")
+        return {"file": "model.onnx", "check": {}, "caveats": []}
+
+    nowhere = environment.Environment("torch", "/no/python", {})
+    monkeypatch.setattr(environment, "prepare", lambda *_given: nowhere)
+    monkeypatch.setattr(sandbox, "call", replace)
+    with pytest.raises(UsageError) as caught:
+        sources.open_model(path, tmp_path / "store", lambda _text: None)
+
+    assert caught.value.code == "model.changed"
+    assert not list((tmp_path / "store").glob("imports/*/index.json"))
 
 
 @pytest.mark.toolchain
