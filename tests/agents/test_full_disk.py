@@ -53,7 +53,7 @@ def test_a_disk_that_fills_up_under_a_job_is_told_in_its_result(small_disk: Agen
     from dataclasses import replace
 
     # The first block ends by its cap, when the disk has long been full.
-    plan = replace(ENDLESS, max_time_ns=3_000_000_000, warmup_max_ns=1)
+    plan = replace(ENDLESS, max_time_ns=8_000_000_000, warmup_max_ns=1)
     small_disk.start(small_spec(small_disk, tmp_path, plan=plan))
     small_disk.wait_for("job-1", event="progress")
     fill(small_disk)
