@@ -12,7 +12,7 @@ from pathlib import Path
 
 from farm import benchmark
 from farm.config import Config
-from farm.errors import FarmError, UsageError
+from farm.errors import FarmError, InfrastructureError, JobError, UsageError
 from farm.progress import Reporter
 from farm.search import study as studies
 from farm.search.study import Kept, Study
@@ -23,6 +23,7 @@ from farm.tune.front import surely_broken
 from farm.tune.goals import Question
 from farm.tune.score import STAGES, Score, Value, score_of
 from farm_agent import codec
+from farm_converters import external
 from farm_results.model import Result
 
 PATIENCE = 2  # proposals that repeat others before the next ones are drawn at random
@@ -127,9 +128,11 @@ class _Run:
                 measured = self._measure(path)
                 go = measured.usable and not surely_broken(measured, self._wish.constraints)
                 kept, value = one.scored(go=go)
+                file = self._keep(kept, trial.number)
         except FarmError as error:
-            if error.code in ("run.interrupted", "train.no-function", "search.one-device"):
-                raise  # no other candidate would fare better
+            hopeless = isinstance(error, UsageError | InfrastructureError)
+            if hopeless or error.code in ("run.interrupted", "train.no-function"):
+                raise  # no other candidate would fare better, and this one may when it is tried again
             key = studies.key_of(trial.params)
             if key in seen:
                 self._study.drop(trial)
@@ -138,7 +141,6 @@ class _Run:
             score = Score(STAGES[2], "", "", "failed", code=error.code, why=error.message)
             self._study.end(trial, key, score)
             return True
-        file = self._keep(kept, trial.number)
         if value is not None:
             exact = Value(value, value, value)
             measured = replace(measured, values={**measured.values, "accuracy": exact})
@@ -146,11 +148,29 @@ class _Run:
         return True
 
     def _keep(self, path: Path, number: int) -> str:
-        """A copy of the candidate's file with its external data, beside the study."""
+        """A copy of the candidate's file beside the study, one file with all its data; its name, "" for none.
+
+        Raises JobError search.candidate for 2 GiB and more, and UsageError model.* for data elsewhere.
+        """
+        import onnx
+
         target = self._folder / f"{number:04d}.onnx"
-        if path.is_file():
+        if not path.is_file():
+            return ""
+        model = onnx.load(path, load_external_data=False)
+        files = external.check(model, path.parent)
+        if not files:
             shutil.copyfile(path, target)
-        return target.name if target.is_file() else ""
+        elif external.digest(path, files)[1] >= onnx.checker.MAXIMUM_PROTOBUF:
+            raise JobError(
+                f"{path.name} and its data have 2 GiB or more",
+                code="search.candidate",
+                fix="let build(trial) make smaller networks",
+            )
+        else:
+            onnx.load_external_data_for_model(model, str(path.parent))
+            onnx.save(model, target)
+        return target.name
 
     def _measure(self, path: Path) -> Score:
         """The fastest usable of the targets asked for, measured on the device."""
@@ -168,6 +188,9 @@ class _Run:
         usable = [score for score in scores if score.usable and "latency" in score.values]
         if usable:
             return min(usable, key=lambda score: score.values["latency"].value)
+        for result, score in zip(outcome.results, scores, strict=True):
+            if score.passing:
+                raise InfrastructureError(result.error_message, code=result.error_code, fix=result.error_fix)
         return next((score for score in scores if score.status == "failed"), scores[0])
 
 

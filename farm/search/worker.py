@@ -1,13 +1,13 @@
 """The inside of a candidate's process: builds, waits for the device's word, trains, writes ONNX.
 
-    worker.py IN_FD OUT_FD PACKAGES.json
+    worker.py IN_FD OUT_FD
 
 Speaks JSON lines over two pipes of its own, so that the user's code may print what it likes. It runs under
 the Python of the user's framework: only the standard library is imported here; farm's packages come in as
 bare folders. It says
 
     {"suggest": {"kind", "name", ...}}   and gets {"value": ...}
-    {"built": {"path", "inputs"}}        and gets {"go": true}, or {"go": false} when it is not to be trained
+    {"built": {"path"}}                  and gets {"go": true}, or {"go": false} when it is not to be trained
     {"done": {"path", "score"}}          or {"failed": {"code", "message", "fix"}}
 """
 

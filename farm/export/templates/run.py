@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import sys
+import zipfile
 
 import numpy as np
 
@@ -72,6 +73,16 @@ def check(model, folder=HERE):
     return wrong
 
 
+def arrays(path):
+    """The arrays of an .npz by name. Raises OSError, and ValueError for a file that is none."""
+    try:
+        data = np.load(path, allow_pickle=False)
+        with data:
+            return {name: data[name] for name in data.files}
+    except (AttributeError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError("{} is no .npz: {}".format(path, error)) from error
+
+
 def main():
     """The command line; returns its exit code."""
     parser = argparse.ArgumentParser(description="Run the exported model.")
@@ -91,8 +102,7 @@ def main():
         golden = model.manifest["golden"]
         print("ok: {} samples agree with the source model".format(golden["samples"]))
     if arguments.inputs:
-        with np.load(arguments.inputs, allow_pickle=False) as data:
-            outputs = model({name: data[name] for name in data.files})
+        outputs = model(arrays(arguments.inputs))
         np.savez(arguments.out, **outputs)
         for name, array in outputs.items():
             print("{} {} {}".format(name, array.dtype, list(array.shape)))
@@ -102,5 +112,5 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (OSError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         sys.exit("run.py: {}".format(error))

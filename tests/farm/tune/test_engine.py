@@ -74,38 +74,38 @@ def test_the_hopeless_are_looked_at_once(tmp_path: Path) -> None:
 
 def test_a_runner_up_that_is_surely_beaten_is_not_measured_whole(tmp_path: Path) -> None:
     """8 % behind after the second look, whose doubt is 5 %: the best one's own measurement settles it."""
-    what = space(runtimes=3, threads=3)
+    what = space(runtimes=2, threads=3)
     keys = [point.key for point in what.points]
-    bench = tuned(tmp_path / "s.db", what, [100, 108, 109, 110] + [400] * 14)
+    bench = tuned(tmp_path / "s.db", what, [100, 108, 109] + [400] * 9)
 
     assert bench.keys(WHOLE) == keys[:1]
 
 
 def test_a_screen_that_errs_by_a_fifth_loses_nothing(tmp_path: Path) -> None:
     """The best one's single process was 20 % slow, another's 10 % fast."""
-    what = space(runtimes=3, threads=3)
+    what = space(runtimes=2, threads=3)
     keys = [point.key for point in what.points]
     errs = {(0, SCREEN): 1.2, (1, SCREEN): 0.9}
-    bench = tuned(tmp_path / "s.db", what, [100, 105, 115] + [400] * 15, errs)
+    bench = tuned(tmp_path / "s.db", what, [100, 105, 115] + [400] * 9, errs)
 
     assert bench.keys(WHOLE)[0] == keys[0]
 
 
 def test_the_most_promising_is_measured_alone_first(tmp_path: Path) -> None:
     """It turns out slow: the one behind it is measured whole, too."""
-    what = space(runtimes=3, threads=3)
+    what = space(runtimes=2, threads=3)
     keys = [point.key for point in what.points]
-    bench = tuned(tmp_path / "s.db", what, [100, 103, 106] + [400] * 15, {(0, WHOLE): 1.3})
+    bench = tuned(tmp_path / "s.db", what, [100, 103, 106] + [400] * 9, {(0, WHOLE): 1.3})
 
     assert [run for run in bench.runs if run[0] == WHOLE] == [(WHOLE, keys[:1]), (WHOLE, keys[1:2])]
 
 
 def test_the_same_question_again_measures_nothing(tmp_path: Path) -> None:
     """Although the second look moved one of the quarter behind another that had none."""
-    what = space(runtimes=3, threads=3)
-    truth = [100, 101, 102, 103, 104, 105, 106] + [400] * 11
+    what = space(runtimes=2, threads=3)
+    truth = [100, 101, 102, 103, 104] + [400] * 7
     first = tuned(tmp_path / "s.db", what, truth, {(0, SECOND): 1.3})
     again = tuned(tmp_path / "s.db", what, truth)
 
-    assert len(first.keys(SECOND)) == 5
+    assert len(first.keys(SECOND)) == 3
     assert again.runs == []

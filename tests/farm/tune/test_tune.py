@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.farm.runs import Done, Farm
@@ -118,6 +119,21 @@ def test_an_export_runs_alone_and_notices_a_wrong_file(desk: Farm, tuned: Done, 
     assert right.returncode == 0, right.stderr
     assert wrong.returncode == 1
     assert "DIFFERS scores" in wrong.stdout
+
+
+def test_an_export_answers_a_file_that_is_no_npz_in_one_line(desk: Farm, tuned: Done, tmp_path: Path) -> None:
+    done = desk.run("export", str(desk.folder / "out" / "best.toml"), "--out", str(tmp_path / "deploy"))
+    assert done.code == 0, done.err
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    (tmp_path / "torn.npz").write_bytes(b"PK\x03\x04 and then nothing")
+    (tmp_path / "empty.npz").touch()
+
+    for name in ("one.npy", "torn.npz", "empty.npz", "nowhere.npz"):
+        run = [sys.executable, "-I", str(tmp_path / "deploy" / "run.py"), str(tmp_path / name)]
+        ended = subprocess.run(run, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert ended.returncode == 1
+        assert ended.stderr.startswith("run.py: ")
+        assert "Traceback" not in ended.stderr
 
 
 def test_an_export_never_overwrites(desk: Farm, tuned: Done, tmp_path: Path) -> None:
