@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
+from onnx import numpy_helper
 
 from farm.search.study import suggest
 from farm.tune.trials import import_optuna
@@ -65,6 +67,59 @@ def test_candidates_are_measured_first_and_only_promising_ones_trained(tmp_path:
     assert (tmp_path / "found" / "best.onnx").is_file()
     assert _candidates(second.out) == _candidates(first.out)
     assert (tmp_path / "trained.txt").read_text() == trained
+
+
+EXTERNAL = """
+from pathlib import Path
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper, save
+
+def build(trial):
+    width = trial.suggest_categorical("width", [8])
+    weight = numpy_helper.from_array(np.ones((64, width), "float32"), "w")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 64])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", width])],
+        [weight],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    save(made, "net.onnx", save_as_external_data=True, location="net.data", size_threshold=0)
+    return Path("net.onnx").absolute(), 0.5
+"""
+
+
+def test_the_best_file_brings_its_external_data_along(tmp_path: Path) -> None:
+    (tmp_path / "space.py").write_text(EXTERNAL)
+    desk = Farm(tmp_path / "home", tmp_path / "cache")
+    done = desk.run(
+        "-C", str(tmp_path), "search", "space.py:build", *HASTE, "--trials", "1", "--out", "found"
+    )
+
+    assert done.code == 0, done.err
+    (weight,) = onnx.load(tmp_path / "found" / "best.onnx", load_external_data=False).graph.initializer
+    assert numpy_helper.to_array(weight).sum() == 64 * 8
+
+
+def test_a_device_that_does_not_answer_ends_the_search_and_not_its_candidates(tmp_path: Path) -> None:
+    """The same command tries the candidate again once the device answers."""
+    (tmp_path / "space.py").write_text(SPACE)
+    desk = Farm(tmp_path / "home", tmp_path / "cache")
+    desk.folder.mkdir()
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFBVHfjMXVsjZqZ3gqdBzW3fYw8MrFo8SiFtW8hVhYpz"
+    lines = (
+        "[devices.gone]",
+        'profile = "x86-cpu"',
+        'address = "ssh://nobody@127.0.0.1:1"',
+        f'host_key = "{key}"',
+    )
+    desk.inventory.write_text("\n".join(lines) + "\n")
+    done = desk.run("-C", str(tmp_path), "search", "space.py:build", "-d", "gone", *HASTE, "--trials", "3")
+
+    assert done.code == 3
+    assert "error[device.unreachable]" in done.err
+    assert not (tmp_path / "build-search").exists()
 
 
 def test_a_function_that_is_not_there_is_refused(tmp_path: Path) -> None:
