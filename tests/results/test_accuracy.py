@@ -103,6 +103,21 @@ def test_mean_absolute_error_is_over_samples_and_has_a_paired_interval() -> None
     assert found.delta_low > 0.3
 
 
+def test_both_models_answer_the_same_resamples() -> None:
+    """Each sample's own difficulty, here far larger than the difference, is in neither interval."""
+    rng = np.random.default_rng(0)
+    labels = np.zeros(300, np.float32)
+    reference = rng.uniform(0, 100, (300, 1)).astype(np.float32)
+    ours = reference + rng.uniform(0, 0.2, (300, 1)).astype(np.float32)
+    found = assess("mae", [ours], [reference], labels)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.high - found.low > 5
+    assert found.delta_low is not None
+    assert found.delta_high is not None
+    assert 0.08 < found.delta_low < 0.1 < found.delta_high < 0.12
+
+
 @pytest.mark.parametrize(
     ("metric", "labels", "outputs", "code"),
     [
@@ -139,6 +154,14 @@ def test_without_labels_outputs_are_compared_with_the_source_s() -> None:
     assert found.agreement["top1"] == 1.0
     assert found.agreement["max_abs_error"] == pytest.approx(0.01)
     assert "snr_db" not in assess("", [RIGHT], [RIGHT], None).agreement
+
+
+def test_of_several_outputs_the_one_that_agrees_least_is_told() -> None:
+    near, far = np.full((4, 2), 3.0, np.float32), np.array([[4.0, 0.0]] * 4, np.float32)
+    found = assess("", [near, far], [near - 1, np.array([[4.0, 3.0]] * 4, np.float32)], None).agreement
+    assert found["cosine"] == pytest.approx(0.8)
+    assert found["max_abs_error"] == 3.0
+    assert found["snr_db"] == pytest.approx(10 * np.log10(25 / 9))
 
 
 def test_outputs_without_a_number_agree_with_nothing() -> None:

@@ -9,6 +9,7 @@ import pytest
 from farm_agent.errors import JobError
 from farm_agent.wire import Accuracy, Failure, MemoryPhase
 from farm_profiles.profile import Target
+from farm_results.accuracy import Assessment
 from farm_results.build import Identity, failed, result_of, skipped
 from farm_results.model import Verdict
 from farm_results.store import open_store
@@ -29,6 +30,29 @@ IDENTITY: Identity = {
 def built(**changes: Any) -> Any:
     parts: dict[str, Any] = {"spec": spec(), "job": job(), "latency": latency(), "verdict": Verdict("valid")}
     return result_of(**(parts | changes), **IDENTITY)
+
+
+def test_what_the_host_found_in_the_outputs_goes_before_what_the_device_counted() -> None:
+    told = job(accuracy=Accuracy("top-1", 0.972, 360, 350, "e" * 64))
+    found = Assessment(
+        count=300,
+        metric="f1",
+        value=0.9,
+        low=0.8,
+        high=0.95,
+        reference=0.91,
+        delta=-0.01,
+        delta_low=-0.03,
+        delta_high=0.02,
+        agreement={"top1": 0.99},
+    )
+    made = built(job=told, assessment=found)
+    assert (made.accuracy_metric, made.accuracy, made.accuracy_count) == ("f1", 0.9, 300)
+    assert (made.accuracy_low, made.accuracy_high, made.accuracy_reference) == (0.8, 0.95, 0.91)
+    assert (made.accuracy_delta, made.accuracy_delta_low, made.accuracy_delta_high) == (-0.01, -0.03, 0.02)
+    assert made.agreement == {"top1": 0.99}
+    lost = built(job=told, assessment=Assessment(300, "f1", problem="output 0 does not fit"))
+    assert (lost.accuracy_metric, lost.accuracy, lost.accuracy_reference) == ("top-1", 0.972, None)
 
 
 def test_a_good_job_becomes_an_ok_result() -> None:

@@ -26,6 +26,17 @@ def test_a_paired_difference_is_that_of_newcombe_s_example() -> None:
     assert intervals.newcombe(36, 12, 2, 0) == pytest.approx((0.0569, 0.3404), abs=5e-5)
 
 
+def test_a_positive_correlation_is_taken_with_its_continuity_correction() -> None:
+    """Method 10 written out for 20, 4, 2, 10: phi from 20 * 10 - 4 * 2 - 36 / 2."""
+    (low1, high1), (low2, high2) = intervals.wilson(24, 36), intervals.wilson(22, 36)
+    phi = 174 / np.sqrt(24 * 12 * 22 * 14)
+    one, two = 24 / 36 - low1, high2 - 22 / 36
+    below = np.sqrt(one**2 - 2 * phi * one * two + two**2)
+    one, two = high1 - 24 / 36, 22 / 36 - low2
+    above = np.sqrt(one**2 - 2 * phi * one * two + two**2)
+    assert intervals.newcombe(20, 4, 2, 10) == pytest.approx((2 / 36 - below, 2 / 36 + above))
+
+
 def test_pairing_narrows_the_interval_and_swapping_mirrors_it() -> None:
     low, high = intervals.newcombe(380, 3, 7, 10)
     unpaired = intervals.newcombe(373, 10, 14, 3)
