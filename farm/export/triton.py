@@ -91,7 +91,7 @@ def config_text(bundle: Bundle, choice: Choice, *, batched: bool, why: str) -> s
     """config.pbtxt. ``batched``: the first dimension is free, so it is Triton's and not in ``dims``."""
     backend, _ = BACKENDS[bundle.spec.format]
     lines = [
-        f"# {bundle.name}, {bundle.spec.precision}, written by farm: {why}",
+        f"# {' '.join(bundle.name.split())}, {bundle.spec.precision}, written by farm: {why}",
         f'backend: "{backend}"',
         f"max_batch_size: {choice.most if batched else 0}",
         *_tensors("input", bundle.spec.inputs, batched=batched),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,13 @@ def test_an_entry_without_batching_keeps_every_dimension(tmp_path: Path) -> None
     assert "max_batch_size: 0" in text
     assert "dims: [ 1, 1, 8, 8 ]" in text
     assert "dynamic_batching" not in text
+
+
+def test_a_name_with_a_line_break_stays_in_its_comment(tmp_path: Path) -> None:
+    odd = replace(bundle(tmp_path), name="net\nmax_batch_size: 99")
+    text = triton.config_text(odd, Choice((), 1, 0, "why"), batched=False, why="why")
+
+    assert [line for line in text.splitlines() if line.startswith("max_batch_size")] == ["max_batch_size: 0"]
 
 
 @pytest.mark.parametrize(("name", "fits"), [("onnx", True), ("openvino", True), ("tflite", False)])
