@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from farm_agent import runtimes as known_runtimes
 
 if TYPE_CHECKING:
     from farm.search.engine import Outcome, Wish
+
+GIB = 1024**3
 
 
 @click.command(
@@ -52,6 +55,12 @@ if TYPE_CHECKING:
     default="30m",
     show_default=True,
     help="Of one build and training.",
+)
+@click.option(
+    "--candidate-memory",
+    type=click.FloatRange(0.25, min_open=False),
+    metavar="GIB",
+    help="Address space of one build and training; default: no bound.",
 )
 @list_option(
     "-r", "--runtimes", kind=CommaList(known_runtimes.names()), text="Measure in these; the fastest counts."
@@ -90,6 +99,7 @@ def command(state: State, /, build: str, out: Path | None, **values: Any) -> int
     from farm.search import engine, files
 
     wish = _wish(build, values, state)
+    signal.signal(signal.SIGTERM, _terminate)
     outcome = engine.search(wish, state.config, lambda: progress.choose(quiet=state.quiet), say)
     folder = out or Path(f"{build.rpartition(':')[2]}-search")
     rows = files.rows(outcome, wish)
@@ -144,7 +154,10 @@ def _wish(build: str, values: dict[str, Any], state: State) -> Wish:
         measure=measure_of(values),
         wait_s=values["wait"],
     )
-    code = Code(Path.cwd(), build, values["train"], _python(values, state), values["candidate_timeout"])
+    memory_bytes = int((values["candidate_memory"] or 0) * GIB)
+    code = Code(
+        Path.cwd(), build, values["train"], _python(values, state), values["candidate_timeout"], memory_bytes
+    )
     return Wish(
         request=request,
         code=code,
@@ -165,6 +178,10 @@ def _python(values: dict[str, Any], state: State) -> str:
 
     chosen = EnvironmentWish(python=str(python) if python else "")
     return environments.prepare(framework, chosen, Path.cwd(), state.config.cache_dir, say).python
+
+
+def _terminate(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _show(outcome: Outcome, wish: Wish, rows: Any) -> None:  # noqa: ANN401 - rows of farm.tune.report

@@ -17,7 +17,7 @@ from typing import Any
 import farm_agent
 import farm_converters
 from farm.errors import FarmError, JobError
-from farm_converters import children
+from farm_converters import children, guard
 
 LINE_BYTES = 1 << 20
 POLL_S = 0.5
@@ -129,7 +129,7 @@ def candidate(code: Code, number: int, seed: int, workdir: Path) -> Iterator[Can
     try:
         with (workdir / "log.txt").open("wb") as log:
             process = subprocess.Popen(
-                argv,
+                guard.command(argv),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

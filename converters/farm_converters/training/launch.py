@@ -20,7 +20,7 @@ from typing import Any
 import farm_agent
 from farm_agent import codec
 from farm_agent.errors import FarmError, InfrastructureError, JobError, from_blame
-from farm_converters import children
+from farm_converters import children, guard
 from farm_converters.training.contract import PROGRESS, write_json
 from farm_converters.training.recipe import TrainingRecipe
 
@@ -110,7 +110,7 @@ def _process(job: Job, on_event: Callable[[Event], None]) -> int:
     following = Following(job.workdir / PROGRESS)
     with (job.workdir / LOG).open("ab") as log:
         process = subprocess.Popen(
-            argv,
+            guard.command(argv),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -10,9 +10,12 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from farm.errors import JobError
 from farm.search.study import suggest
+from farm.search.talk import Code, candidate
 from farm.tune.trials import import_optuna
 from tests.farm.runs import Farm
+from tests.support import is_alive
 
 HASTE = ("--no-gate", "--blocks", "1", "--min-time", "50ms", "--min-runs", "10", "-r", "onnxruntime")
 SPACE = """
@@ -149,3 +152,25 @@ def test_a_choice_that_makes_no_sense_is_refused(words: dict[str, Any], why: str
 def _candidates(text: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(text)["candidates"]
     return found
+
+
+HUNGRY = """
+import os, subprocess, sys
+
+def build(trial):
+    trial.suggest_categorical("width", [8])
+    kept = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    print(kept.pid, file=open("left.pid", "w"), flush=True)
+    return bytearray(2 << 30)
+"""
+
+
+def test_a_candidate_keeps_to_its_memory_and_leaves_no_process_behind(tmp_path: Path) -> None:
+    """Not even one that went to a session of its own."""
+    (tmp_path / "space.py").write_text(HUNGRY)
+    code = Code(tmp_path, "space.py:build", "", memory_bytes=1 << 30)
+    with pytest.raises(JobError, match="MemoryError"), candidate(code, 0, 0, tmp_path / "work") as one:
+        one.built(lambda _: 0)
+
+    # It was the guard that ended, and it ends last.
+    assert not is_alive(int((tmp_path / "work" / "left.pid").read_text()))
