@@ -28,13 +28,21 @@ def need(condition: object, reason: str) -> None:
     pytest.skip(reason)
 
 
+MODELS = Path(os.environ.get("FARM_MODELS", ROOT.parent / "shared" / "models"))
+
+
 def models_folder() -> Path:
     """The folder of real models beside the checkout (or ``FARM_MODELS``); skips where there is none."""
-    folder = Path(os.environ.get("FARM_MODELS", ROOT.parent / "shared" / "models"))
-    if not folder.is_dir():
+    if not MODELS.is_dir():
         # The collection is not part of the project, so its absence is never a failure.
-        pytest.skip(f"no folder of real models at {folder} (set FARM_MODELS)")
-    return folder
+        pytest.skip(f"no folder of real models at {MODELS} (set FARM_MODELS)")
+    return MODELS
+
+
+def models(part: str, pattern: str) -> list[Path]:
+    """Its files of one part, relative to it, for one test each; where there is none, one that will skip."""
+    found = sorted(path.relative_to(MODELS) for path in (MODELS / part).glob(pattern) if path.is_file())
+    return found or [Path(part) / "none"]
 
 
 def share_environments(factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
