@@ -15,7 +15,17 @@ from typing import Any
 import numpy as np
 
 from farm_agent import codec, pack
-from farm_agent.wire import ArtifactSpec, Blob, BlockPlan, Golden, JobSpec, TensorMap, TensorSpec, Tolerance
+from farm_agent.wire import (
+    ArtifactSpec,
+    Blob,
+    BlockPlan,
+    Golden,
+    JobResult,
+    JobSpec,
+    TensorMap,
+    TensorSpec,
+    Tolerance,
+)
 
 QUICK = BlockPlan(
     blocks=2,
@@ -144,3 +154,9 @@ def small_spec(agent: Agent, folder: Path, job_id: str = "job-1", **changes: Any
         **changes,
     }
     return JobSpec(job_id=job_id, artifact=artifact(blob), **values)
+
+
+def result_of(agent: Agent, job_id: str) -> tuple[JobResult, str]:
+    """What an ended job left, and the hash of its file."""
+    body = agent.ask("result", job_id)
+    return codec.decode(JobResult, body["result"]), body["sha256"]

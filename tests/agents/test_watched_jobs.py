@@ -21,8 +21,8 @@ from farm_agent.messages.traces import TraceFile
 from farm_agent.restore import Entry, Journal
 from farm_agent.wire import GatePlan, PinPlan
 
-from .parts import QUICK, Agent, local_agent, small_spec
-from .test_jobs import left_over, result_of, wait_for_block
+from .parts import QUICK, Agent, local_agent, result_of, small_spec
+from .test_jobs import left_over, wait_for_block
 from .test_record import until
 
 LONGER = replace(QUICK, blocks=1, min_time_ns=4_000_000_000, max_time_ns=30_000_000_000)

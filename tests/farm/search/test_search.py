@@ -18,16 +18,12 @@ from tests.farm.runs import Farm
 from tests.support import is_alive
 
 HASTE = ("--no-gate", "--blocks", "1", "--min-time", "50ms", "--min-runs", "10", "-r", "onnxruntime")
-SPACE = """
+PRODUCT = """
 from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper, save
 
-def build(trial):
-    width = trial.suggest_categorical("width", [8, 512, 4])
-    print("noise on standard output must not disturb")
-    if width == 4:
-        raise RuntimeError("four is too few")
+def product(width):
     weight = numpy_helper.from_array(np.ones((64, width), "float32"), "w")
     graph = helper.make_graph(
         [helper.make_node("MatMul", ["x", "w"], ["y"])],
@@ -36,14 +32,25 @@ def build(trial):
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", width])],
         [weight],
     )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+"""
+SPACE = (
+    PRODUCT
+    + """
+def build(trial):
+    width = trial.suggest_categorical("width", [8, 512, 4])
+    print("noise on standard output must not disturb")
+    if width == 4:
+        raise RuntimeError("four is too few")
     path = Path(f"{width}.onnx")
-    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    save(product(width), path)
     return path.absolute()
 
 def train(path, trial):
     Path(__file__).with_name("trained.txt").open("a").write(f"{trial.params['width']} ")
     return trial.params["width"] / 1000
 """
+)
 
 
 def test_candidates_are_measured_first_and_only_promising_ones_trained(tmp_path: Path) -> None:
@@ -72,25 +79,15 @@ def test_candidates_are_measured_first_and_only_promising_ones_trained(tmp_path:
     assert (tmp_path / "trained.txt").read_text() == trained
 
 
-EXTERNAL = """
-from pathlib import Path
-import numpy as np
-from onnx import TensorProto, helper, numpy_helper, save
-
+EXTERNAL = (
+    PRODUCT
+    + """
 def build(trial):
     width = trial.suggest_categorical("width", [8])
-    weight = numpy_helper.from_array(np.ones((64, width), "float32"), "w")
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "w"], ["y"])],
-        "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 64])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", width])],
-        [weight],
-    )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    save(made, "net.onnx", save_as_external_data=True, location="net.data", size_threshold=0)
+    save(product(width), "net.onnx", save_as_external_data=True, location="net.data", size_threshold=0)
     return Path("net.onnx").absolute(), 0.5
 """
+)
 
 
 def test_the_best_file_brings_its_external_data_along(tmp_path: Path) -> None:
