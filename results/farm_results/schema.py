@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import re
 
-from sqlalchemy import BigInteger, Column, Dialect, Float, ForeignKey, Index, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
 from sqlalchemy.types import TypeDecorator
 
 # PostgreSQL refuses NUL in text, and no database encodes a lone surrogate (a file name that is not UTF-8).
@@ -92,3 +103,71 @@ LEASED_JOB = Table(
     Column("job_id", Verbatim, primary_key=True),
 )
 """Every job that a lease of this store was ever taken for: what a later driver may stop on a device."""
+
+DEVICE_HEALTH = Table(
+    "device_health",
+    METADATA,
+    Column("device", Verbatim, primary_key=True),
+    Column("health", Text, nullable=False),
+    Column("since_unix_s", Float(53), nullable=False),
+    Column("reason", Verbatim, nullable=False),
+    Column("strikes", BigInteger, nullable=False),
+    Column("until_unix_s", Float(53), nullable=False),
+    Column("seen_unix_s", Float(53), nullable=False),
+    Column("checked_unix_s", Float(53), nullable=False),
+    Column("record", Text, nullable=False),
+)
+"""How a device is (``farm.health``). ``until``: end of a quarantine; ``seen``: the last answer; ``checked``:
+the last canary; 0 where there was none. ``record``: facts and canary numbers to compare with."""
+
+RESERVATION = Table(
+    "reservation",
+    METADATA,
+    Column("device", Verbatim, primary_key=True),
+    Column("owner", Verbatim, nullable=False),
+    Column("reason", Verbatim, nullable=False),
+    Column("since_unix_s", Float(53), nullable=False),
+    Column("until_unix_s", Float(53)),
+)
+"""A device that only ``owner`` may lease; ``until`` NULL: until it is unlocked."""
+
+WAITING = Table(
+    "waiting",
+    METADATA,
+    Column("ticket", Verbatim, primary_key=True),
+    Column("device", Verbatim, nullable=False),
+    Column("job_id", Verbatim, nullable=False),
+    Column("holder", Verbatim, nullable=False),
+    Column("owner", Verbatim, nullable=False),
+    Column("priority", BigInteger, nullable=False),
+    Column("since_unix_s", Float(53), nullable=False),
+    Column("expires_unix_s", Float(53), nullable=False),
+    Index("waiting_device", "device"),
+)
+"""Who waits for a device: the highest priority first, then the oldest; a waiter prolongs its row."""
+
+JOB = Table(
+    "job",
+    METADATA,
+    Column("job_id", Verbatim, primary_key=True),
+    Column("run_id", Verbatim, ForeignKey("run.run_id"), nullable=False),
+    Column("device", Verbatim, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("changed_unix_s", Float(53), nullable=False),
+    Column("record", Text, nullable=False),
+    Index("job_device", "device", "state"),
+)
+"""Jobs whose result is not stored yet: what another driver needs to bring one to its end."""
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at_unix_s", Float(53), nullable=False),
+    Column("device", Verbatim, nullable=False),
+    Column("actor", Verbatim, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("reason", Verbatim, nullable=False),
+    Index("audit_device", "device", "at_unix_s"),
+)
+"""What was done to a device, by whom and why; rows are only ever added."""
