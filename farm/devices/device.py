@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Device:
-    """One unit. ``address``: ``local`` or ``ssh://user@host[:port]``.
+    """One unit. ``address``: ``local``, ``ssh://user@host[:port]`` or ``adb:SERIAL[@server]``.
 
     ``host_key`` is the pinned key as ``type base64`` (empty for local). ``python`` overrides the Pythons
     that the profile tries; ``identity`` is a private key file's path, never its content.
@@ -25,4 +25,4 @@ class Device:
     @property
     def transport(self) -> str:
         """The transport's name: the address's scheme."""
-        return self.address.split("://", 1)[0]
+        return self.address.split(":", 1)[0]

@@ -17,6 +17,14 @@ from farm.errors import UsageError
         ("ssh://pi@10.0.0.7:2222", Address("ssh", "10.0.0.7", "pi", 2222)),
         ("ssh://pi@[fe80::1%eth0]:22", Address("ssh", "fe80::1%eth0", "pi", 22)),
         ("ssh://[::1]", Address("ssh", "::1")),
+        ("adb:0A041FDD400327", Address("adb", serial="0A041FDD400327")),
+        ("adb:192.0.2.9:5555", Address("adb", serial="192.0.2.9:5555")),
+        (
+            "adb:adb-1A2B-xyz._adb-tls-connect._tcp",
+            Address("adb", serial="adb-1A2B-xyz._adb-tls-connect._tcp"),
+        ),
+        ("adb:emulator-5554@bench.lan:5038", Address("adb", "bench.lan", port=5038, serial="emulator-5554")),
+        ("adb:X1@[::1]", Address("adb", "::1", serial="X1")),
     ],
 )
 def test_an_address_is_read_and_written_back(text: str, address: Address) -> None:
@@ -43,6 +51,14 @@ def test_an_address_is_read_and_written_back(text: str, address: Address) -> Non
         "ssh://a;id",
         "ssh://[::1",
         "local://x",
+        "adb:",
+        "adb:-s",
+        "adb:a b",
+        "adb:a;id",
+        "adb:X1@",
+        "adb:X1@-host",
+        "adb:X1@host:0",
+        "adb:X1@host/path",
     ],
 )
 def test_anything_else_is_refused_with_a_fix(text: str) -> None:
