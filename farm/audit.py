@@ -1,0 +1,58 @@
+"""What was done to a device, by whom and why: rows that are only ever added."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from farm_results.faults import store_faults
+from farm_results.schema import AUDIT
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row. ``actor``: user@host of a person, or the part of farm that acted by itself."""
+
+    at_unix_s: float
+    device: str
+    actor: str
+    event: str
+    reason: str
+
+
+def person() -> str:
+    """Who runs this process: user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in containers
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+def append(engine: Engine, device: str, actor: str, event: str, reason: str) -> None:
+    """Add a row, stamped by the database's clock. Raises as ``Store`` does."""
+    from farm.devices.leases import database_clock
+    from farm_results.engine import insert_into, writing
+
+    row = insert_into(engine, AUDIT).values(
+        at_unix_s=database_clock(engine), device=device, actor=actor, event=event, reason=reason
+    )
+    with store_faults(engine.url.render_as_string()), writing(engine).begin() as connection:
+        connection.execute(row)
+
+
+def recent(engine: Engine, device: str | None = None, *, limit: int = 50) -> tuple[Entry, ...]:
+    """The newest rows, newest first; of one device or of all. Raises as ``Store`` does."""
+    from sqlalchemy import select
+
+    columns = (AUDIT.c.at_unix_s, AUDIT.c.device, AUDIT.c.actor, AUDIT.c.event, AUDIT.c.reason)
+    query = select(*columns).order_by(AUDIT.c.number.desc()).limit(limit)
+    if device is not None:
+        query = query.where(AUDIT.c.device == device)
+    with store_faults(engine.url.render_as_string()), engine.connect() as connection:
+        return tuple(Entry(*row) for row in connection.execute(query))
