@@ -38,6 +38,15 @@ def lost(device: str, why: object) -> InfrastructureError:
     )
 
 
+def silent(device: str, silent_s: float) -> InfrastructureError:
+    """A device that does not answer although its link never ended: power, cable, or a frozen system."""
+    return InfrastructureError(
+        f"device {device}: no answer for {silent_s:.0f} s",
+        code="link.lost",
+        fix=f"check its power and its cable: farm doctor {device}",
+    )
+
+
 def too_large(device: str, what: str, limit_bytes: int) -> InfrastructureError:
     """More output than anything honest writes."""
     return InfrastructureError(

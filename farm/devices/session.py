@@ -29,7 +29,10 @@ LINK_CODES = ("link.lost", "link.timeout", "device.unreachable")
 
 
 class Session:
-    """One device, reached when first needed. Not shared between threads."""
+    """One device, reached when first needed. Not shared between threads.
+
+    ``tell``: hears at once that the device does not answer, each further attempt, and that it answers again.
+    """
 
     def __init__(
         self, device: Device, profile: Profile, packed: Packed, *, stop: threading.Event, sender: str = ""
@@ -42,6 +45,7 @@ class Session:
         self._transport: Transport | None = None
         self._client: AgentClient | None = None
         self._facts: Facts | None = None
+        self.tell: Callable[[str], None] = _unheard
 
     def call(self, action: Callable[[AgentClient, Transport], T], *, patience_s: float = 60.0) -> T:
         """Do ``action``; on a lost link reconnect with jittered back-off and do it again.
@@ -57,6 +61,8 @@ class Session:
             began = time.monotonic()
             try:
                 client, transport = self._open()
+                if attempt:
+                    self.tell(f"{self.device.name} answers again")
                 return action(client, transport)
             except InfrastructureError as error:
                 now = time.monotonic()
@@ -65,6 +71,7 @@ class Session:
                     give_up = (now if outlived else began) + patience_s
                 if error.code not in LINK_CODES or self._stop.is_set() or now > give_up:
                     raise self._named(error) from error
+                self.tell(f"{self._named(error).message}; reconnecting for up to {give_up - now:.0f} s")
                 self.close()
                 pause_s = BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)]
                 self._stop.wait(pause_s * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, not a secret
@@ -127,3 +134,7 @@ class Session:
         if self.device.transport == "local":
             return (sys.executable,)
         return self.profile.reach.pythons
+
+
+def _unheard(_text: str) -> None:
+    """Where nobody listens."""

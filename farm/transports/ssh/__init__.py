@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from farm.devices import faults
 from farm.devices.device import Device
-from farm.errors import FarmError
+from farm.errors import FarmError, InfrastructureError
 from farm.transports import OUTPUT_LIMIT_BYTES, Completed
 from farm.transports.ssh.command import Exchange
 from farm.transports.ssh.opening import close_quietly, open_connection
+from farm.transports.ssh.pulse import SILENCE_S, Pulse
 from farm.transports.ssh.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import paramiko
 
-KEEPALIVE_S = 15
 STALL_S = 20.0
 _GRACE_S = 1.0  # a call that misses its own deadline by this much is stuck in the link
 
@@ -31,21 +31,25 @@ def connect(device: Device, timeout_s: float) -> Ssh:
 
 
 class Ssh:
-    """A Transport (see ``farm.transports``) over one connection. ``stall_s``: a transfer without progress."""
+    """A Transport (see ``farm.transports``) over one connection, which ends when the device falls silent.
+
+    ``stall_s``: a transfer without progress; ``silence_s``: a device from which nothing comes at all.
+    """
 
     def __init__(
         self,
         name: str,
         connection: Any,  # noqa: ANN401 - fabric has no types
         *,
-        keepalive_s: int = KEEPALIVE_S,
         stall_s: float = STALL_S,
+        silence_s: float = SILENCE_S,
     ) -> None:
         self.name = name
         self._connection = connection
         self.stall_s = stall_s
         self._transport: paramiko.Transport = connection.client.get_transport()
-        self._transport.set_keepalive(keepalive_s)
+        self._pulse = Pulse(self._transport, quiet_s=silence_s / 3, silence_s=silence_s)
+        self._pulse.start()
         self._sftp_works: bool | None = None
 
     def run(
@@ -126,8 +130,13 @@ class Ssh:
         except FarmError:
             return False
 
+    def is_open(self) -> bool:
+        """Whether nobody has seen the connection end; asks the device nothing."""
+        return bool(self._transport.is_active())
+
     def close(self) -> None:
         """End the connection and those to its jump hosts; never raises."""
+        self._pulse.stop()
         close_quietly(self._connection)
 
     @contextmanager
@@ -170,11 +179,18 @@ class Ssh:
         with Watchdog(self._transport, limit_s, stall_s) as watchdog:
             try:
                 yield watchdog
-            except FarmError:
+            except FarmError as error:
+                if error.code == "link.lost" and self._pulse.dead_s:
+                    raise self._silent() from error
                 raise
             except (paramiko.SSHException, EOFError, OSError) as error:
+                if self._pulse.dead_s:
+                    raise self._silent() from error
                 if watchdog.fired == "stall":
                     raise faults.lost(self.name, f"nothing moved for {stall_s:g} s") from error
                 if watchdog.fired == "time" or time.monotonic() >= end:
                     raise faults.late(self.name, argv, timeout_s) from error
                 raise faults.lost(self.name, error or type(error).__name__) from error
+
+    def _silent(self) -> InfrastructureError:
+        return faults.silent(self.name, self._pulse.dead_s)

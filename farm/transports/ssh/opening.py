@@ -18,12 +18,14 @@ from farm.devices.device import Device
 from farm.errors import UsageError
 from farm.transports.ssh import problems
 from farm.transports.ssh.jumps import gateway_of
+from farm.transports.ssh.pulse import Heard
 
 if TYPE_CHECKING:
     import paramiko
 
 AGENT_TIMEOUT_S = 2.0
-USER_TIMEOUT_MS = 30_000  # the kernel gives up on unanswered data after this time
+USER_TIMEOUT_MS = 15_000  # the kernel gives up on unanswered data after this time
+GREETING_TIMEOUT_S = 10.0  # a device that is there answers the first packet, and greets, long before
 
 
 def open_connection(device: Device, timeout_s: float) -> Any:  # noqa: ANN401 - fabric has no types
@@ -112,9 +114,9 @@ def _harden(hop: Any, identities: list[str], timeout_s: float, *, allow_agent: b
     import paramiko
 
     hop.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-    hop.connect_timeout = max(1, math.ceil(timeout_s))
+    hop.connect_timeout = max(1, math.ceil(min(timeout_s, GREETING_TIMEOUT_S)))
     hop.connect_kwargs = {
-        "banner_timeout": timeout_s,
+        "banner_timeout": min(timeout_s, GREETING_TIMEOUT_S),
         "auth_timeout": timeout_s,
         "channel_timeout": timeout_s,
         "allow_agent": allow_agent,
@@ -145,7 +147,8 @@ def _transport(sock: Any, **options: Any) -> paramiko.Transport:  # noqa: ANN401
     if isinstance(sock, socket.socket):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
-    return paramiko.Transport(sock, **options)
+    heard: Any = Heard(sock)
+    return paramiko.Transport(heard, **options)
 
 
 def _trust_only(connection: Any, pinned: hostkeys.HostKey) -> None:  # noqa: ANN401

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -19,11 +21,10 @@ from farm.devices.root import make_root
 from farm.errors import FarmError, InfrastructureError
 from farm.ship import ship
 from farm.transports import connect, ssh
-from farm.transports.ssh import opening
 from farm.transports.ssh.opening import open_connection
 from farm_agent import pack
 from farm_agent.wire import Blob
-from tests.zoo import sshd
+from tests.zoo import network, processes, sshd
 from tests.zoo.device import Shape, ZooDevice
 from tests.zoo.zoo import Zoo
 
@@ -239,12 +240,46 @@ def test_only_the_pinned_keys_algorithm_is_offered(device: ZooDevice) -> None:
     assert seen[1].split(b",") == [b"ssh-ed25519", b"ssh-ed25519-cert-v01@openssh.com"]
 
 
-def test_a_dead_link_is_noticed_under_a_command_that_waits(
-    device: ZooDevice, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("way", ["cut", "frozen"])
+def test_a_device_that_falls_silent_is_noticed_under_a_command_that_waits(
+    device: ZooDevice, way: str
 ) -> None:
-    """By keepalives that nobody acknowledges: link.lost, where the command's own deadline is link.timeout."""
-    monkeypatch.setattr(opening, "USER_TIMEOUT_MS", 1500)
-    link = ssh.Ssh(device.name, open_connection(device.entry(), 20), keepalive_s=1)
-    threading.Timer(0.3, device.cut).start()
-    assert _code(lambda: link.run(["sleep", "120"], timeout_s=120)) == "link.lost"
+    """Neither tells the kernel anything (a frozen server's kernel goes on acknowledging)."""
+    link = ssh.Ssh(device.name, open_connection(device.entry(), 20), silence_s=1.5)
+    assert link.run(["sleep", "3"], timeout_s=120).returncode == 0  # a silence that is answered is none
+    servers = device.pids("sshd")
+    if way == "cut":
+        device.cut()
+    else:
+        _signal(servers, signal.SIGSTOP)
+    try:
+        with pytest.raises(InfrastructureError, match=r"no answer for \d s") as caught:
+            link.run(["sleep", "120"], timeout_s=120)
+        assert caught.value.code == "link.lost"
+        assert _code(lambda: link.run(["true"], timeout_s=20)) == "link.lost"
+    finally:
+        link.close()
+        _signal(servers, signal.SIGCONT)
+
+
+def test_an_idle_link_whose_device_is_gone_is_known_before_the_next_call(device: ZooDevice) -> None:
+    link = ssh.Ssh(device.name, open_connection(device.entry(), 20), silence_s=1.0)
+    device.cut()
+    processes.until(lambda: not link.is_open(), "the silence to be noticed")
+    assert _code(lambda: link.run(["true"], timeout_s=600)) == "link.lost"
     link.close()
+
+
+def test_a_slow_link_with_a_full_queue_is_not_silent(device: ZooDevice, tmp_path: Path) -> None:
+    """Nothing arrives for long while `cat` takes what the kernel has queued: the queue moves."""
+    link = ssh.Ssh(device.name, open_connection(device.entry(), 20), silence_s=3.0)
+    network.slow(device.link, "300kbit")
+    source = _sparse(tmp_path / "big", 300 * 1024)
+    assert link.run(["wc", "-c"], timeout_s=120, stdin=source.read_bytes()).stdout.strip() == b"307200"
+    link.close()
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
