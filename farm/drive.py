@@ -90,6 +90,7 @@ class Driver:
         from farm.devices.hold import hold
 
         device = self.session.device.name
+        self.session.tell = watcher.stage
         watcher.stage("waiting for the device")
         with hold(
             self.engine,

@@ -77,6 +77,7 @@ def run_cells(work: Work, session: Session, cells: Sequence[Cell]) -> None:
 
 def _run(work: Work, session: Session, cell: Cell) -> None:
     try:
+        session.tell = lambda text: work.reporter.stage(cell, text, 0.0)
         work.reporter.stage(cell, "connect", 0.0)
         session.reach(patience_s=FIRST_CONTACT_PATIENCE_S)
         facts = session.facts(patience_s=FIRST_CONTACT_PATIENCE_S)
