@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from farm.devices.device import Device
-from tests.zoo import network, processes, sshd
+from tests.zoo import dress, network, processes, roots, sshd
+from tests.zoo.shape import Shape
+
+__all__ = ["Shape", "ZooDevice"]
 
 BOOT = Path(__file__).with_name("boot.sh")
 USER_ID = 4201
 
 _ENTER = ("--mount", "--uts", "--ipc", "--net", "--pid", "--")
+_BOOT_AGAIN = """
+umount /proc/sys/kernel/random/boot_id 2>/dev/null
+for folder in /run /tmp /dev/shm; do find $folder -xdev -mindepth 1 -delete 2>/dev/null; done
+mkdir -p -m 755 /run/sshd && cat /proc/sys/kernel/random/uuid >/run/boot_id &&
+mount --bind /run/boot_id /proc/sys/kernel/random/boot_id
+"""
 _UNSHARE = ("unshare", *_ENTER[:-1], "--fork", "--kill-child", "--propagation", "private", "--")
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What kind of device. ``python``: the interpreter it offers; empty hides every Python."""
-
-    python: str = sys.executable
-    home_bytes: int = 512 * 1024 * 1024
-    key_types: tuple[str, ...] = ("ed25519",)
-    sftp: bool = True
-    noise: str = ""
-    profile: str = "x86-cpu"
-    tags: tuple[str, ...] = ()
 
 
 class ZooDevice:
@@ -41,34 +36,61 @@ class ZooDevice:
     def __init__(self, name: str, shape: Shape, authorized_key: str, identity: Path) -> None:
         self.name = name
         self.shape = shape
-        self.user = "farmer"
+        self.user = shape.user
+        self.password = secrets.token_hex(8) if "password" in (shape.login, shape.sudo) else ""
         self._identity = identity
         self._folder = Path(tempfile.mkdtemp(prefix="farm-zoo-"))
-        hide = "" if shape.python else "yes"
         self._init = subprocess.Popen(
-            [
-                *_UNSHARE,
-                str(BOOT),
-                str(self._folder),
-                self.user,
-                str(USER_ID),
-                str(shape.home_bytes),
-                name,
-                hide,
-            ],
+            [*_UNSHARE, str(BOOT)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env={**os.environ, **self._settings()},
             start_new_session=True,  # Ctrl-C reaches the zoo, which then ends its devices in order
         )
         try:
             self.pid = self._booted()
             self.link = network.join(self.pid)
             self.address = self.link.device
-            sshd.install(self._root, self.user, authorized_key, sftp=shape.sftp, noise=shape.noise)
+            self._dress("" if shape.login == "password" else authorized_key)
             self.change_host_key()
+            for command in dress.read_only(shape.read_only):
+                self.inside(command)
         except BaseException:
             self.close()
             raise
+
+    def _settings(self) -> dict[str, str]:
+        shape = self.shape
+        return {
+            "WORK": str(self._folder),
+            "USER_NAME": shape.user,
+            "USER_ID": str(USER_ID),
+            "HOME_BYTES": str(shape.home_bytes),
+            "DISK_BYTES": str(shape.disk_bytes),
+            "HOST_NAME": self.name,
+            "HIDE_PYTHON": "" if shape.python else "yes",
+            "OWN_SYS": "yes" if any(path.startswith("/sys/") for path in shape.files) else "",
+            "LOWER": str(roots.unpacked(shape.root)) if shape.root else "/",
+        }
+
+    def _dress(self, authorized_key: str) -> None:
+        """All that the shape asks for, while everything can still be written."""
+        shape = self.shape
+        environment = dress.clock_environment(self._root) if shape.clock else {}
+        sshd.install(
+            self._root,
+            self.user,
+            authorized_key,
+            sftp=shape.sftp,
+            noise=shape.noise,
+            password=shape.login == "password",
+            environment=environment,
+        )
+        if self.password:
+            self.inside(["chpasswd", "-c", "SHA512"], stdin=f"{self.user}:{self.password}\n")
+        dress.sudo(self._root, shape)
+        for command in dress.files(self._root, shape.files):
+            self.inside(command)
 
     @property
     def _root(self) -> Path:
@@ -89,7 +111,7 @@ class ZooDevice:
             host_key=self.host_key,
             tags=self.shape.tags,
             python=self.shape.python,
-            identity=str(self._identity),
+            identity="" if self.shape.login == "password" else str(self._identity),
         )
 
     def cut(self) -> None:
@@ -100,6 +122,10 @@ class ZooDevice:
         """Plug the cable in again."""
         network.heal(self.pid)
 
+    def reset(self) -> None:
+        """End every connection loudly: both ends are told at once. New ones are welcome."""
+        network.reset(self.pid)
+
     def stop_sshd(self) -> None:
         """Kill sshd with every session: the peer hears about it at once. Detached processes go on."""
         for pid in self.pids("sshd"):
@@ -108,8 +134,15 @@ class ZooDevice:
 
     def start_sshd(self) -> None:
         """Answer again."""
+        if self.shape.clock:
+            self.set_clock(self.shape.clock)
         self.inside(["/usr/sbin/sshd", "-f", sshd.CONFIG])
-        sshd.wait_for_banner(self.address)
+        sshd.wait_for_banner(self.address, timeout_s=120.0 if self.shape.root else 20.0)
+
+    def set_clock(self, when: str) -> None:
+        """Let a device that has a ``clock`` believe that it is ``when`` ("2026-01-31 12:00:00", UTC; empty:
+        the right time). Running processes notice within about a second; what sudo starts, too."""
+        dress.set_clock(self._root, when)
 
     def change_host_key(self) -> None:
         """A new host key of each type, as after a reinstallation."""
@@ -128,33 +161,52 @@ class ZooDevice:
         """Give the space back."""
         (self.home / ".filler").unlink(missing_ok=True)
 
-    def reboot(self) -> None:
-        """End every process, change the boot id and come back; files in the home stay."""
+    def freeze(self) -> None:
+        """Stop every process where it stands; the kernel goes on answering pings and acknowledging data."""
+        processes.stop_all(self.pids)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        for pid in self.pids():
+            processes.send(pid, signal.SIGCONT)
+
+    def power_off(self) -> None:
+        """End every process without a word to anybody: the cable is cut first."""
+        self.cut()
         for pid in self.pids():
             processes.kill(pid)
         processes.until(lambda: not self.pids(), "all processes to end")
-        script = "cat /proc/sys/kernel/random/uuid >/run/boot_id && "
-        script += "mount --bind /run/boot_id /proc/sys/kernel/random/boot_id"
-        self.inside(["sh", "-c", script])
+
+    def power_on(self) -> None:
+        """Come back with a new boot id, and with nothing in memory: files in the home and /etc stay."""
+        self.inside(["sh", "-c", _BOOT_AGAIN])
+        self.heal()
         self.start_sshd()
+
+    def reboot(self) -> None:
+        """Off and on again; what was connected is told when it next says something."""
+        self.power_off()
+        self.power_on()
 
     def pids(self, command: str = "") -> list[int]:
         """The device's processes (host numbers) without its init; ``command``: only those of that name."""
         return processes.in_namespace(self.pid, command)
 
-    def inside(self, argv: Sequence[str]) -> None:
-        """Run a command as the device's root."""
+    def inside(self, argv: Sequence[str], *, stdin: str = "", timeout_s: float = 60.0) -> str:
+        """What a command prints that the device's root runs; RuntimeError when it fails."""
         done = subprocess.run(
             ["nsenter", f"--target={self.pid}", *_ENTER, "chroot", f"{self._folder}/root", *argv],
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout_s,
             umask=0o022,
+            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
             check=False,
         )
         if done.returncode:
             raise RuntimeError(f"{self.name}: {' '.join(argv)}: {done.stderr.strip()}")
+        return done.stdout
 
     def close(self) -> None:
         """End the device; nothing of it stays."""
@@ -170,10 +222,13 @@ class ZooDevice:
         with contextlib.suppress(OSError):
             self._folder.rmdir()  # empty: its tmpfs was mounted in the device's namespace alone
 
+    def _host_paths(self) -> list[str]:
+        return [] if self.shape.root else _interpreter_paths(self.shape.python)
+
     def _booted(self) -> int:
         assert self._init.stdin
         assert self._init.stdout
-        text = "".join(f"{path}\n" for path in _interpreter_paths(self.shape.python))
+        text = "".join(f"{path}\n" for path in self._host_paths())
         self._init.stdin.write(text.encode() + b"\n")
         self._init.stdin.flush()
         words = self._init.stdout.readline().split()

@@ -42,7 +42,8 @@ class LoopbackDevice:
         self.port: int = self._reserved.getsockname()[1]
         settings = sshd.SETTINGS.replace("PermitRootLogin no", "PermitRootLogin prohibit-password")
         lines = [settings, f"ListenAddress 127.0.0.1:{self.port}", f"HostKey {self.folder}/host_key"]
-        lines += [f"AuthorizedKeysFile {self.folder}/keys", "StrictModes no", "Subsystem sftp internal-sftp"]
+        lines += [f"AuthorizedKeysFile {self.folder}/keys", "StrictModes no", "PasswordAuthentication no"]
+        lines += ["Subsystem sftp internal-sftp"]
         (self.folder / "config").write_text("\n".join(lines) + "\n")
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # sshd of root separates privileges there

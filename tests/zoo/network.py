@@ -68,6 +68,11 @@ def heal(pid: int) -> None:
     _run(*_enter(pid), "nft", "delete", "table", "inet", "zoo")
 
 
+def reset(pid: int) -> None:
+    """End every TCP connection of the namespace with RST to both ends."""
+    _run(*_enter(pid), "ss", "--kill", "--tcp", "--no-header", "state", "connected")
+
+
 def slow(link: Link, rate: str) -> None:
     """Let no more than ``rate`` (tc's words: 16mbit) through towards the device."""
     shape = f"root tbf rate {rate} burst 32kbit latency 400ms".split()

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 CONFIG = "/etc/zoo/sshd_config"
@@ -14,7 +15,6 @@ SETTINGS = """
 PidFile none
 UsePAM no
 UseDNS no
-PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin no
 PrintMotd no
@@ -24,14 +24,31 @@ MaxSessions 100
 """
 
 
-def install(root: Path, user: str, authorized_key: str, *, sftp: bool, noise: str) -> None:
-    """Write configuration and the user's key into a device's file system (below ``root``)."""
-    lines = [SETTINGS, "AuthorizedKeysFile /etc/zoo/keys/%u", "HostKey /etc/zoo/host_ed25519"]
+def install(
+    root: Path,
+    user: str,
+    authorized_key: str,
+    *,
+    sftp: bool,
+    noise: str,
+    password: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Write configuration and the user's key into a device's file system (below ``root``).
+
+    Other users' keys count where they usually lie. ``environment``: what every session gets.
+    """
+    lines = [SETTINGS, f"PasswordAuthentication {'yes' if password else 'no'}"]
+    lines += ["AuthorizedKeysFile /etc/zoo/keys/%u .ssh/authorized_keys", "HostKey /etc/zoo/host_ed25519"]
+    if environment:
+        words = [f"{name}={value}" for name, value in environment.items()]
+        lines.append(f"SetEnv {' '.join(words)}")
+        (root / "etc" / "zoo" / "environment").write_text("".join(f"{word}\n" for word in words))
     if sftp:
         lines.append("Subsystem sftp internal-sftp")
     folder = root / "etc" / "zoo"
     (folder / "keys").mkdir(parents=True)
-    (folder / "keys" / user).write_text(authorized_key + "\n")
+    (folder / "keys" / user).write_text(f"{authorized_key}\n" if authorized_key else "")
     readable = [(folder, 0o755), (folder / "keys", 0o755), (folder / "keys" / user, 0o644)]
     (folder / "sshd_config").write_text("\n".join(lines) + "\n")
     if noise:
