@@ -87,16 +87,13 @@ class Driver:
         self, spec: JobSpec, shipment: Shipment, keep: Callable[[Fetched], None], watcher: Watcher
     ) -> None:
         """Run ``spec`` to its end and hand what it produced to ``keep``. Raises FarmError."""
-        from farm.devices.hold import hold
+        from farm.devices.hold import Wish, hold
 
-        device = self.session.device.name
         self.session.tell = watcher.stage
         watcher.stage("waiting for the device")
         with hold(
             self.engine,
-            device,
-            spec.job_id,
-            self.holder,
+            Wish(self.session.device.name, spec.job_id, self.holder),
             wait_s=self.wait_s,
             stop=self.stop,
             waiting=lambda who: watcher.stage(f"waiting: held by {who}"),

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, update
 
 from farm.devices import hold as holding
 from farm.devices import leases
-from farm.devices.hold import Hold, hold
+from farm.devices.hold import Hold, Wish, hold
 from farm.errors import InfrastructureError
 from farm_results.schema import LEASE
 from farm_results.store import open_store
@@ -30,7 +30,11 @@ def held(
 ) -> tuple[AbstractContextManager[Hold], list[str]]:
     told: list[str] = []
     manager = hold(
-        engine, "d", job, f"me for {job}", wait_s=wait_s, stop=stop or threading.Event(), waiting=told.append
+        engine,
+        Wish("d", job, f"me for {job}"),
+        wait_s=wait_s,
+        stop=stop or threading.Event(),
+        waiting=told.append,
     )
     return manager, told
 
