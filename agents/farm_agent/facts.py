@@ -35,7 +35,7 @@ def facts() -> Facts:
 
 def model() -> str:
     """The board's name from the device tree, else vendor and product from DMI."""
-    tree = sysfs.text("/proc/device-tree/model")
+    tree = sysfs.text("/proc/device-tree/model") or sysfs.text("/sys/firmware/devicetree/base/model")
     if tree:
         return tree
     parts = [sysfs.text(f"/sys/class/dmi/id/{key}") for key in ("sys_vendor", "product_name")]
