@@ -11,7 +11,7 @@ from farm_results.faults import store_faults
 from farm_results.schema import AUDIT
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Engine, Insert
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,21 @@ def person() -> str:
 
 def append(engine: Engine, device: str, actor: str, event: str, reason: str) -> None:
     """Add a row, stamped by the database's clock. Raises as ``Store`` does."""
-    from farm.devices.leases import database_clock
-    from farm_results.engine import insert_into, writing
+    from farm_results.engine import writing
 
-    row = insert_into(engine, AUDIT).values(
+    with store_faults(engine.url.render_as_string()), writing(engine).begin() as connection:
+        connection.execute(row(engine, device, actor, event, reason))
+
+
+def row(engine: Engine, device: str, actor: str, event: str, reason: str) -> Insert:
+    """The statement that adds a row, for a transaction that changes something else with it."""
+    from farm.devices.leases import database_clock
+    from farm_results.engine import insert_into
+
+    statement: Insert = insert_into(engine, AUDIT).values(
         at_unix_s=database_clock(engine), device=device, actor=actor, event=event, reason=reason
     )
-    with store_faults(engine.url.render_as_string()), writing(engine).begin() as connection:
-        connection.execute(row)
+    return statement
 
 
 def recent(engine: Engine, device: str | None = None, *, limit: int = 50) -> tuple[Entry, ...]:

@@ -18,11 +18,13 @@ from typing import Any
 import platformdirs
 
 from farm.errors import UsageError
+from farm.health.settings import HealthSettings, parse_health
 from farm.meters import parse_meters
 from farm.power import MeterSettings
+from farm.switches import SwitchSettings, parse_switches
 
 PATHS = ("cache_dir", "state_dir", "inventory_path")
-METERS = "meters"
+METERS, SWITCHES, HEALTH = "meters", "switches", "health"
 NAMES = ("store", *PATHS, "offline")
 _WORDS = {
     "1": True,
@@ -39,7 +41,8 @@ _WORDS = {
 @dataclass(frozen=True)
 class Config:
     """``store`` is a folder or a database URL; ``offline`` forbids every download; ``meters`` are the
-    external power meters by name: a nearer file's table replaces a farther one's of the same name."""
+    external power meters by name, ``switches`` the power switches: a nearer file's table replaces a farther
+    one's of the same name. ``health``: how often devices are checked, and who hears of it."""
 
     store: str
     cache_dir: Path
@@ -47,6 +50,8 @@ class Config:
     inventory_path: Path
     offline: bool
     meters: Mapping[str, MeterSettings] = field(default_factory=dict)
+    switches: Mapping[str, SwitchSettings] = field(default_factory=dict)
+    health: HealthSettings = field(default_factory=HealthSettings)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def origin(self, name: str) -> str:
@@ -61,16 +66,21 @@ def load_config(overrides: Mapping[str, str] | None = None) -> Config:
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
+    health: dict[str, Any] = {}
     for origin, folder, layer in _layers(overrides or {}):
         for name, value in layer.items():
             if name == METERS:
                 found = parse_meters(value, origin, folder)
                 values[METERS] = {**found, **values.get(METERS, {})}
+            elif name == SWITCHES:
+                values[SWITCHES] = {**parse_switches(value, origin, folder), **values.get(SWITCHES, {})}
+            elif name == HEALTH:
+                health = {**parse_health(value, origin, folder), **health}
             elif name not in values:
                 source = f"FARM_{name.upper()}" if origin == "environment" else origin
                 values[name] = _checked(name, value, source, folder)
                 origins[name] = source
-    return Config(**{**_defaults(), **values}, origins=origins)
+    return Config(**{**_defaults(), **values}, health=HealthSettings(**health), origins=origins)
 
 
 def masked(text: str) -> str:
@@ -124,7 +134,7 @@ def _checked(name: str, value: object, origin: str, folder: Path) -> str | Path 
         raise UsageError(
             f"{origin}: there is no setting {name!r}",
             code="config.unknown-key",
-            fix=f"use one of: {', '.join((*NAMES, METERS))}",
+            fix=f"use one of: {', '.join((*NAMES, METERS, SWITCHES, HEALTH))}",
         )
     if name == "offline":
         word = _WORDS.get(value.lower()) if isinstance(value, str) else value

@@ -11,6 +11,7 @@ class Device:
 
     ``host_key`` is the pinned key as ``type base64`` (empty for local). ``python`` overrides the Pythons
     that the profile tries; ``identity`` is a private key file's path, never its content.
+    ``may_reboot``: whether farm may restart it when it does not work any more.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Device:
     python: str = ""
     identity: str = ""
     root: str = ""
+    may_reboot: bool = False
 
     @property
     def transport(self) -> str:
