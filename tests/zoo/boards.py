@@ -14,9 +14,7 @@ _ZONE = "/sys/class/thermal/thermal_zone0"
 
 
 def _cpuinfo(part: str, *, cores: int, tail: str = "") -> str:
-    features = (
-        "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop"
-    )
+    features = "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop"
     core = f"BogoMIPS\t: 108.00\nFeatures\t: {features}\nCPU implementer\t: 0x41\nCPU architecture: 8\n"
     core += f"CPU variant\t: 0x4\nCPU part\t: {part}\nCPU revision\t: 1\n\n"
     return "".join(f"processor\t: {number}\n{core}" for number in range(cores)) + tail

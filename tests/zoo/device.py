@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from farm.devices.device import Device
-from tests.zoo import dress, network, processes, roots, sshd
+from tests.zoo import dress, network, processes, roots, sshd, weather
 from tests.zoo.shape import Shape
 
 __all__ = ["Shape", "ZooDevice"]
@@ -40,6 +40,7 @@ class ZooDevice:
         self.password = secrets.token_hex(8) if "password" in (shape.login, shape.sudo) else ""
         self._identity = identity
         self._folder = Path(tempfile.mkdtemp(prefix="farm-zoo-"))
+        self._relay: weather.Relay | None = None
         self._init = subprocess.Popen(
             [*_UNSHARE, str(BOOT)],
             stdin=subprocess.PIPE,
@@ -49,7 +50,7 @@ class ZooDevice:
         )
         try:
             self.pid = self._booted()
-            self.link = network.join(self.pid)
+            self.link = network.join(self.pid, self._connect)
             self.address = self.link.device
             self._dress("" if shape.login == "password" else authorized_key)
             self.change_host_key()
@@ -58,6 +59,13 @@ class ZooDevice:
         except BaseException:
             self.close()
             raise
+
+    def _connect(self, pid: int, interface: str) -> None:
+        """The cable; one with a relay in it where only that can delay and lose frames here."""
+        if self.shape.weather and weather.way() == "relay":
+            self._relay = weather.Relay(pid, interface, self._folder)
+        else:
+            network.cable(pid, interface)
 
     def _settings(self) -> dict[str, str]:
         shape = self.shape
@@ -113,6 +121,15 @@ class ZooDevice:
             python=self.shape.python,
             identity="" if self.shape.login == "password" else str(self._identity),
         )
+
+    def weather(self, *, delay_ms: float = 0.0, jitter_ms: float = 0.0, loss_pct: float = 0.0) -> None:
+        """What the link of a device with ``weather`` does to frames from now on, in each direction."""
+        if not self.shape.weather:
+            raise RuntimeError(f"{self.name} has no link with weather: Shape(weather=True)")
+        if self._relay:
+            self._relay.set(delay_ms, jitter_ms, loss_pct)
+        else:
+            weather.by_netem(self.pid, self.link, delay_ms, jitter_ms, loss_pct)
 
     def cut(self) -> None:
         """Drop every packet both ways, silently: a pulled cable."""
@@ -219,6 +236,8 @@ class ZooDevice:
                     pipe.close()
         if hasattr(self, "pid"):
             processes.until(lambda: not Path(f"/proc/{self.pid}/root").exists(), "the device's init to end")
+        if self._relay:
+            self._relay.close()
         with contextlib.suppress(OSError):
             self._folder.rmdir()  # empty: its tmpfs was mounted in the device's namespace alone
 

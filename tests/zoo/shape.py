@@ -22,6 +22,7 @@ class Shape:
     interpreter must be named as it is called in there. ``clock``: what its clock says at each boot, in UTC
     ("1970-01-01 00:00:10"; empty: the right time). ``read_only``: folders that cannot be written ("/": the
     whole root). ``files``: text by path; also below /sys, and over files that /proc has (see boards.py).
+    ``weather``: its link can be given delay, jitter and loss.
     """
 
     python: str = sys.executable
@@ -39,3 +40,4 @@ class Shape:
     clock: str = ""
     read_only: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    weather: bool = False
