@@ -1,0 +1,1 @@
+"""What switches share: off and on again with proof, HTTP, programs. One file each."""
