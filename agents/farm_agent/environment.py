@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Mapping
 
-from farm_agent import loop, pack, sysfs
+from farm_agent import libc, loop, pack, sysfs
 from farm_agent.wire import JobSpec
 
 
@@ -28,6 +28,7 @@ def conditions(spec: JobSpec, versions: Mapping[str, str]) -> Dict[str, Any]:
         "agent_sha256": pack.agent_sha256(),
         "kernel": os.uname().release,
         "machine": os.uname().machine,
+        "emulated": libc.emulator(),
         "protocol": spec.protocol,
         "threads": spec.threads,
         "options": dict(spec.options),

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any, Dict, NoReturn, Optional
 
-from farm_agent import codec, faults, identity, pack, runtimes, sysfs, task
+from farm_agent import codec, faults, identity, libc, pack, runtimes, sysfs, task
 from farm_agent.wire import Facts, RuntimeFact
 
 PROBE_TIMEOUT_S = 60.0
@@ -26,7 +26,7 @@ def facts() -> Facts:
         memory_bytes=sysfs.memory()["total_bytes"],
         kernel=system.release,
         os=sysfs.os_release() or system.sysname,
-        libc=" ".join(part for part in platform.libc_ver() if part),
+        libc=libc.libc(),
         python=platform.python_version(),
         runtimes=tuple(probe(name) for name in runtimes.names()),
         details=_details(cpu),
@@ -97,6 +97,8 @@ def _details(cpu: Dict[str, str]) -> Dict[str, Any]:
         "userland_bits": 64 if sys.maxsize > 2**32 else 32,
         "virtual_machine": "hypervisor" in (cpu.get("flags") or "").split(),
         "python_executable": sys.executable,
+        "python_flavour": libc.python_flavour(),
+        "emulator": libc.emulator(),
         "numpy": _numpy_version(),
         "l4t": sysfs.text("/etc/nv_tegra_release"),
         "agent_sha256": pack.agent_sha256(),

@@ -222,7 +222,11 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"spec": spec(energy=EnergyPlan()), "energy": (Energy("rapl", "", "", gross_j=0.1),)},
         "valid",
     ),
-    "device.emulated": ({"job": job(environment={"machine": "aarch64", "clocksource": "tsc"})}, {}, "valid"),
+    "device.emulated": (
+        {"job": job(environment={"machine": "aarch64", "clocksource": "tsc"})},
+        {},
+        "invalid",
+    ),
     "paced.unserved": (paced("401"), paced("400"), "noisy"),
     "cold.page-cache": (cold("partly"), cold("cold"), "noisy"),
     "processes.few": (few(4), few(5), "valid"),

@@ -50,11 +50,13 @@ def charger_changed(case: Case, _: float) -> str:
 
 
 def emulated(case: Case, _: float) -> str:
-    """An ARM program that sees a PC's clock source runs under an emulator on a PC."""
+    """What the agent found out, or an ARM program that sees a PC's clock source."""
     environment = case.job.environment
     machine, clock = str(environment.get("machine", "")), environment.get("clocksource")
-    if environment.get("emulated") or (machine.startswith(("aarch64", "arm")) and clock in _PC_CLOCKS):
-        return f"the device runs under emulation ({machine or 'as it says itself'}, clock source {clock})"
+    if environment.get("emulated"):
+        return f"EMULATED: {environment['emulated']}; outputs can be trusted, times cannot"
+    if machine.startswith(("aarch64", "arm")) and clock in _PC_CLOCKS:
+        return f"EMULATED: {machine} with the clock source {clock}; outputs can be trusted, times cannot"
     return ""
 
 
