@@ -10,7 +10,7 @@ from farm_agent import faults
 
 if TYPE_CHECKING:
     from farm.datasets import Ready
-    from farm.drive import Fetched
+    from farm.fetch import Fetched
     from farm_results.accuracy import Assessment
 
 MESSAGE = 300  # characters of a reason, which may quote what a device sent

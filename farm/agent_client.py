@@ -164,17 +164,19 @@ class AgentClient:
             raise _garbled(f"the agent sent the result of {result.job_id!r} for {job_id!r}")
         return result, sha256
 
-    def ack(self, job_id: str, sha256: str) -> None:
-        """Tell the device that the result with this hash is stored here."""
-        self._ask("ack", job_id, sha256)
+    def ack(self, job_id: str, sha256: str, fence: int = 0) -> None:
+        """Tell the device that the result with this hash is stored here. Raises lease.fenced for an old
+        ``fence``; 0: nobody's, by hand."""
+        self._ask("ack", job_id, sha256, *_fenced(fence))
 
     def argv(self, verb: str) -> tuple[str, ...]:
         """The command of a verb without words, for who speaks it in another way."""
         return (*self._command, verb, "--root", self._root)
 
-    def gc(self, max_bytes: int) -> dict[str, Any]:
-        """Make room; returns what went (jobs, files, agents, freed_bytes)."""
-        return self._ask("gc", "--max-bytes", str(max_bytes), timeout_s=2 * CALL_TIMEOUT_S)
+    def gc(self, max_bytes: int, fence: int = 0) -> dict[str, Any]:
+        """Make room; returns what went (jobs, files, agents, freed_bytes). Raises lease.fenced as ``ack``."""
+        words = ("--max-bytes", str(max_bytes), *_fenced(fence))
+        return self._ask("gc", *words, timeout_s=2 * CALL_TIMEOUT_S)
 
     def _by(self) -> tuple[str, ...]:
         return ("--by", self._sender) if self._sender else ()
@@ -195,6 +197,10 @@ class AgentClient:
         if not lines:
             raise _silent(verb, done)
         return [body_of(verb, line) for line in lines]
+
+
+def _fenced(fence: int) -> tuple[str, ...]:
+    return ("--fence", str(fence)) if fence else ()
 
 
 def find_python(transport: Transport, candidates: Sequence[str]) -> str:

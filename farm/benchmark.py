@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import contextlib
 import hashlib
 import os
 import secrets
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from farm import meters
 from farm.config import Config, masked
-from farm.errors import EXIT_INTERRUPTED
+from farm.devices.holder import holder_text
+from farm.errors import EXIT_INTERRUPTED, FarmError
 from farm.plan import Cell, Plan, Request, make_plan
 from farm.progress import Reporter
 from farm.version import __version__
@@ -117,6 +118,7 @@ def execute(
     used at all.
     """
     from farm.artifacts import ArtifactDesk
+    from farm.jobs import runs
     from farm.worker import Work
     from farm_agent import pack
     from farm_results.store import open_store
@@ -125,6 +127,7 @@ def execute(
     stop = threading.Event()
     interrupted = False
     try:
+        runs.close_dead(store)
         store.add_run(_run(plan, command))
         reporter.begin(plan)
         packed = pack.build(config.cache_dir / "agents")
@@ -136,7 +139,7 @@ def execute(
                 store,
                 desk,
                 reporter,
-                _holder(plan.run_id),
+                holder_text(f"run {plan.run_id}"),
                 stop,
                 Path(scratch),
                 tuple(config.meters[name] for name in plan.request.measure.meters),
@@ -169,13 +172,13 @@ def _run_devices(work: Work, plan: Plan, packed: Packed, reporter: Reporter) -> 
 
     with ThreadPoolExecutor(len(plan.devices), thread_name_prefix="device") as pool:
         futures = [pool.submit(run, plan.cells_of(device)) for device in plan.devices]
-        interrupted = _wait(futures, work.stop, reporter)
+        interrupted = _wait(futures, work, reporter)
     for future in futures:
         future.result()
     return interrupted
 
 
-def _wait(futures: Sequence[Future[None]], stop: threading.Event, reporter: Reporter) -> bool:
+def _wait(futures: Sequence[Future[None]], work: Work, reporter: Reporter) -> bool:
     """True when a person interrupted. Not by Thread.join: an interrupt in it marks the thread as ended."""
     from farm_converters import children
 
@@ -187,7 +190,10 @@ def _wait(futures: Sequence[Future[None]], stop: threading.Event, reporter: Repo
             if interrupted:
                 os._exit(EXIT_INTERRUPTED)
             interrupted = True
-            stop.set()
+            work.stop.set()
+            # Now: should this process not live to its end, others know that nobody wants its jobs any more.
+            with contextlib.suppress(FarmError):
+                work.store.end_run(work.run_id, "interrupted")
             children.stop_all()
             reporter.note("stopping: finished jobs are kept, the current ones end (Ctrl-C again: leave now)")
     return interrupted
@@ -209,6 +215,8 @@ def _run(plan: Plan, command: Sequence[str]) -> Run:
         farm_version=__version__,
         host=socket.gethostname(),
         labels=dict(plan.request.labels),
+        planned=len(plan.cells),
+        driver=holder_text(f"run {plan.run_id}"),
     )
 
 
@@ -220,11 +228,3 @@ def new_run_id() -> str:
 def _sender(store: str, device: str) -> str:
     """The same for every run that one lease keeps apart, so that a later one resumes an upload."""
     return hashlib.sha256(f"{socket.gethostname()} {os.getuid()} {store} {device}".encode()).hexdigest()[:12]
-
-
-def _holder(run_id: str) -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()} pid {os.getpid()} run {run_id}"

@@ -1,22 +1,24 @@
 """THE loop, for one job on one device: lease, ship, start, attach, fetch, hand over, acknowledge, release.
 
 Every step may be repeated: a lost link means reconnect and attach again, never run again. The job's
-result stays on the device until ``keep`` has returned.
+result stays on the device until ``keep`` has returned. What other drivers left on the device comes first
+(``farm.jobs.adopt``).
 """
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farm.errors import FarmError, InfrastructureError
+from farm.fetch import FETCH_TIMEOUT_S, Fetched, fetch
 from farm.outline import patience_s
-from farm_agent.wire import Blob, Event, JobResult, JobSpec
+from farm_agent.wire import Blob, Event, JobSpec
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -24,11 +26,14 @@ if TYPE_CHECKING:
     from farm.agent_client import AgentClient
     from farm.devices.hold import Hold
     from farm.devices.session import Session
+    from farm.jobs.adopt import Keeper
+    from farm.jobs.context import JobContext
     from farm.transports import Transport
+
+__all__ = ["FETCH_TIMEOUT_S", "Driver", "Fetched", "Order", "Shipment", "Watcher", "shipment_of"]
 
 ATTACH_WAIT_S = 5.0
 SHIP_TIMEOUT_S = 1800.0
-FETCH_TIMEOUT_S = 300.0
 LINK_PATIENCE_S = 90.0
 
 
@@ -39,31 +44,11 @@ class Shipment:
     blobs: tuple[tuple[Blob, Path], ...]
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """A job's result as it came from the device: samples as local files, in the blocks' order.
-
-    ``traces``: what the sensors told during the blocks that have them; ``energy_traces``: the same for the
-    energy windows; ``outputs``: what the model answered on the data set; ``timing_cache``: what a build on
-    the device left for the next one.
-    """
-
-    spec: JobSpec
-    result: JobResult
-    samples: tuple[Path, ...]
-    sent_bytes: int
-    sent_files: int
-    traces: tuple[Path, ...] = ()
-    energy_traces: Path | None = None
-    outputs: Path | None = None
-    timing_cache: Path | None = None
-
-
 class Watcher:
     """What the loop tells the outside; every method may be overridden, none may raise."""
 
     def stage(self, text: str) -> None:
-        """The job entered a stage: waiting, ship, start, measure, fetch."""
+        """The job entered a stage: waiting, ship, start, measure, fetch, store, acknowledge."""
 
     def event(self, event: Event) -> None:
         """The agent reported something."""
@@ -73,8 +58,21 @@ class Watcher:
 
 
 @dataclass(frozen=True)
+class Order:
+    """A job, its files, and who takes what it produced. ``context``: what is written down of it in the
+    store, so that another driver can end it; None: nothing, it dies with this one."""
+
+    spec: JobSpec
+    shipment: Shipment
+    keep: Callable[[Fetched], None]
+    context: JobContext | None = None
+
+
+@dataclass(frozen=True)
 class Driver:
-    """What every job of a run on one device needs. ``holder`` names this process to other people."""
+    """What every job of a run on one device needs. ``holder`` names this process to other people
+    (``farm.devices.holder``), ``owner`` the person to reservations. ``keeper`` judges and stores what other
+    drivers left on the device; without one, what is written down of them is left alone."""
 
     session: Session
     engine: Engine
@@ -82,32 +80,86 @@ class Driver:
     stop: threading.Event
     wait_s: float
     scratch: Path
+    owner: str = ""
+    priority: int = 0
+    keeper: Keeper | None = None
 
     def drive(
-        self, spec: JobSpec, shipment: Shipment, keep: Callable[[Fetched], None], watcher: Watcher
+        self,
+        spec: JobSpec,
+        shipment: Shipment,
+        keep: Callable[[Fetched], None],
+        watcher: Watcher,
+        context: JobContext | None = None,
     ) -> None:
-        """Run ``spec`` to its end and hand what it produced to ``keep``. Raises FarmError."""
+        """Run ``spec`` to its end and hand what it produced to ``keep``. Raises FarmError.
+
+        With a ``context`` the job is in the store from before it is shipped until it is acknowledged.
+        """
+        from farm.jobs.adopt import bring_home
+
+        with self._held(spec.job_id, watcher) as held:
+            give_up = time.monotonic() + self.wait_s
+            bring_home(self, held, give_up, watcher)
+            self.carry(Order(spec, shipment, keep, context), held, give_up, watcher)
+
+    def collect(self, why: str, watcher: Watcher) -> int:
+        """Bring home what other drivers left on the device; how many jobs ended. ``why``: the lease's job."""
+        from farm.jobs.adopt import bring_home
+
+        with self._held(why, watcher) as held:
+            return bring_home(self, held, time.monotonic() + self.wait_s, watcher)
+
+    @contextlib.contextmanager
+    def _held(self, job_id: str, watcher: Watcher) -> Iterator[Hold]:
         from farm.devices.hold import Wish, hold
 
         self.session.tell = watcher.stage
         watcher.stage("waiting for the device")
+        wish = Wish(self.session.device.name, job_id, self.holder, self.owner, self.priority)
         with hold(
             self.engine,
-            Wish(self.session.device.name, spec.job_id, self.holder),
+            wish,
             wait_s=self.wait_s,
             stop=self.stop,
             waiting=lambda who: watcher.stage(f"waiting: held by {who}"),
         ) as held:
-            give_up = time.monotonic() + self.wait_s
-            fence = self._settle(held, spec.job_id, give_up, watcher)
-            watcher.stage("ship")
-            sent = self._ship(shipment, watcher)
-            fenced = self._start(replace(spec, fence=fence), held, give_up, watcher)
-            ended = self._follow(fenced, held, watcher)
-            watcher.stage("fetch")
-            fetched, result_sha = self._fetch(fenced, sent, ended)
-            keep(fetched)
-            self._acknowledge(spec.job_id, result_sha)
+            yield held
+
+    def carry(self, order: Order, held: Hold, give_up: float, watcher: Watcher) -> None:
+        """A job from its beginning to its end, under a lease."""
+        from farm.jobs import rows
+
+        fence = self.settle(held, order.spec.job_id, give_up, watcher)
+        if order.context is not None:
+            rows.begin(self.engine, order.context)
+        watcher.stage("ship")
+        sent = self._ship(order.shipment, watcher)
+        fenced = self._start(replace(order.spec, fence=fence), held, give_up, watcher)
+        if order.context is not None:
+            rows.started(self.engine, replace(order.context, sent_bytes=sent[0], sent_files=sent[1]))
+        self.finish(replace(order, spec=fenced), sent, held, watcher)
+
+    def finish(
+        self,
+        order: Order,
+        sent: tuple[int, int],
+        held: Hold,
+        watcher: Watcher,
+        leave_at: float | None = None,
+    ) -> None:
+        """Follow a job that was started to its end, and bring home what it produced."""
+        from farm.jobs import rows
+
+        ended = self._follow(order.spec, held, watcher, leave_at)
+        watcher.stage("fetch")
+        fetched = self._fetch(order.spec, sent, ended)
+        watcher.stage("store")
+        order.keep(fetched)
+        watcher.stage("acknowledge")
+        told = self.acknowledge(order.spec.job_id, fetched.result_sha256, order.spec.fence)
+        if told and order.context is not None:
+            rows.forget(self.engine, order.context.job_id)
 
     def _start(self, spec: JobSpec, held: Hold, give_up: float, watcher: Watcher) -> JobSpec:
         """Start the job; what was started, with its fence.
@@ -122,27 +174,36 @@ class Driver:
                 beaten = error.code in ("device.busy", "lease.fenced")
                 if not beaten or time.monotonic() > give_up or self.stop.is_set():
                     raise
-                spec = replace(spec, fence=self._settle(held, spec.job_id, give_up, watcher))
+                spec = replace(spec, fence=self.settle(held, spec.job_id, give_up, watcher))
             else:
                 return spec
 
-    def _settle(self, held: Hold, job_id: str, give_up: float, watcher: Watcher) -> int:
+    def settle(
+        self, held: Hold, job_id: str, give_up: float, watcher: Watcher, left: Collection[str] = ()
+    ) -> int:
         """Ask the agent what it runs before starting anything, and agree on a fence it has not seen.
 
-        A job left by a dead driver of this store is stopped; one of another coordinator is waited for.
+        A job that a driver of this store left, and of which nothing is written down, is stopped; one of
+        another coordinator is waited for. ``left``: jobs that are brought to their end anyway.
         """
         from farm.devices import leases
+        from farm.jobs import rows
 
         while True:
             hello = self.session.hello(patience_s=LINK_PATIENCE_S)
             fence = held.lease.fence
             if hello.fence >= fence:
                 fence = leases.raise_fence(self.engine, held.lease, hello.fence + 1)
-            others = [job for job in hello.running if job != job_id]
-            ours = [job for job in others if leases.was_ours(self.engine, held.lease, job)]
+            others = [job for job in hello.running if job != job_id and job not in left]
+            if not others:
+                return fence
+            kept = {row.job_id for row in rows.unfinished(self.engine, held.lease.device)}
+            ours = [
+                job for job in others if job not in kept and leases.was_ours(self.engine, held.lease, job)
+            ]
             for job in ours:
                 watcher.stage(f"stopping {job}, left by a driver that died")
-                self._stop_job(job, fence)
+                self.stop_job(job, fence)
             if len(ours) == len(others):
                 return fence
             if time.monotonic() > give_up or self.stop.is_set():
@@ -166,11 +227,13 @@ class Driver:
 
         return self.session.call(send, patience_s=LINK_PATIENCE_S)
 
-    def _follow(self, spec: JobSpec, held: Hold, watcher: Watcher) -> FarmError | None:
+    def _follow(
+        self, spec: JobSpec, held: Hold, watcher: Watcher, leave_at: float | None
+    ) -> FarmError | None:
         """Attach until the job ended; pass its events on in order, each once.
 
         Returns why its end could not be seen: another coordinator has begun a job of its own, which an agent
-        allows only when ours is over.
+        allows only when ours is over. ``leave_at``: the job is another run's, and is left to itself then.
         """
         give_up = time.monotonic() + patience_s(spec)
         next_seq = 0
@@ -192,69 +255,63 @@ class Driver:
             if state.ended:
                 return None
             if held.lost.is_set():
-                raise InfrastructureError(
-                    f"another driver took {self.session.device.name} over",
-                    code="lease.lost",
-                    fix="look at `farm results show` of the other run",
-                )
-            if (self.stop.is_set() or time.monotonic() > give_up) and not asked_to_stop:
+                raise _taken_over(self.session.device.name)
+            if leave_at is not None and (self.stop.is_set() or time.monotonic() > leave_at):
+                raise _still_busy(self.session.device.name, spec.job_id, stopped=self.stop.is_set())
+            ours = leave_at is None and self.stop.is_set()
+            if (ours or time.monotonic() > give_up) and not asked_to_stop:
                 asked_to_stop = True
                 watcher.stage("stopping")
-                self._stop_job(spec.job_id, spec.fence)
+                self.stop_job(spec.job_id, spec.fence)
 
-    def _stop_job(self, job_id: str, fence: int) -> None:
+    def stop_job(self, job_id: str, fence: int) -> None:
+        """Ask the agent to end a job; never raises."""
         try:
             self.session.call(lambda client, _: client.stop(job_id, fence), patience_s=0.0)
         except FarmError:
             # The agent's own time limits end the job; the lease's expiry lets the next driver stop it.
             return
 
-    def _fetch(self, spec: JobSpec, sent: tuple[int, int], fenced: FarmError | None) -> tuple[Fetched, str]:
-        from farm_agent.engines import CACHE_LIMIT_BYTES
-
-        def fetch(client: AgentClient, transport: Transport) -> tuple[Fetched, str]:
-            result, result_sha = client.result(spec.job_id)
-            folder = self.scratch / spec.job_id
-            folder.mkdir(parents=True, exist_ok=True)
-
-            def get(blob: Blob) -> Path:
-                return _fetch_blob(transport, client.job_path(spec.job_id, blob.name), blob, folder)
-
-            samples = tuple(get(block.samples) for block in result.blocks)
-            traces = tuple(get(block.traces) for block in result.blocks if block.traces)
-            energy = get(result.energy.traces) if result.energy and result.energy.traces else None
-            evaluated = result.evaluation.outputs if result.evaluation else None
-            outputs = get(_bounded(evaluated)) if evaluated else None
-            timing = result.build.timing_cache if result.build else None
-            kept = get(timing) if timing and timing.size_bytes <= CACHE_LIMIT_BYTES else None
-            return Fetched(spec, result, samples, *sent, traces, energy, outputs, kept), result_sha
-
+    def _fetch(self, spec: JobSpec, sent: tuple[int, int], fenced: FarmError | None) -> Fetched:
         try:
-            return self.session.call(fetch, patience_s=LINK_PATIENCE_S)
+            return self.session.call(
+                lambda client, transport: fetch(client, transport, spec, sent, self.scratch),
+                patience_s=LINK_PATIENCE_S,
+            )
         except InfrastructureError as error:
             if fenced is not None and error.code == "job.no-result":
                 raise fenced from error
             raise
 
-    def _acknowledge(self, job_id: str, result_sha: str) -> None:
+    def acknowledge(self, job_id: str, result_sha256: str, fence: int) -> bool:
+        """Tell the device that its result is stored; False when that has to be said again later."""
+        from farm.devices.session import LINK_CODES
+
         try:
-            self.session.call(lambda client, _: client.ack(job_id, result_sha), patience_s=5.0)
-        except InfrastructureError:
-            # The result is stored; the device keeps its copy until a later gc, which loses nothing.
-            return
+            self.session.call(lambda client, _: client.ack(job_id, result_sha256, fence), patience_s=5.0)
+        except FarmError as error:
+            # The result is stored; the device keeps its copy for a while, which loses nothing.
+            return error.code not in (*LINK_CODES, "lease.fenced", "agent.silent")
+        return True
 
 
-def _bounded(outputs: Blob) -> Blob:
-    """Refuse outputs of a size that no agent keeps."""
-    from farm_agent.collect import MAX_OUTPUT_BYTES
+def _taken_over(device: str) -> InfrastructureError:
+    return InfrastructureError(
+        f"another driver took {device} over",
+        code="lease.lost",
+        fix="it brings this job to its end: look at `farm jobs`, then at `farm results show`",
+    )
 
-    if outputs.size_bytes > MAX_OUTPUT_BYTES + (1 << 20):
-        raise InfrastructureError(
-            f"the device wants to send {outputs.size_bytes / 2**20:.0f} MiB of outputs",
-            code="link.too-large",
-            fix="give fewer samples, and look at what the device runs: its agent keeps less",
-        )
-    return outputs
+
+def _still_busy(device: str, job_id: str, *, stopped: bool) -> InfrastructureError:
+    """Our own time is over while the job of a driver that died still runs."""
+    if stopped:
+        return InfrastructureError(f"stopped while waiting for {device}", code="lease.stopped")
+    return InfrastructureError(
+        f"{device} still runs {job_id}, whose driver died",
+        code="lease.timeout",
+        fix=f"wait longer with --wait 30m, or stop that job with `farm jobs drop {job_id}`",
+    )
 
 
 def _while_measuring(error: InfrastructureError, job_id: str) -> InfrastructureError:
@@ -266,20 +323,7 @@ def _while_measuring(error: InfrastructureError, job_id: str) -> InfrastructureE
     return InfrastructureError(
         f"{error.message}; this was in the middle of job {job_id}",
         code=error.code,
-        fix=f"{error.fix}; then run the command again: what is left of the job there is stopped first",
-    )
-
-
-def _fetch_blob(transport: Transport, source: str, blob: Blob, folder: Path) -> Path:
-    target = folder / blob.name
-    for _ in range(2):
-        transport.get(source, target, timeout_s=FETCH_TIMEOUT_S, limit_bytes=blob.size_bytes)
-        if hashlib.sha256(target.read_bytes()).hexdigest() == blob.sha256:
-            return target
-    raise InfrastructureError(
-        f"{blob.name} arrived with another hash than the device gave, twice",
-        code="link.corrupt",
-        fix="check the device's memory and disk; its copy is kept until it arrives whole",
+        fix=f"{error.fix}; then run `farm jobs collect`: the device keeps the job's result",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from farm.drive import Fetched
+from farm.fetch import Fetched
 
 if TYPE_CHECKING:
     from farm_results.align import MeterRecord

@@ -12,14 +12,17 @@ import hashlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from farm.drive import Fetched
 from farm.errors import UsageError
+from farm.fetch import Fetched
 from farm.plan import Cell, Request
 from farm_agent.messages.build import BuildPlan
 from farm_agent.wire import Blob, Facts
 from farm_converters import cache
+
+if TYPE_CHECKING:
+    from farm.jobs.context import JobContext
 
 FOLDER = "timing-caches"
 # Of a target's options those that concern the builder; the rest is the runtime's
@@ -71,16 +74,26 @@ def find(cell: Cell, facts: Facts, cache_dir: Path) -> Part | None:
 
 def keep(cell: Cell, facts: Facts, fetched: Fetched, cache_dir: Path) -> None:
     """Keep the timing cache that came back, under the device's class."""
+    _keep(cell.device.name, cell.profile.name, version_of(cell, facts), fetched, cache_dir)
+
+
+def keep_for(context: JobContext, fetched: Fetched, cache_dir: Path) -> None:
+    """As ``keep``, from what is written down of the job."""
+    versions = (fact.version for fact in context.facts.runtimes if fact.name == context.target.runtime)
+    _keep(context.device, context.profile, next(versions, ""), fetched, cache_dir)
+
+
+def _keep(device: str, profile: str, version: str, fetched: Fetched, cache_dir: Path) -> None:
     report, path = fetched.result.build, fetched.timing_cache
     if report is None or path is None:
         return
     entry = cache_dir / FOLDER / hashlib.sha256(report.device_class.encode()).hexdigest()[:16]
     before = cache.read(entry, verify=False) or {}
-    devices = sorted({*before.get("devices", ()), cell.device.name})
+    devices = sorted({*before.get("devices", ()), device})
     about = {
         "device_class": report.device_class,
-        "version": version_of(cell, facts),
-        "profile": cell.profile.name,
+        "version": version,
+        "profile": profile,
         "devices": devices,
     }
     copy = path.with_name(f"kept-{path.name}")

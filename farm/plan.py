@@ -30,8 +30,9 @@ class Request:
     ``metric``, ``preprocess``: names, or a user's own ``module:function``; "": by the kind of data.
     ``calib``: samples for precisions that need calibration; ``calib_random``: so many random ones instead.
     ``exclude``: nodes that stay in floats. ``builds``: engines built where the device builds them itself.
-    ``targets``: exactly these, whatever the profiles list; runtimes, precisions and threads then choose
-    nothing.
+    ``priority``: among those who wait for a device, higher comes first. ``anyway``: take devices that are
+    quarantined, too. ``targets``: exactly these, whatever the profiles list; runtimes, precisions and
+    threads then choose nothing.
     """
 
     models: tuple[Path, ...]
@@ -54,6 +55,8 @@ class Request:
     blocks: BlockPlan = field(default_factory=BlockPlan)
     measure: Measure = field(default_factory=Measure)
     wait_s: float = 600.0
+    priority: int = 0
+    anyway: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
 
 

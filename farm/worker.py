@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from farm import engines, meters, provenance
+from farm import engines, meters
 from farm.artifacts import ArtifactDesk
 from farm.devices.session import Session
-from farm.drive import Driver, Fetched, Shipment, Watcher, shipment_of
+from farm.drive import Driver, Fetched, Watcher
 from farm.errors import FarmBug, FarmError, InfrastructureError, JobError
-from farm.measure import PROTOCOL, Measure
+from farm.jobs.context import JobContext
+from farm.jobspec import context_of, spec_of
 from farm.metering import Metering
-from farm.outline import timeout_s
 from farm.plan import Cell, Request, device_build_error
 from farm.progress import Reporter
 from farm_agent import faults, scenarios
-from farm_agent.wire import Event, Facts, GatePlan, JobSpec
+from farm_agent.wire import Event, Facts, JobSpec
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from farm.power import MeterSettings
-    from farm_converters.recipe import Artifact
     from farm_results.align import MeterRecord
     from farm_results.build import Identity
     from farm_results.model import Result
@@ -52,10 +53,12 @@ class Work:
 def run_cells(work: Work, session: Session, cells: Sequence[Cell]) -> None:
     """Run the cells of one device; every cell that was begun leaves a stored result.
 
-    A device that cannot be reached fails its remaining cells at once, with the reason.
+    A device that cannot be reached, or may not be used, fails its remaining cells at once, with the reason.
     """
     blind: FarmError | None = None
     try:
+        if any(cell.runs for cell in cells):
+            blind = _refused(work, session, cells)
         for cell in cells:
             if work.stop.is_set():
                 return
@@ -66,13 +69,40 @@ def run_cells(work: Work, session: Session, cells: Sequence[Cell]) -> None:
                 error = cell.error or blind
                 _keep(work, cell, _skipped(work, cell) if error is None else _failed(work, cell, error))
             except FarmError as error:
-                _keep(work, cell, _failed(work, cell, error))
+                _fail(work, session, cell, error)
                 if error.code.startswith(BLIND_CODES):
                     blind = error
     finally:
         if blind is None:
             session.tidy()
         session.close()
+
+
+def _refused(work: Work, session: Session, cells: Sequence[Cell]) -> FarmError | None:
+    """Why the device may not be used now; before that, what other drivers left on it is brought home."""
+    from farm import health
+    from farm.jobs import rows
+
+    cell = next(cell for cell in cells if cell.runs)
+    name = session.device.name
+    try:
+        if rows.unfinished(work.store.engine, name):
+            work.reporter.stage(cell, "connect", 0.0)
+            session.reach(patience_s=FIRST_CONTACT_PATIENCE_S)
+            driver_of(work, session).collect(f"{cell.job_id}-left", _Stages(work, cell))
+        health.ready(
+            work.store.engine,
+            session,
+            cache_dir=work.desk.cache_dir,
+            anyway=work.request.anyway,
+            wait_s=work.request.wait_s,
+            stop=work.stop,
+            note=work.reporter.note,
+        )
+    except FarmError as error:
+        _blame(work, session, error)
+        return error
+    return None
 
 
 def _run(work: Work, session: Session, cell: Cell) -> None:
@@ -87,25 +117,45 @@ def _run(work: Work, session: Session, cell: Cell) -> None:
             return
         work.reporter.stage(cell, "wait for the artifact", 0.0)
         artifact = work.desk.collect(cell, work.stop)
+        ready = work.desk.dataset(cell, work.stop)
         if cell.device.transport == "local":
             work.reporter.stage(cell, "wait until nothing converts on this machine", 0.0)
             work.desk.wait_all(work.stop)
-        spec, shipment = _spec(work, cell, artifact, facts)
-        driver = Driver(session, work.store.engine, work.holder, work.stop, work.request.wait_s, work.scratch)
+        job = spec_of(work, cell, artifact, facts, ready)
+        context = context_of(work, cell, artifact, facts, ready, job)
         metering = Metering(session, meters.of_device(work.meters, cell.device.name))
         metering.prepare()
 
         def keep(fetched: Fetched) -> None:
-            _measured(work, cell, artifact, facts, fetched, metering.finish())
+            _measured(work, cell, context, fetched, metering.finish())
 
+        tell = _Tell(work, cell, job[0], metering)
         try:
-            driver.drive(spec, shipment, keep, _Tell(work, cell, spec, metering))
+            driver_of(work, session).drive(*job, keep, tell, context)
         finally:
             metering.finish()
     except FarmError:
         raise
     except Exception as error:
         raise FarmBug(f"{type(error).__name__}: {error}", code="farm.bug") from error
+
+
+def driver_of(work: Work, session: Session) -> Driver:
+    """What drives this run's jobs on a device, and ends what other drivers left there."""
+    from farm import audit
+    from farm.jobs.keeper import StoreKeeper
+
+    return Driver(
+        session,
+        work.store.engine,
+        work.holder,
+        work.stop,
+        work.request.wait_s,
+        work.scratch,
+        owner=audit.person(),
+        priority=work.request.priority,
+        keeper=StoreKeeper(work.store, work.scratch, work.desk.cache_dir, work.reporter.note),
+    )
 
 
 def runtime_problem(request: Request, cell: Cell, facts: Facts) -> str:
@@ -127,65 +177,14 @@ def runtime_problem(request: Request, cell: Cell, facts: Facts) -> str:
     return f"{why} (fix: {fact.fix})" if fact and fact.fix else why
 
 
-def _spec(work: Work, cell: Cell, artifact: Artifact, facts: Facts) -> tuple[JobSpec, Shipment]:
-    ready = work.desk.dataset(cell, work.stop)
-    measure = work.request.measure
-    spec = JobSpec(
-        job_id=cell.job_id,
-        fence=0,
-        artifact=artifact.spec,
-        runtime=cell.target.runtime,
-        plan=work.request.blocks,
-        threads=cell.target.threads,
-        options=dict(cell.target.options),
-        golden=artifact.golden,
-        dataset=ready.dataset if ready else None,
-        process_timeout_s=timeout_s(cell.profile.limits.process_timeout_s, work.request.blocks, measure),
-        memory_limit_bytes=(cell.profile.limits.memory_mb or 0) * 1024 * 1024,
-        protocol=PROTOCOL,
-        scenario=measure.scenario,
-        scenario_options=_scenario_options(measure, cell, facts),
-        harness=measure.harness,
-        gate=_gate(measure, cell),
-        pins=measure.pins,
-        sensors=cell.profile.sensors,
-        energy=meters.planned(measure.energy, meters.of_device(work.meters, cell.device.name)),
-        profile_ops=measure.profile_ops,
-        tool=measure.tool,
-    )
-    if artifact.where == "device" and not measure.tool:  # a tool builds for itself
-        build, extra = engines.plan_of(work.request, cell, facts, work.desk.cache_dir)
-        # The address space of a process with a GPU's driver says nothing of the memory that it uses
-        spec = replace(spec, build=build, memory_limit_bytes=0)
-    else:
-        extra = []
-    parts = list(zip(artifact.spec.files, artifact.paths, strict=True))
-    if artifact.golden and artifact.golden_path:
-        parts.append((artifact.golden.blob, artifact.golden_path))
-    if ready:
-        parts.append((ready.dataset.blob, ready.path))
-    parts += extra
-    return spec, shipment_of(parts)
+class _Stages(Watcher):
+    """Tells only how far it is, while it is not the cell's own job that runs."""
 
+    def __init__(self, work: Work, cell: Cell) -> None:
+        self._work, self._cell = work, cell
 
-def _scenario_options(measure: Measure, cell: Cell, facts: Facts) -> dict[str, str]:
-    """What was asked for, the batch of this cell, and the streams that the device's cores allow."""
-    from farm_agent.scenarios.throughput import default_streams
-
-    options = dict(measure.scenario_options)
-    if cell.batch is not None:
-        options["batch"] = str(cell.batch)
-    if measure.scenario == "throughput" and "streams" not in options:
-        options["streams"] = ",".join(map(str, default_streams(max(1, facts.cores))))
-    return options
-
-
-def _gate(measure: Measure, cell: Cell) -> GatePlan | None:
-    """The gate asked for, with the temperature that the device's profile wants."""
-    limit_c = cell.profile.limits.start_temperature_c
-    if measure.gate is None or measure.gate.temperature_c is not None or limit_c is None:
-        return measure.gate
-    return replace(measure.gate, temperature_c=limit_c)
+    def stage(self, text: str) -> None:
+        self._work.reporter.stage(self._cell, text, 0.0)
 
 
 class _Tell(Watcher):
@@ -228,67 +227,44 @@ class _Tell(Watcher):
 
 
 def _measured(
-    work: Work,
-    cell: Cell,
-    artifact: Artifact,
-    facts: Facts,
-    fetched: Fetched,
-    records: Sequence[MeterRecord] = (),
+    work: Work, cell: Cell, context: JobContext, fetched: Fetched, records: Sequence[MeterRecord]
 ) -> None:
     """Judge what came back and store it: samples first, then the row that points at them."""
-    from farm import accuracy, energies
-    from farm_results import outliers
-    from farm_results import scenarios as summaries
-    from farm_results.build import result_of
-    from farm_results.verdicts import judge
+    from farm.jobs import rows
+    from farm.jobs.judge import judged
 
-    latency, metrics = summaries.summarise(fetched.spec, fetched.result, fetched.samples)
-    native = cell.model.native_precision if cell.model else ""
-    far = outliers.of_job(fetched.spec, fetched.result, fetched.samples, fetched.traces)
-    power = energies.of_job(work.store.objects, fetched, records)
-    ready = work.desk.dataset(cell, work.stop)
-    assessment = accuracy.assessed(ready, fetched, work.scratch)
-    calibrated = provenance.calibration(cell.recipe, ready, artifact)
-    verdict = judge(
-        fetched.spec,
-        fetched.result,
-        latency,
-        native=native,
-        outliers=far,
-        energy=power.entries,
-        assessment=assessment,
-        calibration=calibrated,
+    result = judged(
+        context,
+        fetched,
+        records,
+        objects=work.store.objects,
+        scratch=work.scratch,
+        interrupted=work.stop.is_set(),
     )
-    hashes = tuple(work.store.objects.put_file(path) for path in fetched.samples)
-    traces = tuple(work.store.objects.put_file(path) for path in fetched.traces)
-    result = result_of(
-        **_identity(work, cell),
-        spec=fetched.spec,
-        job=fetched.result,
-        latency=latency,
-        verdict=verdict,
-        sample_hashes=hashes,
-        trace_hashes=(*traces, *power.trace_hashes),
-        metrics={**metrics, **power.metrics},
-        outliers=far,
-        energy=power.entries,
-        assessment=assessment,
-        facts=facts,
-        artifact=provenance.about(artifact, calibrated),
-        sent_bytes=fetched.sent_bytes,
-    )
-    if ready and assessment:
-        about = accuracy.document(ready, assessment)
-        result = replace(result, document={**result.document, "accuracy": about})
-    if power.document:
-        result = replace(result, document={**result.document, "energy": dict(power.document)})
-    if fetched.result.outcome == "stopped" and result.status == "failed" and work.stop.is_set():
-        result = replace(result, error_code="run.interrupted", error_message="interrupted while it measured")
-    _keep(work, cell, result)
+    _keep(work, cell, result, lambda connection: rows.done(connection, cell.job_id, fetched.result_sha256))
     try:
-        engines.keep(cell, facts, fetched, work.desk.cache_dir)
+        engines.keep_for(context, fetched, work.desk.cache_dir)
     except FarmError as error:  # the next build takes longer
         work.reporter.note(f"{cell.job_id}: the timing cache could not be kept: {error.message}")
+
+
+def _fail(work: Work, session: Session, cell: Cell, error: FarmError) -> None:
+    """Store why a cell has no result. What is written down of its job stays where the job itself may still
+    end well: whoever has the device next brings it home."""
+    from farm.jobs import rows
+    from farm.jobs.adopt import again_later
+
+    _blame(work, session, error)
+    drop = None if again_later(error) else lambda connection: rows.ended(connection, cell.job_id)
+    _keep(work, cell, _failed(work, cell, error), drop)
+
+
+def _blame(work: Work, session: Session, error: FarmError) -> None:
+    """Let the device's health know of what may be its fault."""
+    from farm import health
+
+    if isinstance(error, InfrastructureError):
+        health.blame(work.store.engine, session, error)
 
 
 def _failed(work: Work, cell: Cell, error: FarmError) -> Result:
@@ -303,11 +279,12 @@ def _skipped(work: Work, cell: Cell, why: str = "") -> Result:
     return skipped(**_identity(work, cell), reason=why or cell.skip)
 
 
-def _keep(work: Work, cell: Cell, result: Result) -> None:
+def _keep(work: Work, cell: Cell, result: Result, also: Callable[[Connection], None] | None = None) -> None:
+    """Store a result, and what belongs to it in the same transaction."""
     if cell.batch is not None:
         result = replace(result, options={**result.options, "batch": str(cell.batch)})
     try:
-        work.store.add_result(result)
+        work.store.add_result(result, also=also)
     except FarmError as error:
         work.reporter.note(f"{cell.job_id}: the result could not be stored: {error.message}")
         raise InfrastructureError(error.message, code=error.code, fix=error.fix) from error

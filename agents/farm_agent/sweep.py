@@ -1,6 +1,6 @@
-"""Make room: acknowledged jobs, files long unused, agents of other versions.
+"""Make room: acknowledged jobs, the oldest first, files long unused, agents of other versions.
 
-Nothing that a living job needs ever goes.
+Nothing that a living job needs ever goes, nor a result that nobody fetched, unless it is weeks old.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from farm_agent.wire import blobs_of
 
 STALE_PART_S = 24 * 3600.0
 UNUSED_AGENT_S = 24 * 3600.0
+UNFETCHED_S = 14 * 24 * 3600.0
+NEVER_STARTED_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -33,17 +35,38 @@ class Swept:
     freed_bytes: int
 
 
-def sweep(root: Root, max_bytes: int) -> Swept:
-    """Remove what is not needed until the content store holds at most ``max_bytes``. Raises device.*."""
+def sweep(root: Root, max_bytes: int, fence: int = 0) -> Swept:
+    """Remove what is not needed until the content store holds at most ``max_bytes``.
+
+    Raises device.*; lease.fenced for the ``fence`` of a driver whose time is over (0: by hand).
+    """
     with root.locked(), files.disk_errors(root.path):
+        if fence:
+            root.check_fence(fence)
         living = job.living(root)
-        jobs = [name for name in root.job_ids() if name not in living and Job(root.jobs / name).acknowledged]
+        jobs = [name for name in _oldest_first(root) if name not in living and _done_with(root.jobs / name)]
         freed = sum(_remove(root.jobs / name) for name in jobs)
         # Only now: what a job has a link to is not freed before.
         stale = [_remove(path) for path in (*_parts(root), *_least_used(root, max_bytes, _needed(root)))]
         agents = [] if living else _agents(root)
         freed += sum(stale) + sum(map(_remove, agents))
         return Swept(tuple(jobs), len(stale), tuple(path.name for path in agents), freed)
+
+
+def _oldest_first(root: Root) -> List[str]:
+    """Should the disk fail halfway, the oldest went."""
+    return sorted(root.job_ids(), key=lambda name: (root.jobs / name).stat().st_mtime)
+
+
+def _done_with(folder: Path) -> bool:
+    """Whether nobody will ask for the job: acknowledged, never started, or left for weeks."""
+    found = Job(folder)
+    if found.acknowledged:
+        return True
+    age_s = time.time() - folder.stat().st_mtime
+    if not (folder / "state.json").exists():
+        return age_s > NEVER_STARTED_S
+    return age_s > UNFETCHED_S
 
 
 def _remove(path: Path) -> int:

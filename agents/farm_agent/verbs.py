@@ -115,13 +115,16 @@ def ack(options: argparse.Namespace) -> None:
     root = open_root(options.root)
     job_id, sha256 = words(options, 2)
     with root.locked():
+        if options.fence:
+            root.raise_fence(options.fence)
         job.find(root, job_id).acknowledge(files.safe_sha256(sha256))
     reply.send({"acknowledged": job_id})
 
 
 def collect(options: argparse.Namespace) -> None:
     """Make room."""
-    reply.send(codec.encode(sweep.sweep(open_root(options.root), max(0, options.max_bytes))))
+    swept = sweep.sweep(open_root(options.root), max(0, options.max_bytes), options.fence)
+    reply.send(codec.encode(swept))
 
 
 def clock(options: argparse.Namespace) -> None:

@@ -187,7 +187,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Run:
-    """One ``farm bench``: who asked for what, when, and how it ended (running, done, interrupted)."""
+    """One ``farm bench``: who asked for what, when, and how it ended (running, done, interrupted).
+
+    ``planned``: how many results it is to have, 0 where nobody said. ``driver``: the process that drives it.
+    ``cause``: why it was interrupted, "" where a person did that.
+    """
 
     run_id: str
     created_unix_s: float
@@ -197,3 +201,6 @@ class Run:
     state: str = "running"
     labels: Mapping[str, str] = field(default_factory=dict)
     ended_unix_s: float | None = None
+    planned: int = 0
+    driver: str = ""
+    cause: str = ""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, and_, func, select, true, update
 
@@ -18,7 +19,18 @@ from farm_results.objects import Objects
 from farm_results.schema import RESULT, RUN
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
+
+LATE_CODES = (
+    "device.unreachable",
+    "link.lost",
+    "link.timeout",
+    "lease.lost",
+    "store.locked",
+    "store.unreachable",
+    "host.disk-full",
+)
+"""Failures that say nothing of the job itself: it may have ended on its device all the same."""
 
 
 class Store:
@@ -49,7 +61,7 @@ class Store:
             statement = insert_into(self.engine, RUN).values(values).on_conflict_do_nothing()
             return int(connection.execute(statement).rowcount) == 1
 
-    def end_run(self, run_id: str, state: str, ended_unix_s: float | None = None) -> None:
+    def end_run(self, run_id: str, state: str, ended_unix_s: float | None = None, *, cause: str = "") -> None:
         """Say how a run ended: done or interrupted. Raises UsageError ``results.unknown-run``."""
         import time
 
@@ -58,16 +70,20 @@ class Store:
             if text is None:
                 raise UsageError(f"no run is called {run_id}", code="results.unknown-run")
             record = json.loads(text)
-            record["state"] = state
+            record |= {"state": state, "cause": cause}
             record["ended_unix_s"] = time.time() if ended_unix_s is None else ended_unix_s
             values = {"state": state, "record": codec.dumps(record)}
             connection.execute(update(RUN).where(RUN.c.run_id == run_id).values(values))
 
-    def add_result(self, result: Result) -> bool:
+    def add_result(
+        self, result: Result, *, also: Callable[[Connection], None] | None = None, late: bool = False
+    ) -> bool:
         """Store a result in one transaction; False when its job already is here (nothing changes then).
 
-        Put the sample files into ``objects`` first. Raises InfrastructureError ``store.object-missing``
-        when one is not there, and FarmBug ``store.run-missing`` when the run was never added.
+        ``also`` is done in the same transaction, in either case. ``late``: it may take the place of a failure
+        that only says that the device could not be reached (``LATE_CODES``). Put the sample files into
+        ``objects`` first. Raises InfrastructureError ``store.object-missing`` when one is not there, and
+        FarmBug ``store.run-missing`` when the run was never added.
         """
         for sha256 in (*result.sample_hashes, *result.trace_hashes):
             if not self.objects.has(sha256):
@@ -79,8 +95,33 @@ class Store:
         with store_faults(self.name), writing(self.engine).begin() as connection:
             if not connection.execute(select(RUN.c.run_id).where(RUN.c.run_id == result.run_id)).first():
                 raise FarmBug(f"run {result.run_id} was never added", code="store.run-missing")
-            statement = insert_into(self.engine, RESULT).values(_row_of(result)).on_conflict_do_nothing()
-            return int(connection.execute(statement).rowcount) == 1
+            added = connection.execute(self._insert(result, late=late)).rowcount
+            if also is not None:
+                also(connection)
+            return int(added) == 1
+
+    def _insert(self, result: Result, *, late: bool) -> Any:  # noqa: ANN401 - the two dialects share no class
+        statement = insert_into(self.engine, RESULT).values(_row_of(result))
+        if not late:
+            return statement.on_conflict_do_nothing()
+        return statement.on_conflict_do_update(
+            index_elements=[RESULT.c.job_id],
+            set_={name: statement.excluded[name] for name in RESULT.c.keys() if name != "job_id"},  # noqa: SIM118
+            where=and_(RESULT.c.status == "failed", RESULT.c.error_code.in_(LATE_CODES)),
+        )
+
+    def has_result(self, job_id: str) -> bool:
+        """Whether there is a result of exactly this job."""
+        query = select(RESULT.c.job_id).where(RESULT.c.job_id == job_id)
+        with store_faults(self.name), self.engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def run(self, run_id: str) -> Run | None:
+        """One run by its whole id; None when there is none."""
+        query = select(RUN.c.record).where(RUN.c.run_id == run_id)
+        with store_faults(self.name), self.engine.connect() as connection:
+            text = connection.execute(query).scalar()
+            return None if text is None else codec.loads(Run, str(text))
 
     def results(
         self,
@@ -113,9 +154,11 @@ class Store:
             ids = [str(row[0]) for row in connection.execute(select(RESULT.c.job_id))]
         return self._select(RESULT.c.job_id == resolve(job_id, ids, "job"), None)[0]
 
-    def runs(self, limit: int | None = None) -> list[Run]:
-        """Runs, the newest first."""
+    def runs(self, limit: int | None = None, *, state: str | None = None) -> list[Run]:
+        """Runs, the newest first; with ``state``, only those."""
         query = select(RUN.c.record).order_by(RUN.c.created_unix_s.desc(), RUN.c.run_id.desc()).limit(limit)
+        if state is not None:
+            query = query.where(RUN.c.state == state)
         with store_faults(self.name), self.engine.connect() as connection:
             return [codec.loads(Run, str(row[0])) for row in connection.execute(query)]
 
