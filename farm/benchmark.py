@@ -166,7 +166,7 @@ def _run_devices(work: Work, plan: Plan, packed: Packed, reporter: Reporter) -> 
 
     def run(cells: Sequence[Cell]) -> None:
         device = cells[0].device
-        sender = _sender(work.store.name, device.name)
+        sender = sender_of(work.store.name, device.name)
         session = Session(device, cells[0].profile, packed, stop=work.stop, sender=sender)
         run_cells(work, session, cells)
 
@@ -225,6 +225,6 @@ def new_run_id() -> str:
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(2)
 
 
-def _sender(store: str, device: str) -> str:
+def sender_of(store: str, device: str) -> str:
     """The same for every run that one lease keeps apart, so that a later one resumes an upload."""
     return hashlib.sha256(f"{socket.gethostname()} {os.getuid()} {store} {device}".encode()).hexdigest()[:12]
