@@ -47,6 +47,7 @@ mkdir -p etc/zoo
 
 # The given files, where one of our own mounts hides them (an environment below /tmp): with their folder.
 # Then the directories on the way, which the device's user may have to pass: the copy's, not ours.
+folders=()
 while read -r path && [ -n "$path" ]; do
   if [ -e "$path" ] && [ ! -e ".$path" ] && [ ! -L ".$path" ]; then
     folder=$(dirname "$(dirname "$path")")
@@ -54,11 +55,13 @@ while read -r path && [ -n "$path" ]; do
     mount --bind "$folder" ".$folder"
     mount -o remount,bind,ro ".$folder"
   fi
-  while [ "$path" != / ]; do
-    path=$(dirname "$path")
-    [ -n "$(find ".$path" -maxdepth 0 -perm -o=x)" ] || chmod a+x ".$path"
+  path=${path%/*}
+  while [ -n "$path" ]; do
+    folders+=(".$path")
+    path=${path%/*}
   done
 done
+[ ${#folders[@]} = 0 ] || find "${folders[@]}" -maxdepth 0 ! -perm -o=x -exec chmod a+x {} +
 if [ "$HIDE_PYTHON" = yes ]; then
   rm -f {usr/,usr/local/,}bin/python*
 fi

@@ -53,7 +53,8 @@ class ZooDevice:
             self.link = network.join(self.pid, self._connect)
             self.address = self.link.device
             self._dress("" if shape.login == "password" else authorized_key)
-            self.change_host_key()
+            self.host_key = sshd.new_host_keys(self._root, shape.key_types)
+            self.start_sshd()
             for command in dress.read_only(shape.read_only):
                 self.inside(command)
         except BaseException:

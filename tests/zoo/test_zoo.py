@@ -82,9 +82,10 @@ def test_nothing_is_left_of_a_device_that_ends() -> None:
 def test_the_command_leaves_nothing_however_it_ends(tmp_path: Path, end: signal.Signals | str) -> None:
     path = tmp_path / "devices.toml"
     inventory.add(path, inventory.LOCAL)
-    command = [sys.executable, str(ROOT / "tests" / "zoo"), "up", "2", "--inventory", str(path)]
+    command = [sys.executable, "-m", "tests.zoo", "--inventory", str(path)]
     process = subprocess.Popen(
-        command,
+        [*command, "--count", "2"],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -92,12 +93,17 @@ def test_the_command_leaves_nothing_however_it_ends(tmp_path: Path, end: signal.
     )
     try:
         assert process.stdout
-        lines = [process.stdout.readline() for _ in range(3)]
-        assert "2 devices up" in lines[2]
-        assert set(tomllib.loads(path.read_text())["devices"]) == {"local", "zoo-1", "zoo-2"}
+        lines: list[str] = []
+        while not lines or "2 devices up" not in lines[-1]:
+            lines.append(process.stdout.readline())
+            assert lines[-1], "it ended"
+        devices = tomllib.loads(path.read_text())["devices"]
+        assert set(devices) == {"local", "zoo-1", "zoo-2"}
+        pasted = tomllib.loads("".join(lines))["devices"]
+        assert pasted == {name: entry for name, entry in devices.items() if name != "local"}
         pids = _descendants(process.pid)
         if isinstance(end, str):
-            subprocess.run([*command[:2], "down", "--inventory", str(path)], check=True, timeout=60)
+            subprocess.run([*command, "--down"], cwd=ROOT, check=True, timeout=60)
         else:
             os.kill(process.pid, end)
         process.wait(30)

@@ -11,8 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from farm.devices import inventory
-from tests.zoo import sshd
+from tests.zoo import entries, sshd
 from tests.zoo.device import Shape, ZooDevice
 
 PROGRAMS = ("unshare", "nsenter", "ip", "nft", "ssh-keygen", "chroot")
@@ -62,13 +61,12 @@ class Zoo:
     def add_all(self, count: int, shape: Shape | None = None, prefix: str = "zoo") -> list[ZooDevice]:
         """Start several, named prefix-1, prefix-2 ..., at once."""
         names = [f"{prefix}-{number}" for number in range(1, count + 1)]
-        with ThreadPoolExecutor(max_workers=4) as pool:
+        with ThreadPoolExecutor(max_workers=8) as pool:
             return list(pool.map(lambda name: self.add(name, shape), names))
 
     def write_inventory(self, path: Path) -> None:
         """Add every device to an inventory file."""
-        for _, device in sorted(self.devices.items()):
-            inventory.add(path, device.entry(), overwrite=True)
+        entries.write(path, [device.entry() for _, device in sorted(self.devices.items())])
 
     def close(self) -> None:
         """End every device and forget the keys."""
