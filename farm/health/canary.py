@@ -31,7 +31,7 @@ PROCESS_TIMEOUT_S = 180.0
 MIN_TIME_NS, MIN_RUNS, MAX_TIME_NS = 300_000_000, 100, 10_000_000_000
 WARMUP_MIN_NS, WARMUP_MAX_NS = 100_000_000, 3_000_000_000
 # What says nothing of the device: it is in use, we were stopped, or this machine is at fault.
-OTHERS = ("lease.", "run.", "store.", "host.", "cache.", "convert.", "environment.")
+OTHERS = ("lease.", "run.", "store.", "host.", "cache.")
 IN_USE = ("device.busy", "lease.timeout", "lease.stopped", "lease.lost", "lease.fenced", "lease.reserved")
 
 
@@ -120,12 +120,19 @@ def _artifact(target: Target, cache_dir: Path) -> Artifact:
     from farm_converters.recipe import Recipe
     from farm_converters.shapes import resolve_shapes
 
-    model = inspect_model(sample_model())
-    shapes = resolve_shapes(model, {}, None)
-    recipe = Recipe(
-        format=target.format, precision=PRECISION, shapes=shapes, seed=0, options=dict(target.convert)
-    )
-    return convert(model, recipe, cache_dir, report=lambda _text: None)
+    try:
+        model = inspect_model(sample_model())
+        shapes = resolve_shapes(model, {}, None)
+        recipe = Recipe(
+            format=target.format, precision=PRECISION, shapes=shapes, seed=0, options=dict(target.convert)
+        )
+        return convert(model, recipe, cache_dir, report=lambda _text: None)
+    except FarmError as error:  # it says nothing of the device
+        raise InfrastructureError(
+            f"the canary network could not be made here: {error.message}",
+            code="host.canary",
+            fix=error.fix or "farm doctor",
+        ) from error
 
 
 def _spec(artifact: Artifact, target: Target, profile: Profile) -> JobSpec:

@@ -93,6 +93,19 @@ def examined(care: Care, session: Session, *, ladder: bool) -> Exam:
     return Exam(standing)
 
 
+def recovered(care: Care, session: Session) -> Exam:
+    """Run the canary and, when it fails, climb the ladder, whatever the device's health was: a person asked.
+
+    Raises what is not the device's fault.
+    """
+    try:
+        return Exam(_sung(care, session))
+    except FarmError as error:
+        if not canary.speaks_of_device(error):
+            raise
+        return climbed(care, session, error)
+
+
 def admitted(care: Care, session: Session, actor: str) -> Admission:
     """See ``farm.health.admit``."""
     care = replace(care, actor=actor or audit.person())
@@ -167,27 +180,6 @@ def answered(engine: Engine, device: str, facts: Facts | None, clock: Clock | No
         _, after = rows.change(engine, device, "farm bench", how, clock=clock, create=False)
         return drift.differences(after.record.accepted, traits)
     return ()
-
-
-def accept(engine: Engine, device: str, actor: str, *, clock: Clock | None = None) -> tuple[str, ...]:
-    """Take the device as it is now as right: its facts, and its speed. Returns what had changed."""
-    changed: list[str] = []
-
-    def how(before: Standing, now: float) -> Standing:
-        del now
-        changed.extend(drift.differences(before.record.accepted, before.record.facts))
-        slower = [each for each in before.record.canaries if each.slower]
-        if slower:
-            changed.append(f"slower by {100 * slower[-1].slower:.0f} %")
-        anew = tuple(replace(each, slower=0.0) for each in slower) if slower else before.record.canaries
-        record = replace(before.record, accepted=dict(before.record.facts), canaries=anew)
-        reason = "accepted as it is" if changed else before.reason
-        return replace(before, record=record, reason=reason)
-
-    rows.change(engine, device, actor, how, event="health.accepted", clock=clock, create=False)
-    if changed:
-        audit.append(engine, device, actor, "health.drift-accepted", "; ".join(changed))
-    return tuple(changed)
 
 
 def _refuse(care: Care, name: str, state: Usable, *, anyway: bool) -> None:
