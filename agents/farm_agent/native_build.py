@@ -13,7 +13,6 @@ import importlib.util
 import os
 import subprocess
 import tempfile
-from importlib import metadata
 from pathlib import Path
 from typing import Dict, Iterator, Optional, Tuple
 
@@ -80,6 +79,8 @@ def _zig() -> Tuple[str, str]:
     program = next((str(place) for place in places if place.is_file()), "")
     if not program:
         raise NotBuilt(f"the agent was packed without its native loop: {FIX}")
+    from importlib import metadata
+
     return program, metadata.version("ziglang")
 
 

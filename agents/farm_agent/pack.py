@@ -11,13 +11,11 @@ import hashlib
 import io
 import os
 import tempfile
-import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Iterator, Tuple
 
-from farm_agent import native_build
 from farm_agent.errors import InfrastructureError
 from farm_agent.native import FOLDER, LEFT_OUT
 
@@ -69,6 +67,8 @@ def archive() -> bytes:
     root = Path(__file__).resolve().parent
     if root.parent.is_file():
         return root.parent.read_bytes()
+    import zipfile
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive_file:
         for name, data in sorted(_members(root)):
@@ -86,6 +86,8 @@ def agent_sha256() -> str:
 
 
 def _members(root: Path) -> Iterator[Tuple[str, bytes]]:
+    from farm_agent import native_build  # for the packing machine alone: every verb on a device imports this
+
     yield "__main__.py", (root / "__main__.py").read_bytes()
     for path in root.rglob("*.py"):
         if "__pycache__" not in path.parts:

@@ -7,7 +7,7 @@ named in an optional SIMPLIFIED get a source that ``simplify`` treated before. A
 precision to another environment than ENVIRONMENT, an optional REASONS a precision that is missing to why.
 An optional FIRST names the edge whose checked result this one compiles, for machines that are not here: its
 own RUNTIME is "". An optional OPTIONS names the recipe's options that it reads, an optional AGENT_FILES (a
-glob) code of the agent that makes the artifact.
+glob) code of the agent that makes the artifact. An optional ``same_as`` names ways that are no different.
 
 The answer names the files and describes inputs and outputs (see ``ladder.describe``), with caveats; "settled"
 says that the float network agreed with the source, so that no other way can mend a mismatch.
@@ -18,7 +18,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol, cast
@@ -67,6 +67,14 @@ def rungs(edge: Edge, precision: str) -> tuple[str, ...]:
             fix="choose one of these precisions",
         )
     return edge.RUNGS[precision]
+
+
+def distinct(edge: Edge, precision: str, outputs: Sequence[tuple[int, ...]]) -> list[str]:
+    """``rungs`` without those that ``same_as(rung, outputs)`` of the edge says to do what another one does,
+    for a source with outputs of these shapes."""
+    ways = rungs(edge, precision)
+    same_as: Callable[[str, Sequence[tuple[int, ...]]], str] | None = getattr(edge, "same_as", None)
+    return [rung for rung in ways if same_as is None or same_as(rung, outputs) not in ways]
 
 
 def environment_of(edge: Edge, precision: str) -> str:

@@ -88,7 +88,8 @@ class Installer:
         argv = (
             [self._uv, "pip", "install", "--python", python]
             if self._uv
-            else [python, "-m", "pip", "install", "--progress-bar", "off"]
+            # Most of a toolchain is never imported: Python compiles what is, once
+            else [python, "-m", "pip", "install", "--progress-bar", "off", "--no-compile"]
         )
         if self._uv:  # pip reads the variable by itself
             argv += [f"--find-links={place}" for place in os.environ.get("PIP_FIND_LINKS", "").split()]

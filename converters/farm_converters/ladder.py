@@ -63,7 +63,7 @@ def climb(
     """
     deadline = time.monotonic() + limits.timeout_s
     failures: list[JobError] = []
-    for rung in registry.rungs(edge, recipe.precision):
+    for rung in registry.distinct(edge, recipe.precision, [spec.shape for spec in source.outputs]):
         left = deadline - time.monotonic()
         if failures and left <= 1.0:
             raise worst(failures)

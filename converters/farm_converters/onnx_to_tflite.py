@@ -28,11 +28,20 @@ _WAYS = ("slim", "folded", "slim-free", "folded-free", "plain", "plain-free")
 QUANTISED = ("int8", "int8-dynamic", "int8-weights", "int4-weights")
 RUNGS = {"fp32": _WAYS, "fp16": _WAYS, **dict.fromkeys(QUANTISED, _WAYS)}
 _CUSTOM = re.compile(r"unresolved custom op: (\w+)|custom op (ONNX_\w+)")
+FREE = "-free"
 PASSED_ON = (
     "convert.unsupported-precision", "convert.option", "convert.nothing-to-quantise",
     "convert.quantiser-fails", "convert.exclude-unknown",
 )  # fmt: skip
 HALF, MOST = 0.5, 0.9
+
+
+def same_as(rung: str, outputs: Sequence[tuple[int, ...]]) -> str:
+    """The way that hands the converter the very same file for outputs of these shapes, "" when none does:
+    where no output has a layout to pin, leaving it free changes nothing."""
+    if not rung.endswith(FREE) or any(tflite_graph.has_layout(shape) for shape in outputs):
+        return ""
+    return rung.removesuffix(FREE)
 
 
 def convert(request: dict[str, Any], workdir: Path) -> dict[str, Any]:

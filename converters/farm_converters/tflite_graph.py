@@ -165,13 +165,18 @@ def _rename_in(part: Any, names: dict[str, str]) -> None:  # noqa: ANN401 - Grap
                 value.name = outer.get(value.name, value.name)
 
 
+def has_layout(shape: Sequence[int]) -> bool:
+    """Whether an output of this shape may come out with its axes in another order."""
+    return len(shape) >= 3 and 0 not in shape
+
+
 def pin_outputs(model: Any, shapes: list[list[int]]) -> None:  # noqa: ANN401
     """End every output of rank 3 and more in a Reshape to its own shape: its layout then stays ONNX's."""
     import numpy as np
     import onnx
 
     for value, shape in zip(model.graph.output, shapes, strict=True):
-        if len(shape) < 3 or 0 in shape:
+        if not has_layout(shape):
             continue
         inner = f"{value.name}__pre"
         _rename_in(model.graph, {value.name: inner})

@@ -107,14 +107,12 @@ class Agent:
         return dict(reply["failure"])
 
     def put(self, source: Path, name: str = "") -> Blob:
-        """Copy a file into the content store, as a transport would, and commit it."""
+        """Have a file in the content store, complete; ``test_store`` has the verbs that bring it there."""
         sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
-        size = source.stat().st_size
-        self.ask("hello")
-        if not self.ask("stock", sha256)["stock"][0]["complete"]:
-            shutil.copyfile(source, self.root / "cas" / f"{sha256}.part")
-            self.ask("commit", sha256, str(size))
-        return Blob(sha256, size, name or source.name)
+        if not (self.root / "cas").is_dir():
+            self.ask("hello")
+        shutil.copyfile(source, self.root / "cas" / sha256)
+        return Blob(sha256, source.stat().st_size, name or source.name)
 
     def start(self, spec: JobSpec) -> dict[str, Any]:
         """The state after ``start``."""

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from farm_agent.errors import JobError
-from farm_converters import tflite_graph
+from farm_converters import edges, onnx_to_tflite, tflite_graph
 from tests.converters import made
 
 
@@ -58,3 +58,19 @@ def test_a_pattern_that_means_no_node_is_refused(tmp_path: Path) -> None:
 )
 def test_tensors_are_attributed_by_the_converter_s_own_words(tensor: str, kept: bool) -> None:
     assert tflite_graph.is_kept(tensor) is kept
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (1, 2, 2)])
+def test_leaving_a_layout_free_is_another_way_only_where_there_is_one(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    source = made.identity(tmp_path / "net.onnx", "float32", shape)
+    files = set()
+    for rung in ("plain", "plain-free"):
+        folder = tmp_path / rung
+        folder.mkdir()
+        request = {"rung": rung, "model": str(source), "exclude": [], "outputs": [{"shape": list(shape)}]}
+        files.add(tflite_graph.prepare(request, folder).read_bytes())
+    ways = edges.distinct(onnx_to_tflite, "fp32", [shape])
+    assert ("plain-free" in ways) == (len(files) == 2) == (len(shape) > 2)
+    assert [way for way in ways if "free" not in way] == ["slim", "folded", "plain"]
