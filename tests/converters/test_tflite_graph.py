@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from farm_agent.errors import JobError
-from farm_converters import edges, onnx_to_tflite, tflite_graph
+from farm_converters import edges, tflite_graph
 from tests.converters import made
 
 
@@ -71,6 +71,6 @@ def test_leaving_a_layout_free_is_another_way_only_where_there_is_one(
         folder.mkdir()
         request = {"rung": rung, "model": str(source), "exclude": [], "outputs": [{"shape": list(shape)}]}
         files.add(tflite_graph.prepare(request, folder).read_bytes())
-    ways = edges.distinct(onnx_to_tflite, "fp32", [shape])
+    ways = edges.distinct(edges.load("onnx", "tflite"), "fp32", [shape])
     assert ("plain-free" in ways) == (len(files) == 2) == (len(shape) > 2)
     assert [way for way in ways if "free" not in way] == ["slim", "folded", "plain"]
