@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ BLIND_CODES = ("device.unreachable", "device.host-key", "device.auth", "device.n
 
 @dataclass(frozen=True)
 class Work:
-    """What the workers of one run share."""
+    """What the workers of one run share. ``drift``: by device, what changed since it was accepted."""
 
     run_id: str
     request: Request
@@ -48,6 +48,7 @@ class Work:
     stop: threading.Event
     scratch: Path
     meters: tuple[MeterSettings, ...] = ()
+    drift: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def run_cells(work: Work, session: Session, cells: Sequence[Cell]) -> None:
@@ -56,6 +57,7 @@ def run_cells(work: Work, session: Session, cells: Sequence[Cell]) -> None:
     A device that cannot be reached, or may not be used, fails its remaining cells at once, with the reason.
     """
     blind: FarmError | None = None
+    doubt = False
     try:
         if any(cell.runs for cell in cells):
             blind = _refused(work, session, cells)
@@ -63,15 +65,19 @@ def run_cells(work: Work, session: Session, cells: Sequence[Cell]) -> None:
             if work.stop.is_set():
                 return
             try:
+                if cell.runs and blind is None and doubt:
+                    blind, doubt = _refused(work, session, cells), False
                 if cell.runs and blind is None:
-                    _run(work, session, cell)
+                    doubt = _run(work, session, cell) or doubt
                     continue
                 error = cell.error or blind
                 _keep(work, cell, _skipped(work, cell) if error is None else _failed(work, cell, error))
             except FarmError as error:
-                _fail(work, session, cell, error)
+                doubt = _fail(work, session, cell, error) or doubt
                 if error.code.startswith(BLIND_CODES):
                     blind = error
+        if doubt and blind is None and not work.stop.is_set():
+            _refused(work, session, cells)  # nobody should find it suspect who could be told how it is
     finally:
         if blind is None:
             session.tidy()
@@ -105,7 +111,9 @@ def _refused(work: Work, session: Session, cells: Sequence[Cell]) -> FarmError |
     return None
 
 
-def _run(work: Work, session: Session, cell: Cell) -> None:
+def _run(work: Work, session: Session, cell: Cell) -> bool:
+    """Whether the device is suspect after it: the agent itself may tell of a device that failed the job."""
+    suspect: list[bool] = []
     try:
         session.tell = lambda text: work.reporter.stage(cell, text, 0.0)
         work.reporter.stage(cell, "connect", 0.0)
@@ -114,7 +122,7 @@ def _run(work: Work, session: Session, cell: Cell) -> None:
         skip = runtime_problem(work.request, cell, facts)
         if skip:
             _keep(work, cell, _skipped(work, cell, skip))
-            return
+            return False
         work.reporter.stage(cell, "wait for the artifact", 0.0)
         artifact = work.desk.collect(cell, work.stop)
         ready = work.desk.dataset(cell, work.stop)
@@ -122,12 +130,16 @@ def _run(work: Work, session: Session, cell: Cell) -> None:
             work.reporter.stage(cell, "wait until nothing converts on this machine", 0.0)
             work.desk.wait_all(work.stop)
         job = spec_of(work, cell, artifact, facts, ready)
-        context = context_of(work, cell, artifact, facts, ready, job)
+        context = replace(
+            context_of(work, cell, artifact, facts, ready, job), drift=_drift(work, session, facts)
+        )
         metering = Metering(session, meters.of_device(work.meters, cell.device.name))
         metering.prepare()
 
         def keep(fetched: Fetched) -> None:
             _measured(work, cell, context, fetched, metering.finish())
+            failure = fetched.result.failure
+            suspect.append(failure is not None and _blame(work, session, failure.to_error()))
 
         tell = _Tell(work, cell, job[0], metering)
         try:
@@ -138,6 +150,19 @@ def _run(work: Work, session: Session, cell: Cell) -> None:
         raise
     except Exception as error:
         raise FarmBug(f"{type(error).__name__}: {error}", code="farm.bug") from error
+    return any(suspect)
+
+
+def _drift(work: Work, session: Session, facts: Facts) -> tuple[str, ...]:
+    """What changed of the device since it was accepted; told once per run."""
+    from farm import health
+
+    name = session.device.name
+    if name not in work.drift:
+        work.drift[name] = health.seen(work.store.engine, name, facts)
+        for line in work.drift[name]:
+            work.reporter.note(f"{name} changed since it was accepted: {line}")
+    return work.drift[name]
 
 
 def driver_of(work: Work, session: Session) -> Driver:
@@ -248,23 +273,23 @@ def _measured(
         work.reporter.note(f"{cell.job_id}: the timing cache could not be kept: {error.message}")
 
 
-def _fail(work: Work, session: Session, cell: Cell, error: FarmError) -> None:
-    """Store why a cell has no result. What is written down of its job stays where the job itself may still
-    end well: whoever has the device next brings it home."""
+def _fail(work: Work, session: Session, cell: Cell, error: FarmError) -> bool:
+    """Store why a cell has no result; whether the device is suspect now. What is written down of its job stays
+    where the job itself may still end well: whoever has the device next brings it home."""
     from farm.jobs import rows
     from farm.jobs.adopt import again_later
 
-    _blame(work, session, error)
+    suspect = _blame(work, session, error)
     drop = None if again_later(error) else lambda connection: rows.ended(connection, cell.job_id)
     _keep(work, cell, _failed(work, cell, error), drop)
+    return suspect
 
 
-def _blame(work: Work, session: Session, error: FarmError) -> None:
+def _blame(work: Work, session: Session, error: FarmError) -> bool:
     """Let the device's health know of what may be its fault."""
     from farm import health
 
-    if isinstance(error, InfrastructureError):
-        health.blame(work.store.engine, session, error)
+    return isinstance(error, InfrastructureError) and health.blame(work.store.engine, session, error)
 
 
 def _failed(work: Work, cell: Cell, error: FarmError) -> Result:

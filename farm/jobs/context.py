@@ -49,7 +49,8 @@ class MeterNote:
 class JobContext:
     """One job. ``artifact``: how it came to be (``farm.provenance.about``); ``native``: the source model's
     own precision; ``host``: the machine on which the paths mean something; ``owner``: who asked, as
-    ``farm.audit.person`` says; ``sent_bytes``, ``sent_files``: what the shipment moved, once it has."""
+    ``farm.audit.person`` says; ``sent_bytes``, ``sent_files``: what the shipment moved, once it has;
+    ``drift``: what changed of the device since it was accepted."""
 
     run_id: str
     job_id: str
@@ -70,6 +71,7 @@ class JobContext:
     owner: str = ""
     sent_bytes: int = 0
     sent_files: int = 0
+    drift: tuple[str, ...] = ()
     extra: Mapping[str, str] = field(default_factory=dict)
 
     def identity(self, created_unix_s: float) -> Identity:

@@ -53,6 +53,7 @@ def judged(
         energy=power.entries,
         assessment=assessment,
         calibration=calibrated,
+        drift=context.drift,
     )
     hashes = tuple(objects.put_file(path) for path in fetched.samples)
     traces = tuple(objects.put_file(path) for path in fetched.traces)

@@ -22,7 +22,7 @@ _COVERED_BY = {"contention.suspect": "contention.heavy"}
 _NO_SAMPLES = Latency(0, 0, 0.0, None, None, None, None, None, 0.0, 0.0, None, 0.0, None)
 
 
-def judge(
+def judge(  # noqa: PLR0913 - one argument per kind of evidence
     spec: JobSpec,
     result: JobResult,
     latency: Latency | None,
@@ -32,12 +32,14 @@ def judge(
     energy: Sequence[Energy] = (),
     assessment: Assessment | None = None,
     calibration: str = "",
+    drift: Sequence[str] = (),
 ) -> Verdict:
     """The verdict on a job's numbers, the worst caveats first; the empty word when there are none.
 
     ``native``: the reduced precision that the source model itself holds ("int8", "fp16"), if any: to run
     in it is then no defect. ``assessment``: of its outputs over a data set. ``calibration``: what the
-    artifact was calibrated on ("32 random samples").
+    artifact was calibrated on ("32 random samples"). ``drift``: what changed of the device since somebody
+    accepted it.
     """
     if latency is None and result.tool is None:
         return Verdict("")
@@ -50,6 +52,7 @@ def judge(
         tuple(energy),
         assessment,
         calibration,
+        tuple(drift),
     )
     caveats = []
     for rule in RULES:

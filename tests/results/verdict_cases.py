@@ -222,6 +222,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"spec": spec(energy=EnergyPlan()), "energy": (Energy("rapl", "", "", gross_j=0.1),)},
         "valid",
     ),
+    "device.drift": ({"drift": ("kernel 6.1.0 -> 6.6.2",)}, {"drift": ()}, "valid"),
     "device.emulated": (
         {"job": job(environment={"machine": "aarch64", "clocksource": "tsc"})},
         {},

@@ -19,7 +19,8 @@ class Case:
     """``native``: the reduced precision that the source model itself holds (a quantised or half-precision
     file), or ""; ``outliers``: one per process, where they were looked at;
     ``energy``: what its sensors and meters gave; ``assessment``: of its outputs over a data set;
-    ``calibration``: what the artifact was calibrated on."""
+    ``calibration``: what the artifact was calibrated on; ``drift``: what changed of the device since somebody
+    accepted it, a line each."""
 
     spec: JobSpec
     job: JobResult
@@ -29,6 +30,7 @@ class Case:
     energy: tuple[Energy, ...] = ()
     assessment: Assessment | None = None
     calibration: str = ""
+    drift: tuple[str, ...] = ()
 
     @property
     def asked(self) -> str:

@@ -49,6 +49,11 @@ def charger_changed(case: Case, _: float) -> str:
     return f"the charger's state changed: {listed(changes)}" if changes else ""
 
 
+def drifted(case: Case, _: float) -> str:
+    """Another kernel, runtime or firmware than the one that was accepted."""
+    return f"the device changed: {listed(list(case.drift), 6)}" if case.drift else ""
+
+
 def emulated(case: Case, _: float) -> str:
     """What the agent found out, or an ARM program that sees a PC's clock source."""
     environment = case.job.environment
