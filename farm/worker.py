@@ -274,7 +274,7 @@ def _measured(
 
 
 def _fail(work: Work, session: Session, cell: Cell, error: FarmError) -> bool:
-    """Store why a cell has no result; whether the device is suspect now. What is written down of its job stays
+    """Store why a cell has no result; whether the device is suspect. What is written down of its job stays
     where the job itself may still end well: whoever has the device next brings it home."""
     from farm.jobs import rows
     from farm.jobs.adopt import again_later
