@@ -101,9 +101,16 @@ def _details(cpu: Dict[str, str]) -> Dict[str, Any]:
         "emulator": libc.emulator(),
         "numpy": _numpy_version(),
         "l4t": sysfs.text("/etc/nv_tegra_release"),
+        "firmware": _firmware(),
         "agent_sha256": pack.agent_sha256(),
         "boot_id": identity.boot_id(),
     }
+
+
+def _firmware() -> Optional[str]:
+    """The BIOS's version, or that of a Raspberry Pi's bootloader."""
+    bios = sysfs.text("/sys/class/dmi/id/bios_version")
+    return bios or sysfs.text("/proc/device-tree/chosen/bootloader/version") or None
 
 
 def _numpy_version() -> Optional[str]:
