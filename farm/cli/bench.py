@@ -89,6 +89,15 @@ if TYPE_CHECKING:
 @click.option(
     "--wait", type=Duration(), default="10m", show_default=True, help="How long to wait for a device."
 )
+@click.option(
+    "--priority",
+    type=click.IntRange(-100, 100),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Among those who wait for a device, higher comes first.",
+)
+@click.option("--anyway", is_flag=True, help="Take devices that are quarantined, too.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Kept with the run.")
 @click.option(
     "--plan", "plan_file", type=click.Path(path_type=Path), help="A best.toml of farm tune: exactly that."
@@ -122,6 +131,8 @@ def command(
     builds: int,
     seed: int,
     wait: float,
+    priority: int,
+    anyway: bool,
     labels: tuple[str, ...],
     plan_file: Path | None,
     dry_run: bool,
@@ -160,6 +171,8 @@ def command(
         blocks=block_plan(measuring),
         measure=measure_of(measuring),
         wait_s=wait,
+        priority=priority,
+        anyway=anyway,
         labels=_labels(labels),
     )
     found, request = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from farm.cli.holding import lock, reserve, unlock, who
 from farm.cli.output import print_error, print_json, print_table, say
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import examples
@@ -42,7 +43,7 @@ fingerprint_option = click.option(
 @json_option
 @click.pass_context
 def command(context: click.Context) -> None:
-    """List, add, show and remove devices."""
+    """List, add, reserve, show and remove devices."""
     if context.invoked_subcommand is None:
         context.invoke(list_devices)
 
@@ -146,7 +147,7 @@ def pin(state: State, name: str, host_key: str, fingerprint: str) -> None:
     """
     from farm.devices import inventory
 
-    device = _known(state, name)
+    device = known(state, name)
     device = _pinned(device, host_key, fingerprint, f"farm devices pin {shlex.quote(name)}")
     inventory.add(state.config.inventory_path, device, overwrite=True)
     say(f"{name}: pinned {_key(device)}")
@@ -158,7 +159,7 @@ def pin(state: State, name: str, host_key: str, fingerprint: str) -> None:
 @pass_state
 def show(state: State, name: str) -> None:
     """Print everything that the inventory says about a device."""
-    document = _document(_known(state, name))
+    document = _document(known(state, name))
     if state.json:
         print_json({"schema": "farm.device/1", **document})
         return
@@ -177,6 +178,10 @@ def remove(state: State, name: str) -> None:
 
     inventory.remove(state.config.inventory_path, name)
     say(f"removed {name}")
+
+
+for each in (who, reserve, lock, unlock):
+    command.add_command(each)
 
 
 def _add(state: State, device: Device, *, probe: bool) -> int:
@@ -233,7 +238,8 @@ def _confirm(device: Device, key: HostKey) -> bool:
     return answer == "yes"
 
 
-def _known(state: State, name: str) -> Device:
+def known(state: State, name: str) -> Device:
+    """The device of that name. Raises UsageError device.unknown."""
     import difflib
 
     from farm.devices import inventory

@@ -94,10 +94,12 @@ def list_results(state: State, /, **wanted: Any) -> int:  # noqa: ANN401 - the o
 @pass_state
 def runs(state: State, limit: int | None) -> int:
     """List runs, the newest first. Exit code 4 when there are none."""
+    from farm.jobs import runs as dead
     from farm_results.store import open_store
 
     store = open_store(state.config.store)
     try:
+        dead.close_dead(store)
         found = store.runs(limit)
     finally:
         store.close()
@@ -131,6 +133,7 @@ def show(state: State, /, run: str, layout: str, **wanted: Any) -> int:  # noqa:
     results = _read(state, run, wanted)
     title = f"Run {results[0].run_id}" if results else ""
     show_results(results, "json" if state.json else layout, title=title)
+    _say_if_unfinished(state, run)
     return _exit_code(results)
 
 
@@ -182,6 +185,20 @@ def _layout_of(out: Path | None) -> str:
     return suffix
 
 
+def _say_if_unfinished(state: State, run: str) -> None:
+    """A run that was cut short, or goes on, must not look whole."""
+    from farm.jobs import runs as dead
+    from farm_results.store import open_store
+
+    store = open_store(state.config.store)
+    try:
+        text = dead.unfinished_text(store, store.find_run(run))
+    finally:
+        store.close()
+    if text:
+        say(text)
+
+
 def _read(state: State, run: str | None, wanted: dict[str, Any]) -> list[Result]:
     from farm_results.store import open_store
 
@@ -215,7 +232,8 @@ def _row(result: Result) -> tuple[str, ...]:
 
 
 def _run_row(run: Run) -> tuple[str, ...]:
-    return run.run_id, _when(run.created_unix_s), run.state, run.host, masked(shlex.join(run.command))
+    state = f"{run.state}: {run.cause}" if run.cause else run.state
+    return run.run_id, _when(run.created_unix_s), state, run.host, masked(shlex.join(run.command))
 
 
 def _when(unix_s: float) -> str:

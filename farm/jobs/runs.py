@@ -37,3 +37,21 @@ def close_dead(store: Store) -> tuple[str, ...]:
                 store.end_run(run.run_id, "interrupted", cause=DIED)
                 ended.append(run.run_id)
     return tuple(ended)
+
+
+def unfinished_text(store: Store, run_id: str) -> str:
+    """What a run lacks, in one line; "" for one that is whole."""
+    from farm.jobs import rows
+
+    close_dead(store)
+    run = store.run(run_id)
+    if run is None or run.state == "done":
+        return ""
+    there = len(store.results(run_id))
+    count = f"{there} of {run.planned} results" if run.planned else f"{there} results"
+    left = [row for row in rows.unfinished(store.engine) if row.run_id == run_id and row.state != rows.STORED]
+    what = "goes on" if run.state == "running" else f"was interrupted{f' ({run.cause})' if run.cause else ''}"
+    text = f"run {run_id} {what}: {count}"
+    if left and run.state != "running":
+        text += f"; {len(left)} more can be brought home with `farm jobs collect`"
+    return text
