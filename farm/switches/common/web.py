@@ -13,6 +13,15 @@ from farm.switches import SwitchError, SwitchSettings
 
 KEYS = {name: key for name, key in http.KEYS.items() if name != "timeout_s"}
 CHANNEL = Key((int,))
+_CODES = {
+    "meter.address": "switch.address",
+    "meter.password": "switch.password",
+    "meter.unreachable": "switch.unreachable",
+    "meter.silent": "switch.silent",
+    "meter.refused": "switch.refused",
+    "meter.garbled": "switch.garbled",
+    "meter.command": "switch.command",
+}
 
 
 class Web:
@@ -46,9 +55,9 @@ def switch_errors() -> Iterator[None]:
     try:
         yield
     except MeterError as error:
-        raise SwitchError(_said(error.message), code=_said(error.code), fix=_said(error.fix)) from error
+        raise SwitchError(_said(error.message), code=_CODES.get(error.code, error.code), fix=_said(error.fix)) from error
     except UsageError as error:
-        raise UsageError(_said(error.message), code=_said(error.code), fix=_said(error.fix)) from error
+        raise UsageError(_said(error.message), code=_CODES.get(error.code, error.code), fix=_said(error.fix)) from error
 
 
 def _said(text: str) -> str:
