@@ -1,0 +1,66 @@
+"""A long run: ``python -m tests.faults --count 1000 --seed 7``. Status 1 when anything is lost or left."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.faults import campaign, plan
+from tests.faults.zygote import Drivers
+
+
+def main() -> int:
+    """Draw, inject, count, print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--count", type=int, default=100, help="faults to draw (default: 100)")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="the same seed draws the same faults (default: 1)"
+    )
+    parser.add_argument(
+        "--only", default="", help="only faults whose name contains this: fetch/, /kill, result"
+    )
+    parser.add_argument("--list", action="store_true", help="print the drawn faults and end")
+    parser.add_argument("--keep", action="store_true", help="leave the folder with the drivers' logs")
+    parser.add_argument("--json", action="store_true", help="the counts as JSON on stdout")
+    options = parser.parse_args()
+    faults = plan.drawn(options.count, options.seed, options.only)
+    groups = plan.volleys(faults)
+    if options.list:
+        print("\n".join(" + ".join(fault.name for fault in group) for group in groups))
+        return 0
+    folder = Path(tempfile.mkdtemp(prefix="farm-faults-"))
+    site = campaign.site_in(folder / "site", folder / "cache")
+    began_s = time.monotonic()
+
+    def tell(outcome: campaign.Outcome, done: int) -> None:
+        note = campaign.wait_note(began_s, done, len(groups))
+        print(f"{done}/{len(groups)} drivers, {len(outcome.injected)} faults, {note}", file=sys.stderr)
+        while len(outcome.findings) > len(told):
+            told.append(len(told))
+            names, wrong = outcome.findings[told[-1]]
+            print(json.dumps({"injected": names, **wrong}, indent=1), file=sys.stderr)
+
+    told: list[int] = []
+    try:
+        with Drivers() as drivers:
+            outcome = campaign.run(site, drivers, groups, options.seed, tell)
+    finally:
+        if options.keep:
+            print(f"logs: {site.folder}", file=sys.stderr)
+        else:
+            site.close()
+    numbers = {"injected": len(outcome.injected), "not met": len(outcome.missed), **outcome.counts.numbers()}
+    numbers |= {"troubles": len(outcome.troubles), "seconds": round(time.monotonic() - began_s)}
+    if options.json:
+        print(json.dumps({**numbers, "findings": outcome.findings}, indent=1))
+    else:
+        print(outcome.table() + "\n\n" + json.dumps(numbers))
+    return 0 if outcome.counts.clean() and not outcome.troubles else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

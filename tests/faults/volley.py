@@ -1,0 +1,125 @@
+"""One driver and the faults that meet it; then what a user does next, until everything is quiet again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.fault import Fault
+from tests.faults.site import Site, stopped, wait_until
+from tests.faults.zygote import Drivers
+
+LIMIT_S = 150.0
+BREATH_S = 0.15
+DEADLY = ("kill", "term", "interrupt", "stale", "duplicate")
+
+
+@dataclass
+class Volley:
+    """``injected``: those that happened; ``troubles``: what no count shows (a driver that hung)."""
+
+    faults: Sequence[Fault]
+    injected: list[Fault] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    drivers: list[int] = field(default_factory=list)
+
+
+def fire(site: Site, drivers: Drivers, faults: Sequence[Fault], dice: random.Random) -> Volley:
+    """Run one driver under ``faults``; returns when it and whoever ran beside it have ended."""
+    volley = Volley(faults)
+    if any(fault.cold for fault in faults):
+        site.cool()
+    numbered = list(enumerate(faults))
+    for number, fault in numbered:
+        if fault.on_device:
+            site.arm(number, rule_of(fault))
+    pid = drivers.start(site, "bench", numbered)
+    volley.drivers.append(drivers.number)
+    try:
+        _watch(site, drivers, volley, pid)
+    finally:
+        volley.injected = [fault for number, fault in numbered if site.fired(number)]
+        site.disarm()
+        site.drain()
+        (site.folder / "clock").unlink(missing_ok=True)
+    if dice.random() < 0.5 or any(fault.kind == "reboot" for fault in volley.injected):
+        site.expire()  # else the next driver sees that the holder of the lease is dead
+    return volley
+
+
+def settle(site: Site, drivers: Drivers, volley: Volley) -> None:
+    """Run again, as any user does; the second time must do."""
+    for attempt in range(2):
+        pid = drivers.start(site)
+        volley.drivers.append(drivers.number)
+        _end(site, drivers, volley, pid)
+        if drivers.status(pid) == 0:
+            return
+        site.expire()
+        if attempt:
+            volley.troubles.append(f"driver {drivers.number} could not measure although nothing disturbed it")
+
+
+def _watch(site: Site, drivers: Drivers, volley: Volley, pid: int) -> None:
+    """Wake what was stopped, play the second driver, and wait for the end."""
+    woken: set[int] = set()
+    end = time.monotonic() + LIMIT_S
+    while drivers.status(pid) is None:
+        for number, fault in enumerate(volley.faults):
+            met = 0 if number in woken else site.fired(number)
+            if not met or fault.kind not in ("freeze", "stale", "duplicate"):
+                continue
+            woken.add(number)
+            wait_until(lambda met=met: stopped(met) or not Path(f"/proc/{met}").exists(), 10.0)
+            _meanwhile(site, drivers, volley, fault, met)
+        if time.monotonic() > end:
+            volley.troubles.append(f"driver {volley.drivers[0]} did not end within {LIMIT_S:.0f} s")
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _meanwhile(site: Site, drivers: Drivers, volley: Volley, fault: Fault, met: int) -> None:
+    """What happens while ``met`` stands still."""
+    other = 0
+    if fault.kind == "freeze":
+        time.sleep(BREATH_S)
+    else:
+        if fault.kind == "stale":
+            site.expire()
+        other = drivers.start(site)
+        volley.drivers.append(drivers.number)
+        if fault.kind == "stale":
+            _end(site, drivers, volley, other)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(met, signal.SIGCONT)
+    if fault.kind == "duplicate":
+        _end(site, drivers, volley, other)
+
+
+def _end(site: Site, drivers: Drivers, volley: Volley, pid: int) -> None:
+    del site
+    if not wait_until(lambda: drivers.status(pid) is not None, LIMIT_S):
+        volley.troubles.append(f"driver {drivers.number} did not end within {LIMIT_S:.0f} s")
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: drivers.status(pid) is not None, 10.0)
+
+
+def rule_of(fault: Fault) -> dict[str, object]:
+    """What the probe in the device's processes is told."""
+    role, event, *match = fault.where.split(" ")
+    action = {"kill": "SIGKILL", "term": "SIGTERM", "freeze": "SIGSTOP", "torn": "SIGKILL"}[fault.kind]
+    tear = [fault.detail] if fault.kind == "torn" else []
+    return {
+        "role": role,
+        "event": event,
+        "match": " ".join(match),
+        "nth": fault.nth,
+        "action": action,
+        "tear": tear,
+    }
