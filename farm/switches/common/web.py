@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from farm.errors import UsageError
+from farm.errors import FarmError, UsageError
 from farm.power import Key, MeterError, MeterSettings
 from farm.power.common import http
 from farm.switches import SwitchError, SwitchSettings
@@ -55,9 +55,13 @@ def switch_errors() -> Iterator[None]:
     try:
         yield
     except MeterError as error:
-        raise SwitchError(_said(error.message), code=_CODES.get(error.code, error.code), fix=_said(error.fix)) from error
+        raise SwitchError(_said(error.message), **_named(error)) from error
     except UsageError as error:
-        raise UsageError(_said(error.message), code=_CODES.get(error.code, error.code), fix=_said(error.fix)) from error
+        raise UsageError(_said(error.message), **_named(error)) from error
+
+
+def _named(error: FarmError) -> dict[str, str]:
+    return {"code": _CODES.get(error.code, error.code), "fix": _said(error.fix)}
 
 
 def _said(text: str) -> str:
