@@ -52,15 +52,21 @@ def command(context: click.Context) -> None:
 @json_option
 @pass_state
 def list_devices(state: State) -> None:
-    """Print every device of the inventory."""
+    """Print every device of the inventory, and how it is (see farm health)."""
     from farm.devices import inventory
+    from farm.health.words import words
 
     devices = list(inventory.load(state.config.inventory_path).values())
+    health = words(state.config.store, [device.name for device in devices])
     if state.json:
-        print_json({"schema": "farm.devices/1", "devices": [_document(device) for device in devices]})
+        found = [{**_document(device), "health": health[device.name]} for device in devices]
+        print_json({"schema": "farm.devices/1", "devices": found})
         return
-    rows = [(each.name, each.profile, each.address, ",".join(each.tags), _key(each)) for each in devices]
-    print_table(("name", "profile", "address", "tags", "host key"), rows)
+    rows = [
+        (each.name, each.profile, each.address, health[each.name], ",".join(each.tags), _key(each))
+        for each in devices
+    ]
+    print_table(("name", "profile", "address", "health", "tags", "host key"), rows)
 
 
 @command.command(
