@@ -13,7 +13,25 @@ from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tests.postgres import postgres, store_address
 from tests.support import share_environments
+
+__all__ = ["postgres", "store_address"]  # fixtures
+from tests.zoo.own import (
+    any_board,
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_generate_tests,
+)
+
+__all__ = [
+    "any_board",
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_generate_tests",
+]
 
 # A shell starts what runs in its background with Ctrl-C ignored, and every process below inherits that: what
 # the tests start must be stoppable all the same.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import ColumnElement, Engine, literal
 
-from farm.devices import leases
+from farm.devices import leases, waiting
 from farm.devices.leases import Clock, database_clock
 from farm.errors import InfrastructureError
 from farm_results.engine import open_engine
@@ -18,13 +18,13 @@ from farm_results.engine import open_engine
 # Not forked from here: this process may have threads, and locks that they hold.
 CLEAN = multiprocessing.get_context("forkserver")
 CLEAN.set_forkserver_preload([__name__])
-RACERS = 16
-TAKES_EACH = 5
+RACERS = 10
+TAKES_EACH = 4
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_engine(tmp_path)
+def engine(store_address: str) -> Iterator[Engine]:
+    opened = open_engine(store_address)
     yield opened
     opened.dispose()
 
@@ -139,29 +139,40 @@ def test_any_name_can_be_held(engine: Engine, name: str) -> None:
     assert leases.beat(engine, lease)
 
 
-def _race(folder: Path, number: int, marker: Path, fences: multiprocessing.Queue[int]) -> None:
-    """Take the device some times; while holding it, own a file that nobody else may own."""
-    engine = open_engine(folder)
-    taken = 0
-    while taken < TAKES_EACH:
-        lease = leases.take(engine, "pi", f"job-{number}-{taken}", f"racer {number}")
-        if lease is None:
-            time.sleep(0.005)
-            continue
+def _race(address: str, number: int, marker: Path, fences: multiprocessing.Queue[tuple[int, int]]) -> None:
+    """Take the device some times; while holding it, own a file that nobody else may own.
+
+    Odd ones are urgent. What is told: the fence, and how many more urgent ones had a ticket before the take.
+    """
+    engine = open_engine(address)
+    urgency = number % 2
+    for taken in range(TAKES_EACH):
+        job = f"job-{number}-{taken}"
+        ticket = waiting.join(engine, "pi", job, f"racer {number}", priority=urgency)
+        lease = None
+        while lease is None:
+            before = {each.ticket for each in waiting.queue(engine, "pi") if each.priority > urgency}
+            lease = leases.take(engine, "pi", job, f"racer {number}", priority=urgency, ticket=ticket)
+            if lease is None:
+                time.sleep(0.005)
         marker.touch(exist_ok=False)
-        fences.put(lease.fence)
+        still = {each.ticket for each in waiting.queue(engine, "pi") if each.priority > urgency}
+        fences.put((lease.fence, len(before & still)))
         marker.unlink()
         leases.release(engine, lease)
-        taken += 1
+    engine.dispose()
 
 
-def test_sixteen_processes_race_and_one_wins_at_a_time(tmp_path: Path) -> None:
-    """Each holder creates a file that must not exist; the fences are all different and without gaps."""
-    fences: multiprocessing.Queue[int] = CLEAN.Queue()
+def test_processes_race_one_wins_at_a_time_and_the_urgent_come_first(
+    store_address: str, tmp_path: Path
+) -> None:
+    """Each holder creates a file that must not exist; the fences are all different and without gaps; nobody
+    took the device while somebody more urgent waited."""
+    open_engine(store_address).dispose()
+    fences: multiprocessing.Queue[tuple[int, int]] = CLEAN.Queue()
     marker = tmp_path / "held"
     racers = [
-        CLEAN.Process(target=_race, args=(tmp_path / "store", number, marker, fences))
-        for number in range(RACERS)
+        CLEAN.Process(target=_race, args=(store_address, number, marker, fences)) for number in range(RACERS)
     ]
     for racer in racers:
         racer.start()
@@ -169,4 +180,5 @@ def test_sixteen_processes_race_and_one_wins_at_a_time(tmp_path: Path) -> None:
     for racer in racers:
         racer.join()
     assert [racer.exitcode for racer in racers] == [0] * RACERS
-    assert sorted(seen) == list(range(1, RACERS * TAKES_EACH + 1))
+    assert sorted(fence for fence, _ in seen) == list(range(1, RACERS * TAKES_EACH + 1))
+    assert [overtaken for _, overtaken in seen] == [0] * len(seen)

@@ -1,0 +1,108 @@
+"""A real PostgreSQL server for a test run: temporary folder, unix socket, an unprivileged user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support import need
+
+PROGRAMS = Path("/usr/lib/postgresql")
+LIMIT_S = 120
+
+
+@dataclass(frozen=True)
+class Server:
+    """``folder`` holds its socket and its data."""
+
+    folder: Path
+    programs: Path
+
+    def url(self, database: str) -> str:
+        """As a store's address."""
+        return f"postgresql+psycopg://farm@/{database}?host={self.folder}"
+
+    def create(self) -> str:
+        """The address of an empty database."""
+        import psycopg
+
+        name = f"farm_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(f"host={self.folder} user=farm dbname=postgres", autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return self.url(name)
+
+
+def programs() -> Path | None:
+    """The newest installed server's programs."""
+    found = [path.parent for path in PROGRAMS.glob("*/bin/initdb")]
+    return max(found, key=lambda path: float(path.parent.name), default=None)
+
+
+def _somebody() -> str:
+    """Who the server runs as: PostgreSQL refuses root."""
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return next((name for name in ("postgres", "nobody") if name in names), "")
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """Start a server and stop it again; skips where there is none."""
+    found = programs()
+    need(found is not None, "no PostgreSQL server is installed (apt install postgresql)")
+    try:
+        import psycopg  # noqa: F401
+    except ModuleNotFoundError:
+        need(False, "psycopg is not installed")
+    assert found is not None
+    user = _somebody() if os.geteuid() == 0 else None
+    # Not below the tests' folder: only root may enter that, and the path of a socket has little room.
+    folder = Path(tempfile.mkdtemp(prefix="farm-pg-"))
+    try:
+        if user:
+            shutil.chown(folder, user)
+        folder.chmod(0o755)
+        data = folder / "data"
+        _run(user, found / "initdb", "-D", data, "-U", "farm", "-A", "trust", "--no-sync", "-E", "UTF8")
+        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+        options += " -c max_connections=200"
+        _run(user, found / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
+        try:
+            yield Server(folder, found)
+        finally:
+            _run(user, found / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(user: str | None, *argv: object) -> None:
+    words = [str(word) for word in argv]
+    done = subprocess.run(
+        words, user=user, cwd="/", capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """One server per test process."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store of either kind."""
+    if request.param == "sqlite":
+        return str(tmp_path / "store")
+    server: Server = request.getfixturevalue("postgres")
+    return server.create()
