@@ -25,9 +25,6 @@ from tests.zoo.zoo import Zoo, missing
 
 pytestmark = pytest.mark.zoo
 
-CUT_S = 20.0
-
-
 @dataclass(frozen=True)
 class Place:
     """One sick device, one healthy one, somebody who has both, and a model."""
@@ -126,15 +123,6 @@ def test_job_goes_on_while_sshd_is_dead_and_is_attached_again(place: Place) -> N
     _only_one_result(place, finish(process), job, broke_unix_s)
 
 
-def test_job_goes_on_while_the_link_is_silent_and_is_attached_again(place: Place) -> None:
-    process = place.begin(*place.command(block_s=CUT_S / 2))
-    (job,), broke_unix_s = place.jobs(), time.time()
-    place.sick.cut()
-    time.sleep(CUT_S)
-    place.sick.heal()
-    _only_one_result(place, finish(process), job, broke_unix_s)
-
-
 def test_job_of_a_killed_driver_is_stopped_by_the_next_one(place: Place) -> None:
     process = place.begin(*place.command("sick", block_s=600), "--max-time", "10m")
     (job,), orphans = place.jobs(), place.supervising()
@@ -213,19 +201,6 @@ def test_process_that_crashes_on_a_device_is_one_failed_job(place: Place) -> Non
     assert done.row("sick")["error_code"] == "runtime.crashed"
     assert "SIGSEGV" in done.row("sick")["error_message"]
     assert done.row("healthy")["status"] == "ok"
-
-
-def test_device_that_reboots_fails_its_job_and_takes_the_next(place: Place) -> None:
-    process = place.begin(*place.command(block_s=3))
-    place.sick.reboot()
-    done = finish(process)
-    again = place.user.run(*place.command("sick"))
-
-    assert done.code == 3, done.err
-    assert done.row("sick")["error_code"] == "job.interrupted"
-    assert "the device rebooted" in done.row("sick")["error_message"]
-    assert done.row("healthy")["status"] == "ok"
-    assert (again.code, again.row("sick")["status"]) == (0, "ok"), again.err
 
 
 def test_interrupt_leaves_nothing_on_the_device_and_keeps_results(place: Place) -> None:
