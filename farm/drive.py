@@ -35,6 +35,8 @@ __all__ = ["FETCH_TIMEOUT_S", "Driver", "Fetched", "Order", "Shipment", "Watcher
 ATTACH_WAIT_S = 5.0
 SHIP_TIMEOUT_S = 1800.0
 LINK_PATIENCE_S = 90.0
+# The device did not take in that its result is stored (its disk may be full): it is told again later.
+NOT_TOLD = ("link.", "device.", "lease.", "agent.")
 
 
 @dataclass(frozen=True)
@@ -285,13 +287,11 @@ class Driver:
 
     def acknowledge(self, job_id: str, result_sha256: str, fence: int) -> bool:
         """Tell the device that its result is stored; False when that has to be said again later."""
-        from farm.devices.session import LINK_CODES
-
         try:
             self.session.call(lambda client, _: client.ack(job_id, result_sha256, fence), patience_s=5.0)
         except FarmError as error:
             # The result is stored; the device keeps its copy for a while, which loses nothing.
-            return error.code not in (*LINK_CODES, "lease.fenced", "agent.silent")
+            return not error.code.startswith(NOT_TOLD)
         return True
 
 

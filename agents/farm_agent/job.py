@@ -67,7 +67,10 @@ class Job:
     def fence(self) -> int:
         """The fence under which it was started or last adopted."""
         path = self.path / "fence"
-        return int(files.read_bounded(path, 64)) if path.exists() else 0
+        try:
+            return int(files.read_bounded(path, 64)) if path.exists() else 0
+        except ValueError:
+            return 0  # torn by a power cut; the device's own fence is what refuses anybody
 
     def write_fence(self, fence: int) -> None:
         files.write_atomic(self.path / "fence", str(fence).encode())
