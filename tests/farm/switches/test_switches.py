@@ -49,7 +49,7 @@ def test_a_cycle_is_off_then_on(rig: Rig) -> None:
 
 @pytest.mark.parametrize("rig", [manner for manner in MANNERS if manner != "labgrid"], indirect=True)
 def test_a_switch_that_does_nothing_is_found_out(rig: Rig) -> None:
-    """Whoever says "done" and leaves the power on has not cycled it; labgrid's cycle is labgrid's to prove."""
+    """Who says "done" and leaves the power on has cycled nothing; labgrid's cycle is labgrid's to prove."""
     rig.stick()
 
     with pytest.raises(SwitchError) as caught:
@@ -121,7 +121,7 @@ def test_answers_that_make_no_sense(kind: str, body: bytes | None, code: str) ->
 
 def test_a_password_is_asked_for_and_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasmota takes it in the path; the message names only the variable."""
-    with web("tasmota", tasmota, Relay(), channel=2, user="admin", **LOGIN) as rig:
+    with web("tasmota", tasmota, Relay(), channel=2, **LOGIN) as rig:
         with pytest.raises(UsageError) as caught:
             open_switch(rig.settings)
         assert caught.value.code == "switch.password"
