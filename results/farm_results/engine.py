@@ -60,7 +60,10 @@ def _locate_url(text: str) -> Location:
         return locate(Path(url.database))
     if backend != "postgresql":
         raise _bad_url(f"{backend} cannot hold a store")
-    return Location(text, url.render_as_string(hide_password=True), user_data_path("farm"))
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")  # the one driver that comes with farm[postgres]
+    whole = url.render_as_string(hide_password=False)
+    return Location(whole, url.render_as_string(hide_password=True), user_data_path("farm"))
 
 
 def _bad_url(why: str) -> UsageError:
@@ -88,7 +91,7 @@ def open_engine(where: str | Path | Location) -> Engine:
             raise UsageError(
                 f"the driver of this database is missing: {error.name}",
                 code="store.driver",
-                fix="pip install 'psycopg[binary]' and write the URL as postgresql+psycopg://...",
+                fix="pip install 'edgefarm[postgres]'",
             ) from error
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _prepare_sqlite)

@@ -21,6 +21,8 @@ from farm_results.schema import RESULT, RUN
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+# PostgreSQL's driver tells how many rows an INSERT added only when it is asked to.
+COUNTED = {"preserve_rowcount": True}
 LATE_CODES = (
     "device.unreachable",
     "link.lost",
@@ -59,7 +61,7 @@ class Store:
         }
         with store_faults(self.name), writing(self.engine).begin() as connection:
             statement = insert_into(self.engine, RUN).values(values).on_conflict_do_nothing()
-            return int(connection.execute(statement).rowcount) == 1
+            return int(connection.execute(statement, execution_options=COUNTED).rowcount) == 1
 
     def end_run(self, run_id: str, state: str, ended_unix_s: float | None = None, *, cause: str = "") -> None:
         """Say how a run ended: done or interrupted. Raises UsageError ``results.unknown-run``."""
@@ -95,7 +97,7 @@ class Store:
         with store_faults(self.name), writing(self.engine).begin() as connection:
             if not connection.execute(select(RUN.c.run_id).where(RUN.c.run_id == result.run_id)).first():
                 raise FarmBug(f"run {result.run_id} was never added", code="store.run-missing")
-            added = connection.execute(self._insert(result, late=late)).rowcount
+            added = connection.execute(self._insert(result, late=late), execution_options=COUNTED).rowcount
             if also is not None:
                 also(connection)
             return int(added) == 1
