@@ -47,7 +47,7 @@ mkdir -p etc/zoo
 
 # The given files, where one of our own mounts hides them (an environment below /tmp): with their folder.
 # Then the directories on the way, which the device's user may have to pass: the copy's, not ours.
-folders=()
+folders=() there=()
 while read -r path && [ -n "$path" ]; do
   if [ -e "$path" ] && [ ! -e ".$path" ] && [ ! -L ".$path" ]; then
     folder=$(dirname "$(dirname "$path")")
@@ -61,7 +61,10 @@ while read -r path && [ -n "$path" ]; do
     path=${path%/*}
   done
 done
-[ ${#folders[@]} = 0 ] || find "${folders[@]}" -maxdepth 0 ! -perm -o=x -exec chmod a+x {} +
+for folder in "${folders[@]}"; do # some are made later
+  [ -d "$folder" ] && there+=("$folder")
+done
+[ ${#there[@]} = 0 ] || find "${there[@]}" -maxdepth 0 ! -perm -o=x -exec chmod a+x {} +
 if [ "$HIDE_PYTHON" = yes ]; then
   rm -f {usr/,usr/local/,}bin/python*
 fi
