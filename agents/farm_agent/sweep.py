@@ -23,6 +23,8 @@ STALE_PART_S = 24 * 3600.0
 UNUSED_AGENT_S = 24 * 3600.0
 UNFETCHED_S = 14 * 24 * 3600.0
 NEVER_STARTED_S = 24 * 3600.0
+# 2024: what seems older was written while the device had no clock yet.
+NO_CLOCK_UNIX_S = 1704067200.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def _done_with(folder: Path) -> bool:
     found = Job(folder)
     if found.acknowledged:
         return True
-    age_s = time.time() - folder.stat().st_mtime
+    age_s = _age_s(folder)
     if not (folder / "state.json").exists():
         return age_s > NEVER_STARTED_S
     return age_s > UNFETCHED_S
@@ -95,8 +97,20 @@ def _needed(root: Root) -> Set[str]:
 
 
 def _parts(root: Root) -> List[Path]:
-    """Uploads that nobody went on with for a day."""
-    return [path for path in root.cas.glob("*.part") if time.time() - path.stat().st_mtime > STALE_PART_S]
+    """Uploads that nobody went on with for a day, and what a killed agent left half written."""
+    found = [path for folder in (root.cas, root.agents) for path in folder.glob("*.part")]
+    found += [path for folder in (root.path, root.cas) for path in folder.glob(".tmp-*")]
+    found += root.jobs.glob("*/.tmp-*")
+    return [path for path in found if _age_s(path) > STALE_PART_S]
+
+
+def _age_s(path: Path) -> float:
+    """Seconds since a file was written. One from before the device's clock was set counts from now on."""
+    written_unix_s = path.stat().st_mtime
+    if written_unix_s < NO_CLOCK_UNIX_S < time.time():
+        os.utime(str(path))
+        return 0.0
+    return time.time() - written_unix_s
 
 
 def _least_used(root: Root, max_bytes: int, needed: Set[str]) -> List[Path]:
@@ -119,7 +133,7 @@ def _agents(root: Root) -> List[Path]:
     return [
         path
         for path in sorted(root.agents.glob("agent-*.pyz"))
-        if path.name != own and time.time() - path.stat().st_mtime > UNUSED_AGENT_S
+        if path.name != own and _age_s(path) > UNUSED_AGENT_S
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def test_freed_bytes_are_those_of_the_files_that_went(
     lone, linked, stale = root.cas / ("a" * 64), root.cas / ("b" * 64), root.cas / f"{'c' * 64}.part"
     for path in (lone, linked, stale):
         path.write_bytes(b"x" * 100_000)
-    os.utime(stale, (1, 1))
+    _age(stale, 2)
     os.link(linked, tmp_path / "other name")
     used = 512 * (lone.stat().st_blocks + stale.stat().st_blocks)
     free = iter(range(0, 10**12, 10**9))
@@ -29,3 +30,43 @@ def test_freed_bytes_are_those_of_the_files_that_went(
 
     assert swept == sweep.Swept((), 3, (), used)
     assert list(root.cas.iterdir()) == []
+
+
+def test_what_a_killed_agent_left_half_written_goes_after_a_day(tmp_path: Path) -> None:
+    root = open_root(str(tmp_path / "root"))
+    (root.jobs / "one").mkdir()
+    left = [
+        root.path / ".tmp-a",
+        root.cas / ".tmp-b",
+        root.jobs / "one" / ".tmp-c",
+        root.agents / "x.pyz.1.part",
+    ]
+    for path in left:
+        path.write_bytes(b"x")
+    sweep.sweep(root, 0)
+    assert all(path.exists() for path in left), "somebody may be writing them now"
+    for path in left:
+        _age(path, 2)
+    sweep.sweep(root, 0)
+    assert not any(path.exists() for path in left)
+
+
+def test_a_result_from_before_the_clock_was_set_is_not_old(tmp_path: Path) -> None:
+    """A board without a clock measured in 1970, then learned the time: its weeks begin now."""
+    root = open_root(str(tmp_path / "root"))
+    job = root.jobs / "one"
+    job.mkdir()
+    (job / "state.json").write_text("{}")
+    (job / "result.json").write_text("{}")
+    os.utime(job, (100, 100))
+    sweep.sweep(root, 0)
+    assert (job / "result.json").exists()
+    _age(job, 15)
+    sweep.sweep(root, 0)
+    assert not job.exists()
+
+
+def _age(path: Path, days: float) -> None:
+    """As if it had been written so long ago."""
+    written = time.time() - days * 24 * 3600
+    os.utime(path, (written, written))
