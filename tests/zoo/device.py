@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -243,7 +244,10 @@ class ZooDevice:
             self._folder.rmdir()  # empty: its tmpfs was mounted in the device's namespace alone
 
     def _host_paths(self) -> list[str]:
-        return [] if self.shape.root else _interpreter_paths(self.shape.python)
+        """What its user must be able to reach: a stand-in for a Python calls the one that runs this."""
+        if self.shape.root or not self.shape.python:
+            return []
+        return [*_interpreter_paths(self.shape.python), *_interpreter_paths(sys.executable)]
 
     def _booted(self) -> int:
         assert self._init.stdin
