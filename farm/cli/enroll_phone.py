@@ -1,21 +1,55 @@
-"""``farm enroll adb:SERIAL``: hands a phone to ``farm.phone``."""
+"""``farm enroll adb:SERIAL``: hands a phone to ``farm.phone``, then has it prove itself."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farm.errors import UsageError
+from farm.cli.output import print_error, print_json, print_table, say
+from farm.errors import EXIT_OK, EXIT_PARTIAL, InfrastructureError, UsageError
 
 if TYPE_CHECKING:
     from farm.cli.state import State
     from farm.devices.address import Address
+    from farm.devices.finding import Finding
 
 
 def enroll_phone(state: State, address: Address, name: str, profile: str, tags: tuple[str, ...]) -> int:
-    """Raises what the phone's enrolment raises."""
-    del state, profile, tags
-    raise UsageError(
-        f"{address.text()} ({name}): phones cannot be enrolled by this release",
-        code="enroll.target",
-        fix="farm devices add NAME adb:SERIAL",
+    """Add the phone to the inventory once its agent answers; exit code 3 when a check failed all the same.
+
+    Raises what ``farm.phone.enroll`` raises; UsageError device.exists.
+    """
+    from farm import phone
+    from farm.devices import checkup, inventory
+    from farm_agent import codec, pack
+    from farm_profiles.load import load_profile
+
+    config = state.config
+    known = inventory.load(config.inventory_path).get(name)
+    if known is not None and known.address != address.text():
+        raise UsageError(
+            f"a device is called {name} already",
+            code="device.exists",
+            fix=f"choose another --name, or run `farm devices remove {name}` first",
+        )
+    device, found = phone.enroll(
+        address.text(), name, config=config, profile=profile or "auto", tags=tags, say=say
     )
+    say(f"{name}: trying it out: agent, runtimes ...")
+    findings: list[Finding] = []
+    packed = pack.build(config.cache_dir / "agents")
+    facts = checkup.examine(device, load_profile(device.profile), packed, findings.append, thorough=False)
+    failures = [each for each in findings if each.state == "fail"]
+    if facts is None and failures:
+        worst = failures[0]
+        raise InfrastructureError(worst.text, code=worst.code or "device.check", fix=worst.fix)
+    inventory.add(config.inventory_path, device, overwrite=True)
+    if state.json:
+        rows = [vars(each) for each in findings]
+        document = {"device": codec.encode(device), "phone": codec.encode(found), "findings": rows}
+        print_json({"schema": "farm.phone-enrolled/1", **document})
+    else:
+        print_table(("check", "state", "seen", "fix"), [(e.check, e.state, e.text, e.fix) for e in findings])
+    say(f"added {name} ({device.profile}) to {config.inventory_path}")
+    for each in failures:
+        print_error(InfrastructureError(each.text, code=each.code or "device.check", fix=each.fix))
+    return EXIT_PARTIAL if failures else EXIT_OK

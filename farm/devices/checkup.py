@@ -81,10 +81,11 @@ def _examine_inside(
 ) -> Facts | None:
     from farm import agent_client
     from farm.devices.root import make_root
+    from farm.phone.python import find
 
     step = "python"
     try:
-        python = agent_client.find_python(transport, pythons_to_try(device, pythons))
+        python = find(transport, device, pythons_to_try(device, pythons))
         report(Finding(device.name, step, OK, python))
         step = "agent"
         root = make_root(transport, device)

@@ -8,6 +8,8 @@ from farm.errors import InfrastructureError
 from farm.transports import Transport
 
 DEFAULT_ROOT = "~/.farm"
+# Where the adb shell's user may write and execute; a phone has no home.
+PHONE_ROOT = "/data/local/tmp/farm"
 
 _MARK = "farm-home="  # shells may print noise of their own before it
 # HOME may be missing in a bare sshd session or point nowhere; the account's own entry is then the truth.
@@ -17,8 +19,8 @@ _SCRIPT = f"""printf '{_MARK}%s\\n' "${{HOME:-$(cd && pwd)}}" """
 def resolve_root(transport: Transport, device: Device, *, timeout_s: float = 30.0) -> str:
     """The absolute path of ``device.root`` (or the default) on the device.
 
-    For this machine the default lies in farm's own state folder; elsewhere ``~`` and relative paths start
-    at the home of the device's user.
+    For this machine the default lies in farm's own state folder, on a phone where the adb shell may write;
+    elsewhere ``~`` and relative paths start at the home of the device's user.
 
     Raises InfrastructureError device.no-home where the user has none and ``root`` is not absolute.
     """
@@ -26,7 +28,7 @@ def resolve_root(transport: Transport, device: Device, *, timeout_s: float = 30.
         from farm.config import load_config
 
         return str(load_config().state_dir.absolute() / "device")
-    root = device.root or DEFAULT_ROOT
+    root = device.root or (PHONE_ROOT if device.transport == "adb" else DEFAULT_ROOT)
     if root.startswith("/"):
         return root.rstrip("/") or "/"
     done = transport.run(["sh", "-c", _SCRIPT], timeout_s=timeout_s)

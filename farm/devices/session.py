@@ -112,11 +112,12 @@ class Session:
             return self._client, self._transport
         from farm import agent_client
         from farm.devices.root import make_root
+        from farm.phone.python import find
         from farm.transports import connect
 
         self.close()  # an earlier attempt may have failed behind the login
         self._transport = connect(self.device, CONNECT_TIMEOUT_S)
-        python = agent_client.find_python(self._transport, self._pythons())
+        python = find(self._transport, self.device, self._pythons())
         root = make_root(self._transport, self.device)
         self._client = agent_client.install(self._transport, python, self._packed, root, sender=self._sender)
         return self._client, self._transport

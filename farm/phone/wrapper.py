@@ -1,0 +1,30 @@
+"""The script that stands for the bundle's Python: ``sys.executable`` on a phone."""
+
+from __future__ import annotations
+
+from farm.phone import pins
+
+PATH = "bin/python"
+LIBRARIES = "lib/system"
+SHELL = "/system/bin/sh"
+
+
+def script(arch: str) -> bytes:
+    """Start the bundle's interpreter through its own loader, for a phone has no C library that it knows.
+
+    Without LD_PRELOAD and LD_LIBRARY_PATH, which would be those of Android's. ``TMPDIR`` and ``HOME`` become
+    folders that the adb shell's user can write, where they are not yet: a phone has no /tmp.
+    """
+    loader = pins.LOADERS[arch]
+    return f"""#!{SHELL}
+bundle=${{0%/{PATH}}}
+farm=${{bundle%/*/*}}
+unset LD_PRELOAD LD_LIBRARY_PATH PYTHONHOME PYTHONPATH
+if [ ! -w "${{TMPDIR:-/none}}" ]; then
+  export TMPDIR="$farm/tmp"
+  [ -d "$TMPDIR" ] || mkdir -p "$TMPDIR"
+fi
+[ -w "${{HOME:-/none}}" ] || export HOME="$farm"
+exec "$bundle/{LIBRARIES}/{loader}" --argv0 "$0" --library-path "$bundle/{LIBRARIES}" \\
+  "$bundle/bin/python{pins.PYTHON}" "$@"
+""".encode()

@@ -1,0 +1,132 @@
+"""One command in the phone's shell: adb's shell protocol, second version, within a deadline."""
+
+from __future__ import annotations
+
+import selectors
+import struct
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from farm.devices import faults
+from farm.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from farm.transports.adb.server import Wire
+
+STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN = range(5)
+_HEADER = struct.Struct("<BI")
+_STEP_BYTES = 32 * 1024  # what old phones take in one packet
+_READ_BYTES = 256 * 1024
+_LONGEST_PACKET_BYTES = 16 * 1024 * 1024
+
+
+class Exchange:
+    """A command whose service is open. ``quiet`` is called whenever nothing moved for ``quiet_s``."""
+
+    def __init__(
+        self, wire: Wire, device: str, what: str, timeout_s: float, quiet: Callable[[], None], quiet_s: float
+    ) -> None:
+        self._wire = wire
+        self._device = device
+        self._what = what
+        self._timeout_s = timeout_s
+        self._deadline = time.monotonic() + timeout_s
+        self._quiet = quiet
+        self._quiet_s = quiet_s
+        self._arrived = bytearray()
+
+    def finish(
+        self,
+        stdin: Iterable[bytes],
+        take: Callable[[int, bytes], None],
+        sent: Callable[[int], None] | None = None,
+    ) -> int:
+        """Feed the command and hand over what it prints (``take(STDOUT or STDERR, data)``); its exit status.
+
+        Raises InfrastructureError link.timeout, link.lost, adb.garbled. The command hears of a timeout by
+        SIGHUP, for the connection is then closed.
+        """
+        sock = self._wire.conn
+        sock.settimeout(0)
+        feeding: Iterator[tuple[bytes, int]] | None = _packets(stdin)
+        waiting, size = memoryview(b""), 0
+        moved_at = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            selector.register(sock, selectors.EVENT_READ)
+            while True:
+                if feeding is not None and not waiting:
+                    data, size = next(feeding, (b"", 0))
+                    waiting, feeding = memoryview(data), feeding if data else None
+                wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if waiting else 0)
+                selector.modify(sock, wanted)
+                now = time.monotonic()
+                left_s = self._deadline - now
+                if left_s <= 0:
+                    raise faults.late(self._device, [self._what], self._timeout_s)
+                events = selector.select(min(left_s, self._quiet_s))
+                if not events:
+                    if time.monotonic() - moved_at >= self._quiet_s:
+                        self._quiet()
+                        moved_at = time.monotonic()
+                    continue
+                moved_at = time.monotonic()
+                if events[0][1] & selectors.EVENT_READ:
+                    status = self._read(take)
+                    if status is not None:
+                        return status
+                if waiting and events[0][1] & selectors.EVENT_WRITE:
+                    waiting = self._write(waiting)
+                    if not waiting and sent and size:
+                        sent(size)
+
+    def _write(self, waiting: memoryview) -> memoryview:
+        try:
+            return waiting[self._wire.conn.send(waiting) :]
+        except BlockingIOError:
+            return waiting
+        except OSError:
+            return memoryview(b"")  # it ended without reading all: what it said tells the rest
+
+    def _read(self, take: Callable[[int, bytes], None]) -> int | None:
+        try:
+            data = self._wire.conn.recv(_READ_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise faults.lost(self._device, error.strerror or error) from error
+        if not data:
+            raise faults.lost(self._device, "the phone's connection ended")
+        self._arrived += data
+        while len(self._arrived) >= _HEADER.size:
+            kind, size = _HEADER.unpack_from(self._arrived)
+            if kind > EXIT or size > _LONGEST_PACKET_BYTES:
+                raise self._garbled(f"packet of kind {kind} with {size} bytes")
+            end = _HEADER.size + size
+            if len(self._arrived) < end:
+                break
+            body = bytes(self._arrived[_HEADER.size : end])
+            del self._arrived[:end]
+            if kind == EXIT:
+                if size != 1:
+                    raise self._garbled(f"an exit status of {size} bytes")
+                return body[0]
+            if kind in (STDOUT, STDERR):
+                take(kind, body)
+        return None
+
+    def _garbled(self, why: str) -> InfrastructureError:
+        return InfrastructureError(
+            f"device {self._device}: what it answers is not adb's shell protocol: {why}",
+            code="adb.garbled",
+            fix=f"check what answers there: farm doctor {self._device}",
+        )
+
+
+def _packets(stdin: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Each step as a packet with the number of its own bytes; at last the end of the input."""
+    for data in stdin:
+        for begin in range(0, len(data), _STEP_BYTES):
+            part = data[begin : begin + _STEP_BYTES]
+            yield _HEADER.pack(STDIN, len(part)) + part, len(part)
+    yield _HEADER.pack(CLOSE_STDIN, 0), 0
