@@ -50,13 +50,23 @@ def share_environments(factory: pytest.TempPathFactory, cache_dir: Path) -> Path
 
     A gigabyte of toolchain is then built once, not once per test module. Returns ``cache_dir``.
     """
+    return _share(factory, cache_dir, "environments")
+
+
+def share_conversions(factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
+    """Have the farm cache ``cache_dir`` use what any test of the run converted: for tests of what comes after
+    a conversion. Entries are named by their content and locked while they are made."""
+    return _share(factory, cache_dir, "artifacts", "sources")
+
+
+def _share(factory: pytest.TempPathFactory, cache_dir: Path, *names: str) -> Path:
     base = factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         base = base.parent
-    shared = base / "environments"
-    shared.mkdir(exist_ok=True)
     cache_dir.mkdir(parents=True, exist_ok=True)
-    (cache_dir / "environments").symlink_to(shared)
+    for name in names:
+        (base / name).mkdir(exist_ok=True)
+        (cache_dir / name).symlink_to(base / name)
     return cache_dir
 
 

@@ -54,6 +54,7 @@ def test_bench_measures_stores_and_returns_a_result(tmp_path: Path) -> None:
     assert list(frame["job_id"]) == [result.job_id]
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_second_run_converts_nothing_and_ships_nothing(tmp_path: Path) -> None:
     model = str(conv_net(tmp_path / "net.onnx"))
     first = run("--json", "bench", model, *QUICK)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from farm_results.store import open_store
 from tests.farm.networks import conv_net
 
@@ -16,6 +18,7 @@ def dry_run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_every_job_and_its_fate_are_listed_and_nothing_is_measured(tmp_path: Path) -> None:
     good = conv_net(tmp_path / "good.onnx")
     free = conv_net(tmp_path / "free.onnx", batch="batch")
@@ -38,6 +41,7 @@ def test_every_job_and_its_fate_are_listed_and_nothing_is_measured(tmp_path: Pat
     store.close()
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_what_is_cached_is_said_to_be(tmp_path: Path) -> None:
     good = str(conv_net(tmp_path / "good.onnx"))
     subprocess.run(

@@ -84,6 +84,7 @@ def converted(capsys: Streams, *arguments: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_convert_checks_its_artifact_and_caches_it(capsys: Streams) -> None:
     """The second time nothing is converted, and the artifact is the same."""
     (first,) = converted(capsys, str(sample_model()), "--to", "onnx")
