@@ -11,7 +11,7 @@ from tests.support import share_conversions
 
 @pytest.fixture(autouse=True)
 def shared_conversions(private_folders: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """One conversion of a model serves every test that measures it, unless the test has a cache of its own."""
+    """One conversion of a model serves every test that measures it, unless it has a cache of its own."""
     share_conversions(tmp_path_factory, private_folders / "cache" / "farm")
 
 
