@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from farm.jobs.rows import JobRow
 
 # Errors that say nothing of the job: it is tried again at the next contact.
-AGAIN = ("link.", "lease.", "store.", "host.", "device.unreachable", "device.busy", "device.auth")
+AGAIN = (
+    "link.",
+    "lease.",
+    "store.",
+    "host.",
+    "device.unreachable",
+    "device.busy",
+    "device.auth",
+    "agent.silent",
+)
 
 
 class Keeper(Protocol):
@@ -82,7 +91,7 @@ def _end(
     names: list[str],
 ) -> bool:
     """One job; True when nothing of it is left to do."""
-    fence = driver.settle(held, row.job_id, give_up, watcher, names)
+    fence, _ = driver.settle(held, row.job_id, give_up, watcher, names)
     if row.state == rows.STORED:
         told = driver.acknowledge(row.job_id, row.result_sha256, fence)
         return told and rows.forget(driver.engine, row.job_id)

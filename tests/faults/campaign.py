@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults.count import Counts, count
+from tests.faults import plan
+from tests.faults.count import Counts, count, torn
 from tests.faults.fault import STEPS, Fault
 from tests.faults.site import Site
 from tests.faults.volley import Volley, fire, settle
 from tests.faults.zygote import Drivers
 
-TOGETHER = 6
+TOGETHER = 8
 """Volleys between two counts."""
 
 
@@ -23,6 +23,7 @@ TOGETHER = 6
 class Outcome:
     """``findings``: (what was injected, what is wrong) for each round that was not clean."""
 
+    drivers: int = 0
     injected: list[Fault] = field(default_factory=list)
     missed: list[Fault] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
@@ -45,37 +46,45 @@ class Outcome:
 def run(
     site: Site,
     drivers: Drivers,
-    volleys: Sequence[tuple[Fault, ...]],
+    faults: Sequence[Fault],
     seed: int,
-    tell: Callable[[Outcome, int], None] = lambda _outcome, _done: None,
+    enough: int = 0,
+    tell: Callable[[Outcome], None] = lambda _outcome: None,
 ) -> Outcome:
-    """Each volley in turn; every few of them a driver that nothing disturbs, and a count."""
+    """Inject ``faults`` (the first ``enough`` that happen); every few drivers one that nothing disturbs, and
+    a count. What a driver left is brought home by the next one, or by ``farm jobs collect`` under other faults.
+    """
     dice = random.Random(seed)
     outcome, known = Outcome(), Counts()
     recent: list[Volley] = []
-    excused: set[str] = set()
-    for number, faults in enumerate(volleys, 1):
+    collecting = plan.volleys(fault for fault in faults if fault.collectable)
+    benching = plan.volleys(fault for fault in faults if not fault.collectable)
+    while (collecting or benching) and not (enough and len(outcome.injected) >= enough):
         site.sql_if_there("DELETE FROM device_health")  # somebody has looked at the device
-        volley = fire(site, drivers, faults, dice)
+        left = bool(site.sql_if_there("SELECT job_id FROM job"))
+        mode = "collect" if collecting and left else "bench"
+        group = (collecting if mode == "collect" or not benching else benching).pop(0)
+        volley = fire(site, drivers, group, dice, mode)
         recent.append(volley)
+        outcome.drivers += 1
         outcome.injected += volley.injected
-        outcome.missed += [fault for fault in faults if fault not in volley.injected]
-        if any(fault.kind == "torn" for fault in volley.injected):
-            excused |= {line["job"] for line in site.ledger()[-40:]}
-        if number % TOGETHER == 0 or number == len(volleys):
-            _look(site, drivers, recent, outcome, known, excused)
+        outcome.missed += [fault for fault in group if fault not in volley.injected]
+        if len(recent) == TOGETHER:
+            _look(site, drivers, recent, outcome, known)
             recent = []
-        tell(outcome, number)
+        tell(outcome)
+    if recent:
+        _look(site, drivers, recent, outcome, known)
+        tell(outcome)
     return outcome
 
 
-def _look(
-    site: Site, drivers: Drivers, recent: list[Volley], outcome: Outcome, known: Counts, excused: set[str]
-) -> None:
+def _look(site: Site, drivers: Drivers, recent: list[Volley], outcome: Outcome, known: Counts) -> None:
     """Settle and count; what was wrong before is not counted again."""
     site.sql_if_there("DELETE FROM device_health")
+    site.weeks_later(torn(site))
     settle(site, drivers, recent[-1])
-    found = count(site, excused)
+    found = count(site)
     fresh = found.without(known)
     known.add(fresh)
     outcome.counts.add(fresh)
@@ -86,12 +95,6 @@ def _look(
         numbers = [str(number) for volley in recent for number in volley.drivers]
         wrong = {name: list(entries) for name, entries in vars(fresh).items() if entries}
         outcome.findings.append((names, {**wrong, "troubles": troubles, "drivers": numbers}))
-
-
-def wait_note(began_s: float, done: int, total: int) -> str:
-    """How long it still takes."""
-    left_s = (time.monotonic() - began_s) / max(1, done) * (total - done)
-    return f"{left_s / 60:.0f} min left"
 
 
 def site_in(folder: Path, cache: Path) -> Site:

@@ -44,8 +44,13 @@ class Counts:
         return {name: len(found) for name, found in vars(self).items()}
 
 
-def count(site: Site, excused: Collection[str] = ()) -> Counts:
-    """Look once everything has settled. ``excused``: jobs whose files on the device the test itself tore."""
+def torn(site: Site) -> set[str]:
+    """Jobs whose files on the device the test itself tore: what they say may be gone, but nothing else."""
+    return {line["job"] for line in site.ledger() if line["what"] == "torn"}
+
+
+def count(site: Site) -> Counts:
+    """Look once everything has settled."""
     from farm_results.store import open_store
 
     counts = Counts()
@@ -55,7 +60,7 @@ def count(site: Site, excused: Collection[str] = ()) -> Counts:
     try:
         rows = {result.job_id: result for result in store.results()}
         ledger = site.ledger()
-        _results(ledger, rows, excused, counts)
+        _results(ledger, rows, torn(site), counts)
         _executions(ledger, rows, counts)
         for result in rows.values():
             for sha256 in result.sample_hashes:

@@ -30,6 +30,12 @@ class Fault:
         return "/".join(part for part in parts if part) + (f"#{self.nth}" if self.nth > 1 else "")
 
     @property
+    def collectable(self) -> bool:
+        """`farm jobs collect` meets it, too: it neither ships, starts nor measures anything."""
+        call = self.where.split(" ", maxsplit=1)[0]
+        return call in COLLECTING and not self.cold
+
+    @property
     def on_device(self) -> bool:
         """A process of the device meets it, not the driver."""
         return self.victim in ("agent", "runner")
@@ -47,6 +53,19 @@ CALLS = {
     "acknowledge": ("ack", "forget"),
     "release": ("gc", "release"),
 }
+COLLECTING = (
+    "take",
+    "hello",
+    "attach",
+    "result",
+    "get",
+    "put_file",
+    "add_result",
+    "commit-sql",
+    "ack",
+    "forget",
+    "release",
+)
 LINK = ("stock", "put", "commit", "hello", "start", "attach", "result", "get", "ack", "gc")
 
 # What a verb of the agent or a process of a job announces before it happens.
@@ -100,9 +119,11 @@ def _cold(step: str) -> bool:
 
 def _coordinator(step: str) -> Iterator[Fault]:
     for call in CALLS[step]:
-        for kind in ("kill", "term", "interrupt", "freeze", "stale", "duplicate"):
+        for kind in ("kill", "freeze", "stale"):
             for moment in ("before", "after"):
                 yield Fault(step, "coordinator", kind, call, moment, cold=_cold(step))
+        for kind in ("term", "interrupt", "duplicate"):
+            yield Fault(step, "coordinator", kind, call, cold=_cold(step))
         yield Fault(step, "coordinator", "clock", call, detail="+86400", cold=_cold(step))
         yield Fault(step, "coordinator", "clock", call, detail="-86400", cold=_cold(step))
 

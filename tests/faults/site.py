@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -88,6 +89,19 @@ class Site:
         for path in self.root.glob("cas/*"):
             path.unlink()
 
+    def weeks_later(self, torn: Collection[str]) -> None:
+        """As if what nobody went on with had lain there for weeks; ``torn``: jobs that cannot be read."""
+        written = time.time() - 15 * 24 * 3600
+        left = [path for name in ("*.part", ".tmp-*") for path in self.root.rglob(name)]
+        left += [
+            path
+            for path in self.root.glob("jobs/*")
+            if path.name in torn or not (path / "state.json").exists()
+        ]
+        for path in left:
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(path, (written, written))
+
     def fill(self, place: str) -> None:
         """Leave no byte on the disk of ``dev`` or ``store``."""
         folder = self.folder / place
@@ -153,10 +167,10 @@ class Site:
         self.sql("UPDATE lease SET expires_unix_s = 1.0 WHERE expires_unix_s > 1.0")
         self.sql("UPDATE waiting SET expires_unix_s = 1.0")
 
-    def sql_if_there(self, statement: str) -> None:
+    def sql_if_there(self, statement: str) -> list[tuple[Any, ...]]:
         """The same where the database may not have been made yet."""
-        if self.store_url or (self.folder / "store" / "farm.db").exists():
-            self.sql(statement)
+        there = self.store_url or (self.folder / "store" / "farm.db").exists()
+        return self.sql(statement) if there else []
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """One statement on the site's database, past the product."""

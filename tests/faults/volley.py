@@ -30,7 +30,9 @@ class Volley:
     drivers: list[int] = field(default_factory=list)
 
 
-def fire(site: Site, drivers: Drivers, faults: Sequence[Fault], dice: random.Random) -> Volley:
+def fire(
+    site: Site, drivers: Drivers, faults: Sequence[Fault], dice: random.Random, mode: str = "bench"
+) -> Volley:
     """Run one driver under ``faults``; returns when it and whoever ran beside it have ended."""
     volley = Volley(faults)
     if any(fault.cold for fault in faults):
@@ -39,7 +41,7 @@ def fire(site: Site, drivers: Drivers, faults: Sequence[Fault], dice: random.Ran
     for number, fault in numbered:
         if fault.on_device:
             site.arm(number, rule_of(fault))
-    pid = drivers.start(site, "bench", numbered)
+    pid = drivers.start(site, mode, numbered)
     volley.drivers.append(drivers.number)
     try:
         _watch(site, drivers, volley, pid)

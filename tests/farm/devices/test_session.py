@@ -52,3 +52,18 @@ def test_nothing_is_told_of_a_device_that_answers_nor_promised_where_it_is_given
     with pytest.raises(InfrastructureError, match="no answer"):
         session.reach(patience_s=0.0)
     assert session.told == []
+
+
+def test_an_agent_that_ended_without_a_word_is_asked_once_more() -> None:
+    session = _Silent(0)
+    asked: list[int] = []
+
+    def ask(_client: AgentClient, _transport: Transport) -> int:
+        asked.append(1)
+        if len(asked) == 1:
+            raise InfrastructureError("attach got no answer", code="agent.silent")
+        return 7
+
+    assert session.call(ask) == 7
+    with pytest.raises(InfrastructureError):
+        session.call(lambda *_: (_ for _ in ()).throw(InfrastructureError("none", code="agent.silent")))

@@ -103,6 +103,7 @@ class Probe:
             path = os.path.join(self.folder(), name)
             if os.path.exists(path):
                 os.truncate(path, os.path.getsize(path) * 2 // 3)
+                self.tell(what="torn", job=os.path.basename(self.folder()), of=name)
         os.kill(os.getpid(), getattr(signal, rule["action"]))
         if rule["action"] == "SIGSTOP":
             time.sleep(0.01)
