@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from farm.errors import FarmError, InfrastructureError
 from farm.fetch import FETCH_TIMEOUT_S, Fetched, fetch
+from farm.jobs import failures
 from farm.outline import patience_s
 from farm_agent.wire import Blob, Event, JobSpec
 
@@ -132,11 +133,11 @@ class Driver:
         """A job from its beginning to its end, under a lease."""
         from farm.jobs import rows
 
-        fence = self.settle(held, order.spec.job_id, give_up, watcher)
+        fence, free_bytes = self.settle(held, order.spec.job_id, give_up, watcher)
         if order.context is not None:
             rows.begin(self.engine, order.context)
         watcher.stage("ship")
-        sent = self._ship(order.shipment, watcher)
+        sent = self._ship(order.shipment, free_bytes, fence, watcher)
         fenced = self._start(replace(order.spec, fence=fence), held, give_up, watcher)
         if order.context is not None:
             rows.started(self.engine, replace(order.context, sent_bytes=sent[0], sent_files=sent[1]))
@@ -176,14 +177,16 @@ class Driver:
                 beaten = error.code in ("device.busy", "lease.fenced")
                 if not beaten or time.monotonic() > give_up or self.stop.is_set():
                     raise
-                spec = replace(spec, fence=self.settle(held, spec.job_id, give_up, watcher))
+                spec = replace(spec, fence=self.settle(held, spec.job_id, give_up, watcher)[0])
             else:
                 return spec
 
     def settle(
         self, held: Hold, job_id: str, give_up: float, watcher: Watcher, left: Collection[str] = ()
-    ) -> int:
+    ) -> tuple[int, int]:
         """Ask the agent what it runs before starting anything, and agree on a fence it has not seen.
+
+        Returns the fence and the bytes that are free on the device.
 
         A job that a driver of this store left, and of which nothing is written down, is stopped; one of
         another coordinator is waited for. ``left``: jobs that are brought to their end anyway.
@@ -196,9 +199,10 @@ class Driver:
             fence = held.lease.fence
             if hello.fence >= fence:
                 fence = leases.raise_fence(self.engine, held.lease, hello.fence + 1)
+            self.session.fence = fence
             others = [job for job in hello.running if job != job_id and job not in left]
             if not others:
-                return fence
+                return fence, hello.free_bytes
             kept = {row.job_id for row in rows.unfinished(self.engine, held.lease.device)}
             ours = [
                 job for job in others if job not in kept and leases.was_ours(self.engine, held.lease, job)
@@ -207,7 +211,7 @@ class Driver:
                 watcher.stage(f"stopping {job}, left by a driver that died")
                 self.stop_job(job, fence)
             if len(ours) == len(others):
-                return fence
+                return fence, hello.free_bytes
             if time.monotonic() > give_up or self.stop.is_set():
                 raise InfrastructureError(
                     f"{self.session.device.name} runs {others[0]} for another coordinator",
@@ -217,12 +221,16 @@ class Driver:
             watcher.stage(f"waiting: {others[0]} of another coordinator runs there")
             self.stop.wait(1.0)
 
-    def _ship(self, shipment: Shipment, watcher: Watcher) -> tuple[int, int]:
+    def _ship(self, shipment: Shipment, free_bytes: int, fence: int, watcher: Watcher) -> tuple[int, int]:
+        from farm.devices.room import make_room, quota_bytes
         from farm.ship import ship
 
+        quota = quota_bytes(self.session.device, self.session.profile)
+        blobs = [blob for blob, _ in shipment.blobs]
         deadline = time.monotonic() + SHIP_TIMEOUT_S  # of all attempts together
 
         def send(client: AgentClient, transport: Transport) -> tuple[int, int]:
+            make_room(client, blobs, free_bytes=free_bytes, quota_bytes=quota, fence=fence)
             left_s = deadline - time.monotonic()
             done = ship(client, transport, shipment.blobs, timeout_s=left_s, progress=watcher.sent)
             return done.sent_bytes, done.sent_files
@@ -250,16 +258,16 @@ class Driver:
             except InfrastructureError as error:
                 if error.code == "lease.fenced":
                     return error
-                raise _while_measuring(error, spec.job_id) from error
+                raise failures.while_measuring(error, spec.job_id) from error
             for event in events:
                 watcher.event(event)
                 next_seq = max(next_seq, event.seq + 1)
             if state.ended:
                 return None
             if held.lost.is_set():
-                raise _taken_over(self.session.device.name)
+                raise failures.taken_over(self.session.device.name)
             if leave_at is not None and (self.stop.is_set() or time.monotonic() > leave_at):
-                raise _still_busy(self.session.device.name, spec.job_id, stopped=self.stop.is_set())
+                raise failures.still_busy(self.session.device.name, spec.job_id, stopped=self.stop.is_set())
             ours = leave_at is None and self.stop.is_set()
             if (ours or time.monotonic() > give_up) and not asked_to_stop:
                 asked_to_stop = True
@@ -293,38 +301,6 @@ class Driver:
             # The result is stored; the device keeps its copy for a while, which loses nothing.
             return not error.code.startswith(NOT_TOLD)
         return True
-
-
-def _taken_over(device: str) -> InfrastructureError:
-    return InfrastructureError(
-        f"another driver took {device} over",
-        code="lease.lost",
-        fix="it brings this job to its end: look at `farm jobs`, then at `farm results show`",
-    )
-
-
-def _still_busy(device: str, job_id: str, *, stopped: bool) -> InfrastructureError:
-    """Our own time is over while the job of a driver that died still runs."""
-    if stopped:
-        return InfrastructureError(f"stopped while waiting for {device}", code="lease.stopped")
-    return InfrastructureError(
-        f"{device} still runs {job_id}, whose driver died",
-        code="lease.timeout",
-        fix=f"wait longer with --wait 30m, or stop that job with `farm jobs drop {job_id}`",
-    )
-
-
-def _while_measuring(error: InfrastructureError, job_id: str) -> InfrastructureError:
-    """A link that went for good says what that means for the job."""
-    from farm.devices.session import LINK_CODES
-
-    if error.code not in LINK_CODES:
-        return error
-    return InfrastructureError(
-        f"{error.message}; this was in the middle of job {job_id}",
-        code=error.code,
-        fix=f"{error.fix}; then run `farm jobs collect`: the device keeps the job's result",
-    )
 
 
 def shipment_of(parts: Sequence[tuple[Blob, Path]]) -> Shipment:

@@ -25,12 +25,14 @@ class Target:
 class Limits:
     """What a device of this kind can bear. None: no limit is known.
 
-    ``memory_mb`` is what one job may use; ``start_temperature_c`` is where a measurement should start below.
+    ``memory_mb`` is what one job may use; ``start_temperature_c`` is where a measurement should start below;
+    ``store_mb``: of converted models and data, what may stay there (None: 4096).
     """
 
     memory_mb: int | None = None
     start_temperature_c: float | None = None
     process_timeout_s: float = 600.0
+    store_mb: int | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ class Device:
 
     ``host_key`` is the pinned key as ``type base64`` (empty for local). ``python`` overrides the Pythons
     that the profile tries; ``identity`` is a private key file's path, never its content.
+    ``store_mb``: how much of converted models and data may stay on it; 0: what its profile says.
     ``may_reboot``: whether farm may restart it when it does not work any more.
     """
 
@@ -22,6 +23,7 @@ class Device:
     python: str = ""
     identity: str = ""
     root: str = ""
+    store_mb: int = 0
     may_reboot: bool = False
 
     @property

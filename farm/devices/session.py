@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from farm.devices.device import Device
+from farm.devices.room import quota_bytes
 from farm.errors import FarmError, InfrastructureError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ T = TypeVar("T")
 
 CONNECT_TIMEOUT_S = 20.0
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
-STORE_QUOTA_BYTES = 4 * 1024**3  # converted models and data that may stay on a device
 LINK_CODES = ("link.lost", "link.timeout", "device.unreachable")
 
 
@@ -32,6 +32,7 @@ class Session:
     """One device, reached when first needed. Not shared between threads.
 
     ``tell``: hears at once that the device does not answer, each further attempt, and that it answers again.
+    ``fence``: of the last lease under which the device was driven through it; 0 before.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Session:
         self._transport: Transport | None = None
         self._client: AgentClient | None = None
         self._facts: Facts | None = None
+        self.fence = 0
         self.tell: Callable[[str], None] = _unheard
 
     def call(self, action: Callable[[AgentClient, Transport], T], *, patience_s: float = 60.0) -> T:
@@ -52,11 +54,12 @@ class Session:
 
         The action must be safe to repeat: every verb of the agent is. ``patience_s`` counts from the
         beginning of the first attempt that failed; an attempt that itself lasted longer before the link broke
-        (a long upload) starts it anew. Raises InfrastructureError when the link does not come back in time;
-        every error names the device.
+        (a long upload) starts it anew. An agent that ended without a word (killed, out of memory) is asked once
+        more. Raises InfrastructureError when the link does not come back in time; every error names the device.
         """
         give_up = 0.0
         attempt = 0
+        silent = False
         while True:
             began = time.monotonic()
             try:
@@ -65,6 +68,9 @@ class Session:
                     self.tell(f"{self.device.name} answers again")
                 return action(client, transport)
             except InfrastructureError as error:
+                if error.code == "agent.silent" and not silent and not self._stop.is_set():
+                    silent = True
+                    continue
                 now = time.monotonic()
                 outlived = error.code == "link.lost" and now - began > patience_s > 0.0
                 if attempt == 0 or outlived:
@@ -98,7 +104,7 @@ class Session:
         if self._client is None or self._stop.is_set():
             return
         with contextlib.suppress(FarmError):
-            self._client.gc(STORE_QUOTA_BYTES)
+            self._client.gc(quota_bytes(self.device, self.profile), self.fence)
 
     def close(self) -> None:
         """Drop the connection; a later call opens a new one."""

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from farm_agent import sweep
+from farm_agent.errors import InfrastructureError
+from farm_agent.job import Job, Record
 from farm_agent.root import Root, open_root
 
 
@@ -70,3 +72,52 @@ def _age(path: Path, days: float) -> None:
     """As if it had been written so long ago."""
     written = time.time() - days * 24 * 3600
     os.utime(path, (written, written))
+
+
+def job_folder(
+    root: Root, name: str, age_s: float, *, ended: bool = True, acknowledged: bool = False
+) -> Path:
+    """A job as it lies on the disk for so long."""
+    folder = root.jobs / name
+    folder.mkdir()
+    if ended:
+        Job(folder).write_record(Record("ok", "a" * 64))
+        (folder / "result.json").write_text("{}")
+    if acknowledged:
+        (folder / "acknowledged").write_text("b" * 64)
+    os.utime(folder, (time.time() - age_s,) * 2)
+    return folder
+
+
+def test_results_that_nobody_fetched_stay_for_two_weeks(tmp_path: Path) -> None:
+    """Whatever the pressure; acknowledged ones go, the oldest first, and what was never started after a day."""
+    root = open_root(str(tmp_path / "root"))
+    day_s = 24 * 3600.0
+    job_folder(root, "b-acknowledged", 2 * day_s, acknowledged=True)
+    job_folder(root, "c-acknowledged", 3 * day_s, acknowledged=True)
+    job_folder(root, "a-acknowledged", 0, acknowledged=True)
+    waiting = [job_folder(root, "unfetched", 13 * day_s), job_folder(root, "laid-out", 60, ended=False)]
+    job_folder(root, "forgotten", 15 * day_s)
+    job_folder(root, "never-started", 2 * day_s, ended=False)
+
+    swept = sweep.sweep(root, 0)
+
+    assert [name for name in swept.jobs if "acknowledged" in name] == [
+        "c-acknowledged",
+        "b-acknowledged",
+        "a-acknowledged",
+    ]
+    assert {"forgotten", "never-started"} < set(swept.jobs)
+    assert sorted(root.jobs.iterdir()) == sorted(waiting)
+
+
+def test_a_driver_whose_time_is_over_sweeps_nothing(tmp_path: Path) -> None:
+    root = open_root(str(tmp_path / "root"))
+    kept = job_folder(root, "done", 0, acknowledged=True)
+    with root.locked():
+        root.raise_fence(5)
+    with pytest.raises(InfrastructureError) as caught:
+        sweep.sweep(root, 0, 4)
+    assert caught.value.code == "lease.fenced"
+    assert kept.exists()
+    assert sweep.sweep(root, 0, 5).jobs == ("done",)

@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from tests.zoo.device import ZooDevice
 from tests.zoo.zoo import Zoo, missing
 
 pytestmark = pytest.mark.zoo
+
 
 @dataclass(frozen=True)
 class Place:
@@ -123,22 +123,40 @@ def test_job_goes_on_while_sshd_is_dead_and_is_attached_again(place: Place) -> N
     _only_one_result(place, finish(process), job, broke_unix_s)
 
 
-def test_job_of_a_killed_driver_is_stopped_by_the_next_one(place: Place) -> None:
+def test_job_of_a_killed_driver_goes_on_until_somebody_gives_it_up(place: Place) -> None:
     process = place.begin(*place.command("sick", block_s=600), "--max-time", "10m")
     (job,), orphans = place.jobs(), place.supervising()
     process.kill()
     finish(process)
+    waiting = place.user.run(*place.command("sick"), "--wait", "1s")
     assert place.supervising() == orphans
-    _leases_end(place.user, time.time() + 3600)  # as if it had died just now, however slow this machine is
-    waiting = place.user.start(*place.command("sick"), "--wait", "1s")
-    held = finish(waiting)
-    _leases_end(place.user, 1.0)
+    listed = json.loads(place.user.run("--json", "jobs").out)["jobs"]
+    dropped = place.user.run("jobs", "drop", job.name)
     again = place.user.run(*place.command("sick"))
 
-    assert (held.code, held.row("sick")["error_code"]) == (3, "lease.timeout")
-    assert "held by" in held.row("sick")["error_message"]
+    assert (waiting.code, waiting.row("sick")["error_code"]) == (3, "lease.timeout")
+    assert f"still runs {job.name}, whose driver died" in waiting.row("sick")["error_message"]
+    assert [(each["job_id"], each["state"], each["driver"]) for each in listed] == [(job.name, "started", "")]
+    assert dropped.code == 0, dropped.err
     assert (again.code, again.row("sick")["status"]) == (0, "ok"), again.err
     assert f"stopping {job.name}" in again.err
+    place.ends()
+
+
+def test_job_of_a_killed_driver_is_brought_home_by_the_next_one(place: Place) -> None:
+    process = place.begin(*place.command("sick", block_s=4))
+    (job,) = place.jobs()
+    process.kill()
+    finish(process)
+    before = place.user.run("results", "show", "last")
+    again = place.user.run(*place.command("sick"))
+
+    assert "was interrupted (its driver died): 0 of 1 results; 1 more can be brought home" in before.err
+    assert (again.code, again.row("sick")["status"]) == (0, "ok"), again.err
+    assert f"brought {job.name} home (ok)" in again.err
+    kept = json.loads(place.user.run("--json", "results", "list").out)["results"]
+    (late,) = [row for row in kept if row["job_id"] == job.name]
+    assert _span(late)[1] <= _span(again.row("sick"))[0]
     place.ends()
 
 
@@ -216,11 +234,13 @@ def test_interrupt_leaves_nothing_on_the_device_and_keeps_results(place: Place) 
     assert before.row("sick")["job_id"] in json.dumps(kept)
 
 
-def test_link_that_stays_cut_fails_its_job_and_the_next_run_stops_the_orphan(abandoned: Abandoned) -> None:
+def test_link_that_stays_cut_fails_its_job_and_the_next_run_brings_it_home(abandoned: Abandoned) -> None:
     place = abandoned.place
     done = finish(abandoned.process)
     place.sick.heal()
     assert place.supervising() == abandoned.orphans  # nobody could tell it
+    for pid in place.measuring():
+        os.kill(pid, signal.SIGCONT)
     again = place.user.run(*place.command())
 
     assert done.code == 3, done.err
@@ -231,7 +251,9 @@ def test_link_that_stays_cut_fails_its_job_and_the_next_run_stops_the_orphan(aba
     assert "check power" in row["error_fix"]
     assert done.row("healthy")["status"] == "ok"
     assert (again.code, again.row("sick")["status"]) == (0, "ok"), again.err
-    assert f"stopping {abandoned.job.name}" in again.err
+    assert f"brought {abandoned.job.name} home (ok)" in again.err
+    kept = json.loads(place.user.run("--json", "results", "list").out)["results"]
+    assert [row["status"] for row in kept if row["job_id"] == abandoned.job.name] == ["ok"]
     place.ends()
 
 
@@ -250,13 +272,6 @@ def _only_one_result(place: Place, done: Done, job: Path, broke_unix_s: float) -
 def _span(row: dict[str, Any]) -> tuple[float, float]:
     job = row["document"]["job"]
     return job["started_unix_s"], job["ended_unix_s"]
-
-
-def _leases_end(user: Farm, unix_s: float) -> None:
-    """As if every lease had been taken for until then."""
-    with sqlite3.connect(user.store / "farm.db") as database:
-        assert database.execute("UPDATE lease SET expires_unix_s = ?", (unix_s,)).rowcount > 0
-    database.close()
 
 
 def _command_line(pid: int) -> bytes:
