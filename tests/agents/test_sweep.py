@@ -90,7 +90,7 @@ def job_folder(
 
 
 def test_results_that_nobody_fetched_stay_for_two_weeks(tmp_path: Path) -> None:
-    """Whatever the pressure; acknowledged ones go, the oldest first, and what was never started after a day."""
+    """Whatever the pressure; acknowledged ones go, the oldest first, and after a day what never started."""
     root = open_root(str(tmp_path / "root"))
     day_s = 24 * 3600.0
     job_folder(root, "b-acknowledged", 2 * day_s, acknowledged=True)
