@@ -4,6 +4,7 @@ Loaded by ansible-playbook when ANSIBLE_STDOUT_CALLBACK=farm_events. What a task
 (``no_log``) stays quiet: Ansible itself censors it before this sees it.
 """
 
+# ruff: noqa: ANN401, ARG002, FBT001, FBT002, FBT003, INP001 - Ansible gives the signatures and loads the file
 from __future__ import annotations
 
 import json
@@ -42,19 +43,19 @@ class CallbackModule(CallbackBase):
         self._write(
             "result",
             device=host.get_name(),
-            task=task.get_name().rpartition(" : ")[2],
-            role=task.get_name().rpartition(" : ")[0],
+            **_named(task),
             status="ignored" if ignored else status,
             reason="" if status in ("ok", "changed", "skipped") else _reason(body),
             diff=_plain(self._diff(body)),
         )
 
     def _diff(self, body: Any) -> str:
-        found = [body.get("diff"), *(each.get("diff") for each in body.get("results", []) if isinstance(each, dict))]
+        parts = [each for each in body.get("results", []) if isinstance(each, dict)]
+        found = [each.get("diff") for each in (body, *parts)]
         return "".join(self._get_diff(each) for each in found if each)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        self._write("task", task=task.get_name().rpartition(" : ")[2], role=task.get_name().rpartition(" : ")[0])
+        self._write("task", **_named(task))
 
     def v2_playbook_on_handler_task_start(self, task: Any) -> None:
         self.v2_playbook_on_task_start(task, False)
@@ -76,9 +77,17 @@ class CallbackModule(CallbackBase):
         self._write("stats", devices=hosts)
 
 
+def _named(task: Any) -> dict[str, str]:
+    """``role : task`` in two."""
+    role, _, name = task.get_name().rpartition(" : ")
+    return {"task": name, "role": role}
+
+
 def _reason(body: Any) -> str:
     """What went wrong, from wherever this module put it."""
-    parts = [body.get(key) for key in ("msg", "stderr", "module_stderr", "stdout", "module_stdout", "exception")]
+    parts = [body.get(key) for key in ("msg", "stderr", "module_stderr", "stdout", "module_stdout")]
+    for each in (body.get("failed_modules") or {}).values():
+        parts += [each.get("msg"), each.get("module_stderr"), each.get("module_stdout")]
     for each in body.get("results", []):
         if isinstance(each, dict) and each.get("failed"):
             parts += [each.get("msg"), each.get("stderr")]

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from farm.config import Config
     from farm.enroll.events import Counts
     from farm.enroll.login import Login
-    from farm.enroll.privilege import Privilege
     from farm.enroll.proposal import Proposal
     from farm.enroll.talk import Talk
     from farm.health import Admission
@@ -71,13 +70,14 @@ def enroll(request: Request, config: Config, talk: Talk) -> Outcome:
         survey.check(admin.name, seen)
         ask = (lambda: talk.password(f"Password of {admin.address} for sudo")) if talk.present else None
         power = privilege.find(admin, entered.link, (request.become_password, password), ask)
+        stage = playbook.Stage(entered, power, config.cache_dir, talk.hear, talk.say, seen.python)
         if not seen.python:
             if request.check or not talk.agreed(admin, None):
                 talk.say(
                     f"{admin.name}: would install python3 by {seen.packages} first, and then look further"
                 )
                 return Outcome(None, None)
-            _play("enrol.yml", entered, power, {}, config, talk, words=("--tags", "bootstrap"))
+            stage.play("enrol.yml", {}, words=("--tags", "bootstrap"))
             seen = survey.look(admin, entered.link)
             survey.check(admin.name, replace(seen, packages=""))
         talk.say(f"{admin.name}: asking what it is ...")
@@ -97,18 +97,16 @@ def enroll(request: Request, config: Config, talk: Talk) -> Outcome:
             talk.say(f"{admin.name}: gathering {len(offer.requirements)} wheels ...")
             proposal.gather(offer.plan, config.cache_dir, wheels)
             values["farm_wheels"] = str(wheels)
-        counts = _play(
-            "enrol.yml", entered, power, values, config, talk, python=seen.python, check=request.check,
-            words=("--skip-tags", "bootstrap"),
-        )  # fmt: skip
+        if not request.check:
+            made = Record(admin.address, seen.python, admin.host_key, request.user, admin.identity)
+            record.write(config.state_dir, admin.name, made)
+        counts = replace(stage, python=seen.python).play(
+            "enrol.yml", values, check=request.check, words=("--skip-tags", "bootstrap")
+        )
         if request.check:
             return Outcome(counts, offer)
     device = _entered(request, admin, offer, key, config)
-    record.write(
-        config.state_dir, device.name, Record(admin.address, seen.python, request.user, admin.identity)
-    )
-    admission = prove(device, config, talk) if request.health else None
-    return Outcome(counts, offer, device, admission)
+    return Outcome(counts, offer, device, prove(device, config, talk, health_run=request.health))
 
 
 def pinned(request: Request, config: Config, talk: Talk) -> Device:
@@ -171,42 +169,31 @@ def opened(device: Device, password: str, talk: Talk) -> Iterator[tuple[Login, s
                 entered.link.run(words, timeout_s=CLEAN_TIMEOUT_S)
 
 
-def prove(device: Device, config: Config, talk: Talk) -> Admission:
-    """The health run that admits a device. Raises what is this machine's fault."""
-    from farm import health
+def prove(device: Device, config: Config, talk: Talk, *, health_run: bool) -> Admission | None:
+    """Note the enrolment; then the health run that admits the device. Raises what is this machine's fault."""
+    from farm import audit, health
     from farm.devices.session import Session
     from farm_agent import pack
     from farm_profiles.load import load_profile
     from farm_results.store import open_store
 
-    talk.say(f"{device.name}: proving by a canary network that it measures as it should ...")
-    packed = pack.build(config.cache_dir / "agents")
-    stop = threading.Event()
-    session = Session(device, load_profile(device.profile), packed, stop=stop)
     store = open_store(config.store)
     try:
-        return health.admit(store.engine, session, cache_dir=config.cache_dir, stop=stop, say=talk.say)
+        audit.append(
+            store.engine, device.name, audit.person(), "enrolled", f"{device.address} as {device.profile}"
+        )
+        if not health_run:
+            return None
+        talk.say(f"{device.name}: proving by a canary network that it measures as it should ...")
+        packed = pack.build(config.cache_dir / "agents")
+        stop = threading.Event()
+        session = Session(device, load_profile(device.profile), packed, stop=stop)
+        try:
+            return health.admit(store.engine, session, cache_dir=config.cache_dir, stop=stop, say=talk.say)
+        finally:
+            session.close()
     finally:
-        session.close()
         store.close()
-
-
-def _play(
-    name: str,
-    entered: Login,
-    power: Privilege,
-    values: dict[str, Any],
-    config: Config,
-    talk: Talk,
-    *,
-    python: str = "",
-    check: bool = False,
-    words: tuple[str, ...] = (),
-) -> Counts:
-    return playbook.play(
-        name, entered, power, values, cache_dir=config.cache_dir, python=python, hear=talk.hear, check=check,
-        words=words, say=talk.say,
-    )  # fmt: skip
 
 
 def _values(request: Request, offer: Proposal, key: keys.Key) -> dict[str, Any]:
@@ -221,7 +208,7 @@ def _values(request: Request, offer: Proposal, key: keys.Key) -> dict[str, Any]:
 
 
 def _entered(request: Request, admin: Device, offer: Proposal, key: keys.Key, config: Config) -> Device:
-    """Write the inventory's entry, after a login as the new user. Raises InfrastructureError enroll.farm-login."""
+    """Write the inventory's entry, after a login as the new user. Raises enroll.farm-login."""
     from farm.transports import connect
 
     address = replace(request.address, user=request.user).text()
@@ -234,7 +221,7 @@ def _entered(request: Request, admin: Device, offer: Proposal, key: keys.Key, co
         if error.code != "device.auth":
             raise
         raise InfrastructureError(
-            f"device {device.name}: everything is installed, but {request.user} cannot log in: {error.message}",
+            f"device {device.name}: all is installed, but {request.user} cannot log in: {error.message}",
             code="enroll.farm-login",
             fix="let its sshd accept the key in ~/.ssh/authorized_keys (AuthorizedKeysFile, AllowUsers); "
             f"then {AGAIN}",

@@ -64,6 +64,6 @@ def _run(argv: list[str]) -> str:
         raise UsageError(
             f"{argv[-1]} cannot be used: {done.stderr.strip()[-200:]}",
             code="enroll.key",
-            fix="farm needs a key without a passphrase for its devices; move that file away and a new one is made",
+            fix="farm needs a key without a passphrase: move that file away and a new one is made",
         )
     return done.stdout

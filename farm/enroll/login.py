@@ -61,7 +61,7 @@ def logged_in(device: Device, password: str) -> Iterator[Login]:
             fix="name another one with --identity",
         )
     # Short: the path of a unix socket has room for about a hundred bytes
-    folder = Path(tempfile.mkdtemp(prefix="farm-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="farm-login-", dir="/tmp"))
     try:
         options = _options(device, folder, password)
         process = subprocess.Popen(
@@ -153,9 +153,15 @@ def explained(device: Device, said: str, *, by_password: bool) -> Infrastructure
     address = parse_address(device.address)
     who = f"{address.user}@{address.host}"
     if "host key" in said.lower() and ("verification failed" in said or "no matching host key" in said):
-        from farm.transports.ssh import problems
-
-        return problems.changed(device, hostkeys.parse(device.host_key), hostkeys.fetch(device, 20.0))
+        pinned, offered = hostkeys.parse(device.host_key), hostkeys.fetch(device, 20.0)
+        return InfrastructureError(
+            f"device {device.name}: its host key is not the pinned one: pinned {pinned.type} "
+            f"{pinned.fingerprint()}, offered {offered.type} {offered.fingerprint()}",
+            code="device.host-key-changed",
+            fix="compare with `ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub` on the device itself; only if equal: "
+            f"farm enroll ... --fingerprint {offered.fingerprint()}, or before it is retired: "
+            f"farm devices pin {device.name} --fingerprint {offered.fingerprint()}",
+        )
     if "Permission denied" in said or "Too many authentication failures" in said:
         methods = last.partition("(")[2].partition(")")[0]
         if by_password and "password" not in methods and "keyboard" not in methods:

@@ -12,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from farm_converters import children, environment, guard
 ENVIRONMENT = "ansible"
 STALL_S = 1800.0  # a package manager on a slow board may be silent for long
 TAIL_BYTES = 8192
+NOT_FOR_ANSIBLE = ("ANSIBLE_", "PYTHON", "LC_", "FARM_")  # passwords among them
 
 
 def folder() -> Path:
@@ -39,47 +41,47 @@ def folder() -> Path:
     raise FarmBug("the playbooks are not there", code="farm.bug", fix="install farm again")
 
 
-def play(
-    name: str,
-    login: Login,
-    privilege: Privilege,
-    values: Mapping[str, Any],
-    *,
-    cache_dir: Path,
-    python: str,
-    hear: Callable[[Event], None],
-    check: bool = False,
-    words: tuple[str, ...] = (),
-    say: Callable[[str], None] = lambda _text: None,
-) -> Counts:
-    """Run a playbook on one device; the final counts. ``hear`` gets every event as it comes.
+@dataclass(frozen=True)
+class Stage:
+    """Where playbooks run: one device. ``hear`` gets every event as it comes; ``python``: the device's."""
 
-    Raises what ``failures.failed`` makes of the first failed task, InfrastructureError enroll.ansible,
-    env.*.
-    """
-    prepared = environment.prepare(ENVIRONMENT, cache_dir, say)
-    program = str(Path(prepared.python).parent / "ansible-playbook")
-    place = folder()
-    inventory = login.folder / "inventory.json"
-    inventory.touch(mode=0o600)
-    inventory.write_text(json.dumps(_inventory(login, privilege, values, python)))
-    argv = [program, "-i", str(inventory), str(place / name), *words]
-    argv += ["--check", "--diff"] if check else []
-    secret = login.folder / "become"
-    if privilege.password:
-        secret.touch(mode=0o600)
-        secret.write_text(privilege.password + "\n")
-        argv += ["--become-password-file", str(secret)]
-    try:
-        with _running(argv, _environment(login, place), login.folder) as process:
-            problem, counts = _follow(process, hear)
-    finally:
-        secret.unlink(missing_ok=True)
-    if problem is not None:
-        raise problem
-    if counts is None or process.returncode != 0:
-        raise _silent(login.folder / "ansible-said", process.returncode)
-    return counts
+    login: Login
+    privilege: Privilege
+    cache_dir: Path
+    hear: Callable[[Event], None]
+    say: Callable[[str], None]
+    python: str = ""
+
+    def play(
+        self, name: str, values: Mapping[str, Any], *, check: bool = False, words: tuple[str, ...] = ()
+    ) -> Counts:
+        """Run a playbook with these variables; the final counts.
+
+        Raises what ``failures.failed`` makes of the first failed task, InfrastructureError enroll.ansible,
+        env.*.
+        """
+        prepared = environment.prepare(ENVIRONMENT, self.cache_dir, self.say)
+        ours, place = self.login.folder, folder()
+        program = str(Path(prepared.python).parent / "ansible-playbook")
+        inventory, secret = ours / "inventory.json", ours / "become"
+        inventory.touch(mode=0o600)
+        inventory.write_text(json.dumps(_inventory(self.login, self.privilege, values, self.python)))
+        argv = [program, "-i", str(inventory), str(place / name), *words]
+        argv += ["--check", "--diff"] if check else []
+        if self.privilege.password:
+            secret.touch(mode=0o600)
+            secret.write_text(f"{self.privilege.password}\n")
+            argv += ["--become-password-file", str(secret)]
+        try:
+            with _running(argv, _environment(self.login, place), ours) as process:
+                problem, counts = _follow(process, self.hear)
+        finally:
+            secret.unlink(missing_ok=True)
+        if problem is not None:
+            raise problem
+        if counts is None or process.returncode != 0:
+            raise _silent(ours / "ansible-said", process.returncode)
+        return counts
 
 
 def _inventory(
@@ -105,13 +107,12 @@ def _quoted(word: str) -> str:
 
 
 def _environment(login: Login, place: Path) -> dict[str, str]:
-    kept = {
-        key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "PYTHON", "LC_"))
-    }
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(NOT_FOR_ANSIBLE)}
     ours = login.folder
     return {
         **kept,
         "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
         "LC_ALL": "C.UTF-8",
         "ANSIBLE_CONFIG": str(place / "ansible.cfg"),
         "ANSIBLE_HOME": str(ours / "ansible"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farm.enroll import playbook
-from farm.errors import InfrastructureError, UsageError
+from farm.errors import InfrastructureError
 
 if TYPE_CHECKING:
     from farm.enroll.login import Login

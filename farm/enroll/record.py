@@ -11,10 +11,12 @@ from farm_agent import codec
 
 @dataclass(frozen=True)
 class Record:
-    """``login``: the address that could become root; ``user``: the one that farm made."""
+    """``login``: the address that could become root; ``user``: the one that farm made. Written before the
+    device is changed: one that was enrolled by half can be retired as well."""
 
     login: str
     python: str
+    host_key: str
     user: str = "farm"
     identity: str = ""
 

@@ -37,7 +37,10 @@ class Request:
 
 def retire(request: Request, config: Config, talk: Talk) -> Counts | None:
     """Do it; None where the device itself was left alone. Raises the errors of its parts."""
+    made = record.read(config.state_dir, request.name)
     device = inventory.load(config.inventory_path).get(request.name)
+    if device is None and made is not None:  # its enrolment did not come to its end
+        device = Device(request.name, "auto", made.login, made.host_key)
     if device is None or device.name == "local":
         raise UsageError(
             f"no device is called {request.name}" if device is None else "device local is always there",
@@ -47,21 +50,20 @@ def retire(request: Request, config: Config, talk: Talk) -> Counts | None:
     if device.transport != "ssh" or request.forget:
         _forget(device, request, config)
         return None
-    counts = _undo(device, request, config, talk)
+    counts = _undo(device, made, request, config, talk)
     if not request.check:
         _forget(device, request, config)
     return counts
 
 
-def _undo(device: Device, request: Request, config: Config, talk: Talk) -> Counts:
-    made = record.read(config.state_dir, device.name)
+def _undo(device: Device, made: Record | None, request: Request, config: Config, talk: Talk) -> Counts:
     if made is None and not request.login:
         raise UsageError(
             f"device {device.name} was not enrolled from here: who may become root there is not known",
             code="enroll.no-record",
             fix=f"farm retire {device.name} --login USER@HOST; or only forget it: --forget",
         )
-    made = made or Record("", "")
+    made = made or Record("", "", "")
     address = parse_target(request.login).text() if request.login else made.login
     identity = request.identity or made.identity
     admin = replace(device, address=address, identity=identity)
@@ -70,10 +72,8 @@ def _undo(device: Device, request: Request, config: Config, talk: Talk) -> Count
     with flow.opened(admin, request.password, talk) as (entered, password):
         ask = (lambda: talk.password(f"Password of {admin.address} for sudo")) if talk.present else None
         power = privilege.find(admin, entered.link, (request.become_password, password), ask)
-        return playbook.play(
-            "retire.yml", entered, power, {"farm_user": made.user}, cache_dir=config.cache_dir,
-            python=made.python, hear=talk.hear, check=request.check, say=talk.say,
-        )  # fmt: skip
+        stage = playbook.Stage(entered, power, config.cache_dir, talk.hear, talk.say, made.python)
+        return stage.play("retire.yml", {"farm_user": made.user}, check=request.check)
 
 
 def _forget(device: Device, request: Request, config: Config) -> None:
@@ -87,5 +87,6 @@ def _forget(device: Device, request: Request, config: Config) -> None:
         health.retire(store.engine, device.name, audit.person(), reason)
     finally:
         store.close()
-    inventory.remove(config.inventory_path, device.name)
+    if device.name in inventory.load(config.inventory_path):
+        inventory.remove(config.inventory_path, device.name)
     record.forget(config.state_dir, device.name)

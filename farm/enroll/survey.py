@@ -35,8 +35,9 @@ while read -r _ where _ how _; do
   [ "$where" = / ] && case ",$how," in *,ro,*) say readonly / ;; esac
 done </proc/mounts
 say free_kb "$(df -Pk /opt 2>/dev/null | sed -n '2s/[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p')"
+program='import sys; print("%d.%d.%d %s" % (sys.version_info[:3] + (sys.executable,)))'
 for python in /usr/bin/python3 python3 python3.13 python3.12 python3.11 python3.10 python3.9 python3.8; do
-  found=$("$python" -c 'import sys; print("%d.%d.%d %s" % (sys.version_info[:3] + (sys.executable,)))' 2>/dev/null)
+  found=$("$python" -c "$program" 2>/dev/null)
   [ -n "$found" ] && say python "$found"
 done
 true
@@ -45,7 +46,7 @@ true
 
 @dataclass(frozen=True)
 class Survey:
-    """``pythons``: (version, program), the preferred first. Empty texts and None: the device does not tell."""
+    """``pythons``: (version, program), the preferred first. Empty and None: it does not tell."""
 
     machine: str
     kernel: str
