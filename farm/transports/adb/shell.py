@@ -98,22 +98,24 @@ class Exchange:
         if not data:
             raise faults.lost(self._device, "the phone's connection ended")
         self._arrived += data
-        while len(self._arrived) >= _HEADER.size:
-            kind, size = _HEADER.unpack_from(self._arrived)
+        begin, status = 0, None
+        while status is None and len(self._arrived) - begin >= _HEADER.size:
+            kind, size = _HEADER.unpack_from(self._arrived, begin)
             if kind > EXIT or size > _LONGEST_PACKET_BYTES:
                 raise self._garbled(f"packet of kind {kind} with {size} bytes")
-            end = _HEADER.size + size
+            end = begin + _HEADER.size + size
             if len(self._arrived) < end:
                 break
-            body = bytes(self._arrived[_HEADER.size : end])
-            del self._arrived[:end]
+            body = bytes(self._arrived[begin + _HEADER.size : end])
+            begin = end
             if kind == EXIT:
                 if size != 1:
                     raise self._garbled(f"an exit status of {size} bytes")
-                return body[0]
-            if kind in (STDOUT, STDERR):
+                status = body[0]
+            elif kind in (STDOUT, STDERR):
                 take(kind, body)
-        return None
+        del self._arrived[:begin]
+        return status
 
     def _garbled(self, why: str) -> InfrastructureError:
         return InfrastructureError(
