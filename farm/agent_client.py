@@ -6,19 +6,21 @@ Whatever a device sends is untrusted: bounded by the transport, decoded strictly
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import uuid
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
+from farm import untrusted
+from farm.answers import body_of, decoded, of_job, whole
 from farm.errors import FarmError, InfrastructureError
 from farm.transports import Completed, Transport
 from farm_agent import codec
 from farm_agent.messages.checkup import SensorReading, Surroundings, Trial
 from farm_agent.pack import Packed, file_name
 from farm_agent.wire import (
-    WIRE,
     Blob,
     Event,
     Facts,
@@ -26,11 +28,8 @@ from farm_agent.wire import (
     JobResult,
     JobSpec,
     JobState,
-    Reply,
     Stock,
 )
-
-T = TypeVar("T")
 
 OLDEST_PYTHON = (3, 8)
 CALL_TIMEOUT_S = 60.0
@@ -39,6 +38,7 @@ FACTS_TIMEOUT_S = 300.0
 TRIAL_TIMEOUT_S = 25.0
 HASH_BYTES_PER_S = 5_000_000
 HASHES_AT_ONCE = 200
+MOST_ERRNO = 4096
 
 # Programs for the device's Python; the arguments reach them as sys.argv.
 VERSION_PROGRAM = "import sys; sys.stdout.write('farm-python %d.%d.%d' % tuple(sys.version_info[:3]))"
@@ -101,35 +101,35 @@ class AgentClient:
 
     def hello(self) -> Hello:
         """Who answers, what it runs, the highest fence it saw, its free space."""
-        return _whole(Hello, self._ask("hello"))
+        return whole(Hello, self._ask("hello"))
 
     def facts(self) -> Facts:
         """What the box is. Imports every runtime there; takes seconds."""
-        return _whole(Facts, self._ask("facts", timeout_s=FACTS_TIMEOUT_S))
+        return whole(Facts, self._ask("facts", timeout_s=FACTS_TIMEOUT_S))
 
     def surroundings(self) -> Surroundings:
         """What may disturb a measurement there; takes a second or two, for it watches."""
-        return _decode(Surroundings, self._ask("surroundings"), "surroundings")
+        return decoded(Surroundings, self._ask("surroundings"), "surroundings")
 
     def sensors(self) -> list[SensorReading]:
         """Every sensor that the agent knows, read once."""
-        return _decode(list[SensorReading], self._ask("sensors"), "readings")
+        return decoded(list[SensorReading], self._ask("sensors"), "readings")
 
     def try_runtimes(self, names: Sequence[str]) -> list[Trial]:
         """A real inference in each of these runtimes, in the order asked."""
         if not names:
             return []
         bodies = self._talk("try", *names, timeout_s=CALL_TIMEOUT_S + len(names) * TRIAL_TIMEOUT_S)
-        return [_decode(Trial, body, "trial") for body in bodies]
+        return [decoded(Trial, body, "trial") for body in bodies]
 
     def stock(self, shas: Sequence[str]) -> list[Stock]:
         """What the content store holds of each hash, in the order asked."""
         found: list[Stock] = []
         for begin in range(0, len(shas), HASHES_AT_ONCE):
             part = shas[begin : begin + HASHES_AT_ONCE]
-            answer = _decode(list[Stock], self._ask("stock", *part, *self._by()), "stock")
+            answer = decoded(list[Stock], self._ask("stock", *part, *self._by()), "stock")
             if [stock.sha256 for stock in answer] != list(part):
-                raise _garbled("the agent answered for other files than it was asked about")
+                raise untrusted.garbled("the agent answered for other files than it was asked about")
             found += answer
         return found
 
@@ -137,11 +137,12 @@ class AgentClient:
         """Hash an upload on the device. Raises link.corrupt, link.incomplete, device.disk-full."""
         timeout_s = CALL_TIMEOUT_S + blob.size_bytes / HASH_BYTES_PER_S
         body = self._ask("commit", blob.sha256, str(blob.size_bytes), *self._by(), timeout_s=timeout_s)
-        return _decode(Stock, body, "stock")
+        return decoded(Stock, body, "stock")
 
     def start(self, spec: JobSpec) -> JobState:
         """Start a job, or learn how it stands. Raises device.busy, lease.fenced, device.blob-missing."""
-        return _decode(JobState, self._ask("start", stdin=codec.dumps(spec).encode()), "state")
+        body = self._ask("start", stdin=codec.dumps(spec).encode())
+        return of_job(decoded(JobState, body, "state"), spec.job_id)
 
     def attach(
         self, job_id: str, from_seq: int, wait_s: float, fence: int
@@ -149,19 +150,20 @@ class AgentClient:
         """Events from ``from_seq`` on and the state; waits up to ``wait_s`` for something new."""
         words = (job_id, "--from", str(from_seq), "--wait", f"{wait_s:g}", "--fence", str(fence))
         bodies = self._talk("attach", *words, timeout_s=wait_s + CALL_TIMEOUT_S)
-        events = tuple(_decode(Event, body, "event") for body in bodies[:-1])
-        return events, _decode(JobState, bodies[-1], "state")
+        events = tuple(decoded(Event, body, "event") for body in bodies[:-1])
+        return events, of_job(decoded(JobState, bodies[-1], "state"), job_id)
 
     def stop(self, job_id: str, fence: int) -> JobState:
         """End a job and everything it started; what it measured so far stays."""
-        return _decode(JobState, self._ask("stop", job_id, "--fence", str(fence)), "state")
+        body = self._ask("stop", job_id, "--fence", str(fence))
+        return of_job(decoded(JobState, body, "state"), job_id)
 
     def result(self, job_id: str) -> tuple[JobResult, str]:
         """The result of an ended job and the sha256 of its file, for ``ack``."""
         body = self._ask("result", job_id)
-        result, sha256 = _decode(JobResult, body, "result"), _decode(str, body, "sha256")
+        result, sha256 = decoded(JobResult, body, "result"), decoded(str, body, "sha256")
         if result.job_id != job_id:
-            raise _garbled(f"the agent sent the result of {result.job_id!r} for {job_id!r}")
+            raise untrusted.garbled(f"the agent sent the result of {result.job_id!r} for {job_id!r}")
         return result, sha256
 
     def ack(self, job_id: str, sha256: str, fence: int = 0) -> None:
@@ -269,7 +271,7 @@ def _program(transport: Transport, python: str, program: str, *words: str) -> bo
         if "errno" in answer:
             raise _disk(answer, words[0])
         return bool(answer["present"])
-    except (IndexError, KeyError, TypeError, ValueError) as error:
+    except (IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise _silent("the installation", done) from error
 
 
@@ -278,7 +280,8 @@ def _disk(answer: dict[str, Any], folder: str) -> InfrastructureError:
 
     from farm_agent.files import disk_error
 
-    number = answer["errno"] if isinstance(answer["errno"], int) else 5
+    said = answer["errno"]
+    number = said if isinstance(said, int) and 0 < said < MOST_ERRNO else errno.EIO
     problem = OSError(number, os.strerror(number))
     return disk_error(problem, Path(folder), "device.not-writable")
 
@@ -288,44 +291,14 @@ def _version(done: Completed) -> tuple[int, int, int] | None:
         return None
     words = done.stdout.partition(b"farm-python ")[2].split()[:1]
     parts = words[0].split(b".") if words else []
-    if len(parts) != 3 or not all(part.isdigit() for part in parts):
+    if len(parts) != 3 or not all(part.isdigit() and len(part) < 5 for part in parts):
         return None
     return int(parts[0]), int(parts[1]), int(parts[2])
 
 
-def body_of(verb: str, line: bytes) -> dict[str, Any]:
-    """What one line of an agent says. Raises what it reports, InfrastructureError ``agent.garbled``."""
-    try:
-        reply = codec.loads(Reply, line)
-    except codec.DecodeError as error:
-        raise _garbled(f"the agent's answer to {verb} cannot be read: {error}") from error
-    if reply.failure is not None:
-        raise reply.failure.to_error()
-    if reply.wire != WIRE or reply.body is None:
-        raise _garbled(f"the agent speaks wire {reply.wire}, this farm speaks {WIRE}")
-    return reply.body
-
-
-def _decode(kind: type[T], body: dict[str, Any], key: str) -> T:
-    return _whole(kind, body.get(key), key)
-
-
-def _whole(kind: type[T], data: object, path: str = "") -> T:
-    try:
-        return codec.decode(kind, data, path=path)
-    except codec.DecodeError as error:
-        raise _garbled(f"the agent's answer cannot be read: {error}") from error
-
-
-def _garbled(message: str) -> InfrastructureError:
-    return InfrastructureError(
-        message, code="agent.garbled", fix="run the command again: the agent is shipped anew when it differs"
-    )
-
-
 def _silent(what: str, done: Completed) -> InfrastructureError:
     said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    detail = f": {said[-1][:300]}" if said else ""
+    detail = f": {untrusted.text(said[-1][:300])}" if said else ""
     return InfrastructureError(
         f"{what} got no answer from the agent (exit status {done.returncode}){detail}",
         code="agent.silent",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from farm import untrusted
 from farm.errors import InfrastructureError
 from farm_agent.wire import Blob, JobResult, JobSpec
 
@@ -42,21 +43,22 @@ def fetch(
     client: AgentClient, transport: Transport, spec: JobSpec, sent: tuple[int, int], scratch: Path
 ) -> Fetched:
     """Bring an ended job's result to ``scratch``. Raises job.no-result, job.unknown, link.corrupt,
-    link.too-large, and the link's errors."""
+    link.too-large, agent.garbled, and the link's errors."""
     from farm_agent.engines import CACHE_LIMIT_BYTES
 
     result, result_sha256 = client.result(spec.job_id)
     folder = scratch / spec.job_id
     folder.mkdir(parents=True, exist_ok=True)
 
-    def get(blob: Blob) -> Path:
+    def get(blob: Blob, limit_bytes: int = untrusted.MOST_FETCHED_BYTES) -> Path:
+        untrusted.plain_name(blob, limit_bytes)
         return _fetch_blob(transport, client.job_path(spec.job_id, blob.name), blob, folder)
 
     samples = tuple(get(block.samples) for block in result.blocks)
     traces = tuple(get(block.traces) for block in result.blocks if block.traces)
     energy = get(result.energy.traces) if result.energy and result.energy.traces else None
     evaluated = result.evaluation.outputs if result.evaluation else None
-    outputs = get(_bounded(evaluated)) if evaluated else None
+    outputs = get(_bounded(evaluated), evaluated.size_bytes) if evaluated else None
     timing = result.build.timing_cache if result.build else None
     kept = get(timing) if timing and timing.size_bytes <= CACHE_LIMIT_BYTES else None
     return Fetched(spec, result, samples, *sent, traces, energy, outputs, kept, result_sha256)

@@ -124,7 +124,10 @@ def _hints(kind: Any) -> Dict[str, Any]:  # noqa: ANN401
 
 def _decode_scalar(kind: Any, data: Any, path: str) -> Any:  # noqa: ANN401
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
+        try:
+            return float(data)
+        except OverflowError:
+            raise DecodeError(path, "float", f"int of {data.bit_length()} bits") from None
     if not isinstance(data, kind) or (kind in (int, float) and isinstance(data, bool)):
         raise DecodeError(path, _type_name(kind), _name(data))
     return data
@@ -135,5 +138,10 @@ def _type_name(kind: Any) -> str:  # noqa: ANN401
 
 
 def _name(data: object) -> str:
-    text = repr(data)
+    if isinstance(data, int) and data.bit_length() > 256:  # Python refuses to spell the largest
+        return f"int of {data.bit_length()} bits"
+    try:
+        text = repr(data)
+    except (ValueError, RecursionError):
+        text = "..."
     return "{} {}".format(type(data).__name__, text if len(text) <= 60 else text[:57] + "...")
