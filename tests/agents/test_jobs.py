@@ -162,6 +162,10 @@ def test_a_lower_fence_is_refused_everywhere(agent: Agent, tmp_path: Path) -> No
     assert agent.fail("attach", "job-1", "--fence", "5")["code"] == "lease.fenced"
     assert agent.ask("hello")["fence"] == 6
     agent.ask("stop", "job-1", "--fence", "6")
+    sha256 = agent.ask("result", "job-1")["sha256"]
+    for verb, words in {"ack": ("job-1", sha256), "gc": ("--max-bytes", "0")}.items():
+        assert agent.fail(verb, *words, "--fence", "5")["code"] == "lease.fenced"
+    assert agent.ask("gc", "--fence", "6")["jobs"] == []
 
 
 def test_stop_ends_everything_and_keeps_finished_blocks(agent: Agent, tmp_path: Path) -> None:
