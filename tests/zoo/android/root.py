@@ -17,15 +17,15 @@ from farm.phone import debs, fetch
 from farm.phone.pins import Deb
 
 SUITE = "trixie"
-PACKAGES = ("adbd", "toybox", "mksh")
-RECIPE = 5
+PACKAGES = ("adbd", "toybox", "mksh", "gzip")
+RECIPE = 6
 INDEX_BYTES = 40 * 1024 * 1024
 APPLETS = """
 cat chmod cp cut date dd df dirname du echo env false find getconf grep gzip head hostname id kill ln ls
 mkdir mkfifo mktemp mv nohup od pgrep pidof printf ps pwd readlink realpath rm rmdir sed seq setsid
 sha256sum sleep sort stat sync tail tar taskset tee test timeout touch tr true truncate uname uniq uptime
 wc which xargs yes zcat
-""".split()
+""".split()  # noqa: SIM905 - easier to read
 # Found before any test moves the caches: roots and bundles stay from run to run.
 CACHE = platformdirs.user_cache_path("farm-zoo", appauthor=False)
 SCRIPTS = Path(__file__).with_name("scripts")
@@ -62,7 +62,7 @@ def _build(root: Path) -> None:
     for deb in fetch.fetch(_wanted(), CACHE / "debian", snapshot="20261101T000000Z", offline=False).values():
         for member, data in debs.contents(deb):
             name = member.name.removeprefix("./").removeprefix("usr/")
-            if not re.match(r"(lib|lib64)/(x86_64|ld-)|bin/(toybox|mksh)$|lib/android-sdk/", name):
+            if not re.match(r"(lib|lib64)/(x86_64|ld-)|bin/(toybox|mksh|gzip)$|lib/android-sdk/", name):
                 continue
             name = re.sub(r"^bin/", "system/bin/", name)
             path = root / name
