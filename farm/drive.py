@@ -8,6 +8,7 @@ result stays on the device until ``keep`` has returned. What other drivers left 
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -36,6 +37,7 @@ __all__ = ["FETCH_TIMEOUT_S", "Driver", "Fetched", "Order", "Shipment", "Watcher
 ATTACH_WAIT_S = 5.0
 SHIP_TIMEOUT_S = 1800.0
 LINK_PATIENCE_S = 90.0
+STOP_PATIENCE_S = 120.0  # its process has a time limit of its own, and is killed within seconds
 # The device did not take in that its result is stored (its disk may be full): it is told again later.
 NOT_TOLD = ("link.", "device.", "lease.", "agent.")
 
@@ -247,7 +249,7 @@ class Driver:
         """
         give_up = time.monotonic() + patience_s(spec)
         next_seq = 0
-        asked_to_stop = False
+        over = math.inf  # when a job that was asked to stop must have ended
         watcher.stage("measure")
         while True:
             try:
@@ -269,8 +271,10 @@ class Driver:
             if leave_at is not None and (self.stop.is_set() or time.monotonic() > leave_at):
                 raise failures.still_busy(self.session.device.name, spec.job_id, stopped=self.stop.is_set())
             ours = leave_at is None and self.stop.is_set()
-            if (ours or time.monotonic() > give_up) and not asked_to_stop:
-                asked_to_stop = True
+            if time.monotonic() > over:
+                raise _endless(self.session.device.name, spec.job_id)
+            if (ours or time.monotonic() > give_up) and over == math.inf:
+                over = time.monotonic() + STOP_PATIENCE_S
                 watcher.stage("stopping")
                 self.stop_job(spec.job_id, spec.fence)
 
