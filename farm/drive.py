@@ -307,6 +307,14 @@ class Driver:
         return True
 
 
+def _endless(device: str, job_id: str) -> InfrastructureError:
+    return InfrastructureError(
+        f"{device} still says that {job_id} runs, {STOP_PATIENCE_S:.0f} s after it was asked to stop it",
+        code="job.endless",
+        fix="look at the device: reboot it, then run `farm health run` on it",
+    )
+
+
 def shipment_of(parts: Sequence[tuple[Blob, Path]]) -> Shipment:
     """The parts without those that appear twice."""
     by_hash = {blob.sha256: (blob, path) for blob, path in parts}
