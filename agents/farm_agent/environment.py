@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, List, Mapping, Optional
 
 from farm_agent import libc, loop, pack, sysfs
 from farm_agent.wire import JobSpec
@@ -12,13 +12,21 @@ from farm_agent.wire import JobSpec
 def snapshot() -> Dict[str, Any]:
     """What changes: load, pressure, clocks, temperatures, throttling, memory."""
     return {
-        "loadavg": list(os.getloadavg()),
+        "loadavg": _loadavg(),
         "cpu_pressure_pct": sysfs.cpu_pressure_pct(),
         "clocks": sysfs.cpu_clocks(),
         "thermal_zones": sysfs.thermal_zones(),
         "throttle": sysfs.throttle_counts(),
         "memory": sysfs.memory(),
     }
+
+
+def _loadavg() -> Optional[List[float]]:
+    """A phone does not tell its shell's user."""
+    try:
+        return list(os.getloadavg())
+    except OSError:
+        return None
 
 
 def conditions(spec: JobSpec, versions: Mapping[str, str]) -> Dict[str, Any]:

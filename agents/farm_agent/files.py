@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Iterator
@@ -17,6 +18,7 @@ NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 MESSAGE_LIMIT_BYTES = 4 * 1024 * 1024
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+NO_LINKS = (errno.EACCES, errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -87,6 +89,24 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
+
+
+def place(source: Path, target: Path) -> None:
+    """Give a file a second name; one that has it already stays. Raises OSError.
+
+    A hard link: runtimes refuse data files that a symbolic link leads out of the folder. A copy where the
+    system allows no links, as Android's does.
+    """
+    try:
+        os.link(str(source), str(target))
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        part = target.with_name(target.name + ".copy")
+        shutil.copyfile(str(source), str(part))
+        os.replace(str(part), str(target))
 
 
 def read_bounded(path: Path, limit_bytes: int = MESSAGE_LIMIT_BYTES) -> bytes:

@@ -85,9 +85,7 @@ def _lay_out(root: Root, found: Job, spec: JobSpec) -> None:
         (found.path / "artifact").mkdir(parents=True, exist_ok=True)
         for blob in spec.artifact.files:
             target = found.path / "artifact" / blob.name
-            with contextlib.suppress(FileExistsError):
-                # A hard link: runtimes refuse data files that a symbolic link leads out of the folder.
-                os.link(str(sources[blob.name]), str(target))
+            files.place(sources[blob.name], target)
     from farm_agent import codec
 
     files.write_atomic(found.path / "spec.json", codec.dumps(spec).encode())
