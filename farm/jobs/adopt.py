@@ -6,6 +6,7 @@ Whoever holds a device's lease is the only driver of this store on it, so every 
 from __future__ import annotations
 
 import socket
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -19,17 +20,22 @@ if TYPE_CHECKING:
     from farm.jobs.context import JobContext
     from farm.jobs.rows import JobRow
 
-# Errors that say nothing of the job: it is tried again at the next contact.
+# Errors of the device or the store, which say nothing of the job: it is tried again at the next contact.
 AGAIN = (
-    "link.",
     "lease.",
     "store.",
     "host.",
+    "link.lost",
+    "link.timeout",
     "device.unreachable",
     "device.busy",
     "device.auth",
+    "device.host-key",
     "agent.silent",
 )
+# Errors of bringing this one job home. Others need not wait for it, and after a day it is given up.
+ITS_OWN = ("link.corrupt", "link.incomplete", "link.too-large", "agent.garbled")
+TRIED_FOR_S = 24 * 3600.0
 
 
 class Keeper(Protocol):
@@ -53,7 +59,7 @@ class Keeper(Protocol):
 
 def again_later(error: FarmError) -> bool:
     """Whether the job may still end well after this error: its row stays."""
-    return error.code.startswith(AGAIN)
+    return error.code.startswith((*AGAIN, *ITS_OWN))
 
 
 def bring_home(driver: Driver, held: Hold, give_up: float, watcher: Watcher) -> int:
@@ -74,8 +80,11 @@ def bring_home(driver: Driver, held: Hold, give_up: float, watcher: Watcher) -> 
         try:
             ended += _end(driver, driver.keeper, row, held, give_up, watcher, names)
         except FarmError as error:
-            if again_later(error):
+            if error.code.startswith(AGAIN):
                 raise
+            if error.code.startswith(ITS_OWN) and time.time() - row.changed_unix_s < TRIED_FOR_S:
+                driver.keeper.note(f"{row.job_id} could not be brought home now: {error.message}")
+                continue
             driver.keeper.fail(row, error)
             ended += 1
     return ended

@@ -24,9 +24,17 @@ if TYPE_CHECKING:
 # PostgreSQL's driver tells how many rows an INSERT added only when it is asked to.
 COUNTED = {"preserve_rowcount": True}
 LATE_CODES = (
+    "agent.garbled",
+    "agent.silent",
+    "device.auth",
+    "device.host-key",
     "device.unreachable",
+    "link.corrupt",
+    "link.incomplete",
     "link.lost",
     "link.timeout",
+    "link.too-large",
+    "lease.fenced",
     "lease.lost",
     "store.locked",
     "store.unreachable",
