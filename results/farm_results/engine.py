@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farm_agent.errors import UsageError
 from farm_results.faults import store_faults
+from farm_results.turns import Turns
 from farm_results.upgrade import ensure_current
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Table
 
 BUSY_TIMEOUT_MS = 20_000
+# Hundreds of devices share these; each needs one for some milliseconds, now and then.
+POOL = {"pool_size": 10, "max_overflow": 20, "pool_timeout": 120}
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,8 @@ def open_engine(where: str | Path | Location) -> Engine:
     with store_faults(location.name):
         location.folder.mkdir(parents=True, exist_ok=True)
         try:
-            engine = create_engine(location.url, pool_pre_ping=not location.url.startswith("sqlite"))
+            is_server = not location.url.startswith("sqlite")
+            engine = create_engine(location.url, pool_pre_ping=is_server, **POOL)
         except ModuleNotFoundError as error:
             raise UsageError(
                 f"the driver of this database is missing: {error.name}",
@@ -95,7 +100,8 @@ def open_engine(where: str | Path | Location) -> Engine:
             ) from error
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _prepare_sqlite)
-            event.listen(engine, "begin", _begin_sqlite)
+            turns = Turns(engine, BUSY_TIMEOUT_MS / 1000.0)
+            event.listen(engine, "begin", partial(_begin_sqlite, turns))
         ensure_current(engine, location.name)
     return engine
 
@@ -110,8 +116,10 @@ def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ANN401, A
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(turns: Turns, connection: Connection) -> None:
     write = connection.get_execution_options().get("farm_write", False)
+    if write:
+        turns.take(connection)
     # A writer takes the lock at once: upgrading a read transaction later fails without waiting.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
