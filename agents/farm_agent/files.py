@@ -106,7 +106,7 @@ def place(source: Path, target: Path) -> None:
             raise
         part = target.with_name(target.name + ".copy")
         shutil.copyfile(str(source), str(part))
-        os.replace(str(part), str(target))
+        part.replace(target)
 
 
 def read_bounded(path: Path, limit_bytes: int = MESSAGE_LIMIT_BYTES) -> bytes:
