@@ -49,7 +49,7 @@ def main() -> int:
     told: list[int] = []
     try:
         with Drivers() as drivers:
-            outcome = campaign.run(site, drivers, faults, options.seed, options.count, tell)
+            outcome = campaign.run(site, drivers, faults, options.seed, enough=options.count, tell=tell)
     finally:
         if options.keep:
             print(f"logs: {site.folder}", file=sys.stderr)

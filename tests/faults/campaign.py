@@ -48,17 +48,19 @@ def run(
     drivers: Drivers,
     faults: Sequence[Fault],
     seed: int,
+    *,
     enough: int = 0,
+    dense: bool = False,
     tell: Callable[[Outcome], None] = lambda _outcome: None,
 ) -> Outcome:
     """Inject ``faults`` (the first ``enough`` that happen); every few drivers one that nothing disturbs, and
-    a count. What a driver left is brought home by the next one, or by ``farm jobs collect`` under other faults.
+    a count. What a driver left is brought home by the next one, or by ``farm jobs collect``.
     """
     dice = random.Random(seed)
     outcome, known = Outcome(), Counts()
     recent: list[Volley] = []
-    collecting = plan.volleys(fault for fault in faults if fault.collectable)
-    benching = plan.volleys(fault for fault in faults if not fault.collectable)
+    collecting = plan.volleys((fault for fault in faults if fault.collectable), dense=dense)
+    benching = plan.volleys((fault for fault in faults if not fault.collectable), dense=dense)
     while (collecting or benching) and not (enough and len(outcome.injected) >= enough):
         site.sql_if_there("DELETE FROM device_health")  # somebody has looked at the device
         left = bool(site.sql_if_there("SELECT job_id FROM job"))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from tests.faults.fault import STEPS, Fault, every
 from tests.faults.volley import DEADLY
 
-MOST = 5
+MOST = 6
 
 
 def drawn(count: int, seed: int, only: str = "", faults: Iterable[Fault] = ()) -> list[Fault]:
@@ -24,8 +24,11 @@ def drawn(count: int, seed: int, only: str = "", faults: Iterable[Fault] = ()) -
     return found[:count]
 
 
-def volleys(faults: Iterable[Fault]) -> list[tuple[Fault, ...]]:
-    """As few drivers as can meet them all: those that go together share one, in the order of its steps."""
+def volleys(faults: Iterable[Fault], *, dense: bool = False) -> list[tuple[Fault, ...]]:
+    """As few drivers as can meet them all: those that go together share one, in the order of its steps.
+
+    ``dense``: the drivers that meet most come first.
+    """
     open_ones: list[list[Fault]] = []
     for fault in faults:
         for volley in open_ones:
@@ -34,6 +37,8 @@ def volleys(faults: Iterable[Fault]) -> list[tuple[Fault, ...]]:
                 break
         else:
             open_ones.append([fault])
+    if dense:
+        open_ones.sort(key=len, reverse=True)
     return [tuple(sorted(volley, key=_when)) for volley in open_ones]
 
 
