@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from farm.devices.beater import beater
 from farm.errors import FarmError, InfrastructureError
 
 if TYPE_CHECKING:
@@ -17,12 +18,11 @@ if TYPE_CHECKING:
 
     from farm.devices.leases import Lease
 
-BEAT_S = 15.0
 ASK_AGAIN_S = 0.5
 
 
 class Hold:
-    """A lease that a thread keeps alive. ``lost`` is set when another holder took over."""
+    """A lease that ``beater`` keeps alive. ``lost`` is set when another holder took over."""
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
@@ -58,14 +58,11 @@ def hold(
     from farm.devices import leases
 
     held = Hold(_take(engine, wish, wait_s=wait_s, stop=stop, waiting=waiting))
-    done = threading.Event()
-    beat = threading.Thread(target=_beat, args=(engine, held, done), daemon=True, name=f"beat-{wish.device}")
-    beat.start()
+    beater.add(engine, held)
     try:
         yield held
     finally:
-        done.set()
-        beat.join(BEAT_S)
+        beater.remove(held)
         leases.release(engine, held.lease)
 
 
@@ -171,15 +168,3 @@ class _Queued:
         tickets = [ticket.ticket for ticket in waiting.queue(self._engine, self._wish.device)]
         place = tickets.index(self._ticket) + 1 if self._ticket in tickets else 0
         return f"{who}; place {place} of {len(tickets)} in the queue" if len(tickets) > 1 else who
-
-
-def _beat(engine: Engine, held: Hold, done: threading.Event) -> None:
-    from farm.devices import leases
-
-    while not done.wait(BEAT_S):
-        try:
-            if not leases.beat(engine, held.lease):
-                held.lost.set()
-                return
-        except FarmError:
-            continue  # the store may be busy or away for a while; the lease outlives several beats

@@ -8,7 +8,7 @@ reservations and who waits before it (``farm.devices.waiting``); these are read 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +142,17 @@ def beat(engine: Engine, lease: Lease, now_source: Clock = database_clock) -> bo
     return _change(engine, lease, expires_unix_s=now_source(engine) + EXPIRY_S) is not None
 
 
+def beat_all(engine: Engine, held: Sequence[Lease], now_source: Clock = database_clock) -> set[Lease]:
+    """``beat`` for many in one transaction; those that are still ours."""
+    expires = now_source(engine) + EXPIRY_S
+    with store_faults(engine.url.render_as_string()), writing(engine).begin() as connection:
+        return {
+            lease
+            for lease in sorted(held, key=lambda lease: lease.device)  # an order that no two processes cross
+            if connection.execute(_update(lease, expires_unix_s=expires)).scalar() is not None
+        }
+
+
 def release(engine: Engine, lease: Lease) -> None:
     """Give the device back; does nothing when the lease is no longer ours."""
     _change(engine, lease, expires_unix_s=literal(0.0))
@@ -186,8 +197,11 @@ def holder_of(engine: Engine, device: str, now_source: Clock = database_clock) -
 
 def _change(engine: Engine, lease: Lease, **values: Any) -> int | None:  # noqa: ANN401 - SQL expressions
     """Update the lease's row if it still is ours; the fence, or None."""
-    ours = and_(LEASE.c.device == lease.device, LEASE.c.serial == lease.serial, LEASE.c.expires_unix_s > 0.0)
-    statement = update(LEASE).where(ours).values(**values).returning(LEASE.c.fence)
     with store_faults(engine.url.render_as_string()), writing(engine).begin() as connection:
-        fence = connection.execute(statement).scalar()
+        fence = connection.execute(_update(lease, **values)).scalar()
     return None if fence is None else int(fence)
+
+
+def _update(lease: Lease, **values: Any) -> Any:  # noqa: ANN401 - SQL expressions
+    ours = and_(LEASE.c.device == lease.device, LEASE.c.serial == lease.serial, LEASE.c.expires_unix_s > 0.0)
+    return update(LEASE).where(ours).values(**values).returning(LEASE.c.fence)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from farm.devices import hold as holding
+from farm.devices import beater as beating
 from farm.devices import leases
 from farm.devices.hold import Hold, Wish, hold
 from farm.errors import InfrastructureError
@@ -78,7 +80,7 @@ def test_stopping_ends_the_wait(engine: Engine) -> None:
 
 def test_a_holder_learns_that_another_took_over(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when a laptop slept through its lease: the row has aged and somebody else took it."""
-    monkeypatch.setattr(holding, "BEAT_S", 0.02)
+    monkeypatch.setattr(beating, "BEAT_S", 0.02)
     with held(engine, "one")[0] as mine:
         with engine.begin() as connection:
             connection.execute(
@@ -89,3 +91,35 @@ def test_a_holder_learns_that_another_took_over(engine: Engine, monkeypatch: pyt
     holder = leases.holder_of(engine, "d")
     assert holder is not None
     assert holder.job_id == "two"
+
+
+def test_hundreds_of_leases_are_kept_alive_by_one_thread(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each holder hears only of its own loss; with the last one the thread ends."""
+    monkeypatch.setattr(beating, "BEAT_S", 0.02)
+    before = threading.active_count()
+    with contextlib.ExitStack() as stack:
+        holds = [
+            stack.enter_context(
+                hold(
+                    engine,
+                    Wish(f"d-{number}", "job", "me"),
+                    wait_s=0.0,
+                    stop=threading.Event(),
+                    waiting=lambda _: None,
+                )
+            )
+            for number in range(200)
+        ]
+        assert threading.active_count() == before + 1
+        with engine.begin() as connection:
+            connection.execute(update(LEASE).values(expires_unix_s=1.0))
+            connection.execute(update(LEASE).where(LEASE.c.device == "d-7").values(serial=99))
+        assert holds[7].lost.wait(60)
+        for name in ("d-0", "d-199"):  # prolonged, though they had run out
+            while leases.holder_of(engine, name) is None:
+                time.sleep(0.01)
+        assert [number for number, held in enumerate(holds) if held.lost.is_set()] == [7]
+    while threading.active_count() > before:
+        time.sleep(0.01)
