@@ -103,6 +103,8 @@ def collect(state: State, devices: tuple[str, ...], wait: float) -> int:
         print_error(error)
     if errors:
         return EXIT_PARTIAL
+    if not wanted:
+        say("nothing is unfinished")
     return EXIT_OK if wanted else EXIT_NOTHING
 
 

@@ -165,4 +165,5 @@ class _Quiet(Watcher):
         self._watcher = watcher
 
     def stage(self, text: str) -> None:
-        self._watcher.stage(f"waiting: another run's job: {text}")
+        if text in ("ship", "measure") or text.startswith("waiting"):
+            self._watcher.stage(f"waiting: another run's job: {text.removeprefix('waiting: ')}")
