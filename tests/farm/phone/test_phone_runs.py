@@ -1,0 +1,96 @@
+"""A stock phone without Python: enrolled, measured, unplugged in the middle, plugged in again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from farm.devices.device import Device
+from farm.errors import InfrastructureError
+from farm.transports import adb
+from tests.farm.networks import wide_net
+from tests.farm.phone.conftest import Place
+from tests.farm.runs import QUICK, finish
+from tests.zoo import network
+
+pytestmark = pytest.mark.zoo
+
+
+def _until(true: Callable[[], object], what: str) -> None:
+    for _ in range(1200):
+        if true():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"waited in vain for {what}")
+
+
+def test_a_phone_is_enrolled_measured_unplugged_and_its_result_arrives_once(
+    place: Place, tmp_path: Path
+) -> None:
+    first = place.user.run("enroll", place.address, "--name", "pixel-a")
+    again = place.user.run("enroll", place.address, "--name", "pixel-a")
+    model = str(wide_net(tmp_path / "net.onnx"))
+    quick = ["4s" if word == "50ms" else word for word in QUICK]
+    process = place.user.start("--json", "bench", model, "-d", "pixel-a", *quick)
+    _until(lambda: place.processes(b"_block") or process.poll() is not None, "the phone to measure")
+    assert process.poll() is None, finish(process)
+    network.reset(place.phone.pid)
+    place.phone.cut()
+    time.sleep(1)
+    still = place.processes(b"_supervise")
+    place.phone.heal()
+    done = finish(process)
+
+    assert first.code == 0, first.err
+    assert "Xiaomi M2101K9C, MT6893, Android 13" in first.err
+    assert "profile android-generic" in first.err
+    assert "onnxruntime" in first.out
+    assert "litert" in first.out
+    assert "sending its Python" in first.err
+    assert again.code == 0, again.err
+    assert "sending" not in again.err
+    assert still
+    assert done.code == 0, done.err
+    row = done.row("pixel-a")
+    assert row["status"] in ("ok", "noisy"), row
+    assert [row["device"] for row in done.rows()] == ["pixel-a"]
+    listed = place.user.run("--json", "results", "list")
+    assert listed.out.count('"device": "pixel-a"') == 1, listed.out
+    assert not place.processes(b"_supervise")
+
+
+def test_both_runtimes_compute_on_the_phone(place: Place) -> None:
+    from farm import agent_client
+    from farm.devices.root import make_root
+    from farm.phone import bundle
+    from farm_agent import pack
+
+    device = Device("pixel-a", "android-generic", place.address)
+    link = adb.connect(device, 20)
+    try:
+        home = make_root(link, device)
+        python = bundle.ensure(link, device.name, home, place.user.cache)
+        client = agent_client.install(link, python, pack.build(place.user.cache / "agents"), home)
+        trials = client.try_runtimes(["onnxruntime", "litert"])
+    finally:
+        link.close()
+    assert [(trial.runtime, trial.problem) for trial in trials] == [("onnxruntime", ""), ("litert", "")]
+
+
+def test_a_phone_that_falls_silent_is_noticed_while_a_command_runs(place: Place) -> None:
+    device = Device("pixel-a", "android-generic", place.address)
+    link = adb.connect(device, 20)
+    link.close()
+    quick = adb.Adb("pixel-a", link._server, link._serial, quiet_s=0.3)
+    place.phone.cut()
+    try:
+        with pytest.raises(InfrastructureError) as caught:
+            quick.run(["sleep", "60"], timeout_s=60)
+    finally:
+        place.phone.heal()
+        quick.close()
+    assert caught.value.code in ("link.lost", "link.timeout")
+    assert "pixel-a" in caught.value.message
