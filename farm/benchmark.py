@@ -154,6 +154,10 @@ def execute(
         results = {result.job_id: result for result in store.results(run_id=plan.run_id)}
         ordered = tuple(results[cell.job_id] for cell in plan.cells if cell.job_id in results)
         return Outcome(plan.run_id, ordered, interrupted)
+    except Exception as error:
+        with contextlib.suppress(FarmError):
+            store.end_run(plan.run_id, "interrupted", cause=f"it failed: {type(error).__name__}")
+        raise
     finally:
         reporter.close()
         store.close()

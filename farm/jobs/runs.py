@@ -17,7 +17,7 @@ DIED = "its driver died"
 def wanted(store: Store, run_id: str) -> bool:
     """Whether the run still wants results of jobs that were begun: not when a person interrupted it."""
     run = store.run(run_id)
-    return run is None or run.state != "interrupted" or run.cause == DIED
+    return run is None or run.state != "interrupted" or run.cause != ""
 
 
 def driver_died(run: Run) -> bool:
