@@ -48,7 +48,7 @@ def login_options(function: F) -> F:
     return function
 
 
-def secret(what: str, file: Path | None, ask: bool, prompt: str) -> str:  # noqa: FBT001 - two options
+def secret(what: str, file: Path | None, ask: bool, prompt: str) -> str:
     """A password from where it was said to be; empty where it was not. Never from the command line."""
     from farm.errors import UsageError
 

@@ -77,7 +77,7 @@ def enroll(request: Request, config: Config, talk: Talk) -> Outcome:
                     f"{admin.name}: would install python3 by {seen.packages} first, and then look further"
                 )
                 return Outcome(None, None)
-            stage.play("enrol.yml", {}, words=("--tags", "bootstrap"))
+            stage.play("bootstrap.yml", {})
             seen = survey.look(admin, entered.link)
             survey.check(admin.name, replace(seen, packages=""))
         talk.say(f"{admin.name}: asking what it is ...")

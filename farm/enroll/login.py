@@ -158,7 +158,7 @@ def explained(device: Device, said: str, *, by_password: bool) -> Infrastructure
             f"device {device.name}: its host key is not the pinned one: pinned {pinned.type} "
             f"{pinned.fingerprint()}, offered {offered.type} {offered.fingerprint()}",
             code="device.host-key-changed",
-            fix="compare with `ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub` on the device itself; only if equal: "
+            fix="compare with `ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub` on the device itself; if equal: "
             f"farm enroll ... --fingerprint {offered.fingerprint()}, or before it is retired: "
             f"farm devices pin {device.name} --fingerprint {offered.fingerprint()}",
         )
