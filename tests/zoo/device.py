@@ -227,6 +227,13 @@ class ZooDevice:
             raise RuntimeError(f"{self.name}: {' '.join(argv)}: {done.stderr.strip()}")
         return done.stdout
 
+    def write(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        """Put a file anywhere on the device, as its root."""
+        target = self._root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        target.chmod(mode)
+
     def close(self) -> None:
         """End the device; nothing of it stays."""
         with contextlib.suppress(ProcessLookupError):
