@@ -59,7 +59,7 @@ def sing(
 
     from farm.drive import Driver, Watcher, shipment_of
 
-    session.reach(patience_s=PATIENCE_S)
+    session.hello(patience_s=PATIENCE_S)  # an open connection may be a dead one
     facts = session.facts(patience_s=PATIENCE_S)
     target = chosen(session.profile, facts)
     artifact = _artifact(target, cache_dir)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from farm.errors import FarmError, InfrastructureError
 from farm.recovery import Patient
 from farm.recovery.common import held, up_again
 
+if TYPE_CHECKING:
+    from farm.transports import Transport
+
 RUNG = 30
 HELPER = "/usr/local/sbin/farm-helper"
+CONNECT_TIMEOUT_S = 20.0
 CALL_TIMEOUT_S = 30.0
 _LOST = ("link.lost", "link.timeout")
 
@@ -24,13 +30,20 @@ def skip(patient: Patient) -> str:
 
 def climb(patient: Patient) -> str:
     """Raises recovery.reboot where the helper refuses, and what it means that the device stays away."""
+    from farm.transports import connect
+
     with held(patient):
-        before = _boot_id(patient)
-        _ask(patient)
+        # Below the session: the agent and its Python may be what is broken
+        transport = connect(patient.session.device, CONNECT_TIMEOUT_S)
+        try:
+            before = _boot_id(transport)
+            _ask(patient.name, transport)
+        finally:
+            transport.close()
         # An answer from before the restart is none: the boot id tells.
         patient.stop.wait(min(2.0, patient.boot_s))
         up_again(patient)
-        after = _boot_id(patient)
+        after = patient.session.call(lambda _, link: _boot_id(link), patience_s=patient.patience_s)
     if before and after == before:
         raise InfrastructureError(
             f"{patient.name} did not restart",
@@ -40,12 +53,9 @@ def climb(patient: Patient) -> str:
     return "restarted"
 
 
-def _ask(patient: Patient) -> None:
+def _ask(name: str, transport: Transport) -> None:
     try:
-        done = patient.session.call(
-            lambda _, transport: transport.run(["sudo", "-n", HELPER, "reboot"], timeout_s=CALL_TIMEOUT_S),
-            patience_s=0.0,
-        )
+        done = transport.run(["sudo", "-n", HELPER, "reboot"], timeout_s=CALL_TIMEOUT_S)
     except FarmError as error:
         if error.code not in _LOST:
             raise
@@ -53,17 +63,12 @@ def _ask(patient: Patient) -> None:
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise InfrastructureError(
-            f"{patient.name} refused to restart: {said[-1][:200] if said else f'status {done.returncode}'}",
+            f"{name} refused to restart: {said[-1][:200] if said else f'status {done.returncode}'}",
             code="recovery.reboot",
             fix="enrol it again, which installs the helper: farm enroll",
         )
 
 
-def _boot_id(patient: Patient) -> str:
-    done = patient.session.call(
-        lambda _, transport: transport.run(
-            ["cat", "/proc/sys/kernel/random/boot_id"], timeout_s=CALL_TIMEOUT_S
-        ),
-        patience_s=patient.patience_s,
-    )
+def _boot_id(transport: Transport) -> str:
+    done = transport.run(["cat", "/proc/sys/kernel/random/boot_id"], timeout_s=CALL_TIMEOUT_S)
     return done.stdout.decode("ascii", "replace").strip()
