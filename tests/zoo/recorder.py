@@ -34,4 +34,5 @@ def main() -> int:
     return done.returncode
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
