@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from farm.datasets import DataDesk, Wish
+from farm.datasets import DataDesk, Wish, ended
 from farm.errors import FarmBug, FarmError, InfrastructureError
 from farm.plan import Cell
 
@@ -47,8 +47,8 @@ class ArtifactDesk:
     def collect(self, cell: Cell, stop: threading.Event) -> Artifact:
         """Wait for the cell's artifact. Raises the FarmError that its conversion ended with."""
         future = self._future(cell)
-        while not future.done():
-            if stop.wait(0.05):
+        while not ended(future):
+            if stop.is_set():
                 raise InfrastructureError("stopped before its conversion ended", code="run.interrupted")
         try:
             return future.result()
@@ -70,7 +70,7 @@ class ArtifactDesk:
         with self._lock:
             futures: list[Future[Any]] = [*self._artifacts.values(), *self._data.futures()]
         for future in futures:
-            while not future.done() and not stop.wait(0.05):
+            while not stop.is_set() and not ended(future):
                 pass
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from farm_results.model import Result, Run
 
 JOIN_S = 0.1
+STACK_BYTES = 2 << 20
+"""Of each thread: hundreds with the usual 8 MiB ask for more address space than some machines grant."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,9 @@ def execute(
 
 
 def _run_devices(work: Work, plan: Plan, packed: Packed, reporter: Reporter) -> bool:
-    """Start a thread per device and wait for all. True when a person interrupted."""
+    """A thread per device, as many at once as this process may, and wait for all. True when a person
+    interrupted."""
+    from farm import parallel
     from farm.devices.session import Session
     from farm.worker import run_cells
 
@@ -174,9 +178,16 @@ def _run_devices(work: Work, plan: Plan, packed: Packed, reporter: Reporter) -> 
         session = Session(device, cells[0].profile, packed, stop=work.stop, sender=sender)
         run_cells(work, session, cells)
 
-    with ThreadPoolExecutor(len(plan.devices), thread_name_prefix="device") as pool:
-        futures = [pool.submit(run, plan.cells_of(device)) for device in plan.devices]
-        interrupted = _wait(futures, work, reporter)
+    count, why_fewer = parallel.at_once(len(plan.devices), plan.request.parallel)
+    if why_fewer:
+        reporter.note(why_fewer)
+    usual = threading.stack_size(STACK_BYTES)
+    try:
+        with ThreadPoolExecutor(count, thread_name_prefix="device") as pool:
+            futures = [pool.submit(run, plan.cells_of(device)) for device in plan.devices]
+            interrupted = _wait(futures, work, reporter)
+    finally:
+        threading.stack_size(usual)
     for future in futures:
         future.result()
     return interrupted
@@ -187,9 +198,10 @@ def _wait(futures: Sequence[Future[None]], work: Work, reporter: Reporter) -> bo
     from farm_converters import children
 
     interrupted = False
-    while not all(future.done() for future in futures):
+    left: Collection[Future[None]] = futures
+    while left:
         try:
-            wait(futures, timeout=JOIN_S)
+            left = wait(left, timeout=JOIN_S).not_done
         except KeyboardInterrupt:
             if interrupted:
                 os._exit(EXIT_INTERRUPTED)

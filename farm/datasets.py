@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from farm_converters.model import Model
     from farm_converters.recipe import Recipe
 
+ASK_AGAIN_S = 0.5  # whether the run was stopped, while a conversion goes on
 HEADERS_BYTES = 1 << 20  # of the arrays in an .npz
 
 
@@ -190,6 +191,13 @@ def _same_classes(packed: Packed, scores: int) -> None:
     )
 
 
+def ended(future: Future[Any]) -> bool:
+    """Whether it is done, or is within half a second: hundreds of devices wait for the same one, asleep."""
+    from concurrent.futures import wait
+
+    return bool(wait([future], timeout=ASK_AGAIN_S).done)
+
+
 def found_of(future: Future[Ready] | None, stop: threading.Event) -> Ready | None:
     """Wait for what was ordered. Raises the FarmError that it ended with."""
     from concurrent.futures import CancelledError
@@ -198,8 +206,8 @@ def found_of(future: Future[Ready] | None, stop: threading.Event) -> Ready | Non
 
     if future is None:
         return None
-    while not future.done():
-        if stop.wait(0.05):
+    while not ended(future):
+        if stop.is_set():
             raise InfrastructureError("stopped before its data set was ready", code="run.interrupted")
     try:
         return future.result()

@@ -30,6 +30,7 @@ class Request:
     ``metric``, ``preprocess``: names, or a user's own ``module:function``; "": by the kind of data.
     ``calib``: samples for precisions that need calibration; ``calib_random``: so many random ones instead.
     ``exclude``: nodes that stay in floats. ``builds``: engines built where the device builds them itself.
+    ``parallel``: devices driven at the same time, None for as many as this process may.
     ``priority``: among those who wait for a device, higher comes first. ``anyway``: take devices that are
     quarantined, too. ``targets``: exactly these, whatever the profiles list; runtimes, precisions and
     threads then choose nothing.
@@ -57,6 +58,7 @@ class Request:
     wait_s: float = 600.0
     priority: int = 0
     anyway: bool = False
+    parallel: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from farm.crowd import MANY, Crowd
 from farm.outline import Outline, outline
 from farm_results.text import printable
 
@@ -61,21 +62,27 @@ class Silent:
 
 
 class Lines:
-    """One line per event on stderr; no control codes."""
+    """One line per event on stderr; no control codes. With many devices one for all, now and then."""
 
     def __init__(self, write: Callable[[str], object] | None = None) -> None:
         self._write = write or (lambda text: sys.stderr.write(f"{text}\n"))
         self._lock = threading.Lock()
         self._said: dict[str, str] = {}
+        self._crowd: Crowd | None = None
 
     def begin(self, plan: Plan) -> None:
         for line in header(plan):
             self.note(line)
+        self._crowd = crowd_of(plan)
 
     def convert(self, cell: Cell, text: str) -> None:
         self.note(f"convert  {cell.model_name} {cell.target.format} {cell.target.precision}: {text}")
 
-    def stage(self, cell: Cell, text: str, done: float) -> None:  # noqa: ARG002 - lines have no bar
+    def stage(self, cell: Cell, text: str, done: float) -> None:
+        if self._crowd is not None:
+            self._crowd.stage(cell, text, done)
+            self._summary(self._crowd)
+            return
         if not text.startswith(WORTH_A_LINE):
             return
         with self._lock:
@@ -85,19 +92,34 @@ class Lines:
         self.note(f"{cell.device.name}  {_what(cell)}: {text}")
 
     def end(self, cell: Cell, result: Result) -> None:
-        if cell.runs:
-            self.note(f"{cell.device.name}  {_what(cell)}: {ending(result)}")
+        if cell.runs and (self._crowd is None or self._crowd.end(cell, result)):
+            self._say(f"{cell.device.name}  {_what(cell)}: {ending(result)}")
+        if self._crowd is not None:
+            self._summary(self._crowd)
 
     def note(self, text: str) -> None:
+        if self._crowd is None or not self._crowd.fold(text):
+            self._say(text)
+
+    def close(self) -> None:
+        if self._crowd is not None:
+            for line in [self._crowd.text(), *self._crowd.folded()]:
+                self._say(line)
+            self._crowd = None
+
+    def _say(self, text: str) -> None:
         with self._lock:
             self._write(printable(text))
 
-    def close(self) -> None:
-        """Nothing to undo."""
+    def _summary(self, crowd: Crowd) -> None:
+        if crowd.due():
+            left = _left_text(int(crowd.left_s()))
+            self._say(f"{crowd.text()}{'; ' if left else ''}{left}")
 
 
 class Bars:
-    """A bar per device with the stage and the time left; finished cells scroll above."""
+    """A bar per device with the stage and the time left; finished cells scroll above. With many devices one
+    bar for all, and only what failed scrolls."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -124,13 +146,20 @@ class Bars:
         self._ended: dict[str, float] = {}
         self._counts: dict[str, int] = {}
         self._planned_s = 0.0
+        self._crowd: Crowd | None = None
+        self._all: TaskID | None = None
         self._begun = time.monotonic()
         self._lock = threading.Lock()
 
     def begin(self, plan: Plan) -> None:
         for line in header(plan):
             self.note(line)
-        for device in plan.devices:
+        self._crowd = crowd_of(plan)
+        if self._crowd is not None:
+            self._all = self._bars.add_task(
+                "waiting", total=self._crowd.total, device=f"{len(plan.devices)} devices", left=""
+            )
+        for device in plan.devices if self._crowd is None else ():
             cells = [cell for cell in plan.cells_of(device) if cell.runs]
             self._counts[device.name] = len(cells)
             self._tasks[device.name] = self._bars.add_task(
@@ -149,18 +178,39 @@ class Bars:
     def end(self, cell: Cell, result: Result) -> None:
         if not cell.runs:
             return
+        if self._crowd is not None:
+            if self._crowd.end(cell, result):
+                self._print(f"{cell.device.name}  {_what(cell)}: {ending(result)}")
+            self._show_all(self._crowd)
+            return
         with self._lock:
             self._ended[cell.device.name] = self._ended.get(cell.device.name, 0.0) + 1.0
         self.note(f"{cell.device.name}  {_what(cell)}: {ending(result)}")
         self._show(cell, "next", 0.0)
 
     def note(self, text: str) -> None:
-        self._console.print(printable(text, 1000), markup=False)
+        if self._crowd is None or not self._crowd.fold(text):
+            self._print(text)
 
     def close(self) -> None:
         self._bars.stop()
+        for line in self._crowd.folded() if self._crowd is not None else ():
+            self._print(line)
+        self._crowd = None
+
+    def _print(self, text: str) -> None:
+        self._console.print(printable(text, 1000), markup=False)
+
+    def _show_all(self, crowd: Crowd) -> None:
+        if self._all is not None:
+            left = _left_text(int(crowd.left_s()))
+            self._bars.update(self._all, completed=crowd.completed, description=crowd.text(), left=left)
 
     def _show(self, cell: Cell, text: str, done: float) -> None:
+        if self._crowd is not None:
+            self._crowd.stage(cell, text, done)
+            self._show_all(self._crowd)
+            return
         task = self._tasks.get(cell.device.name)
         if task is None:
             return
@@ -177,9 +227,13 @@ class Bars:
             return ""
         each_s = elapsed_s / completed if completed >= 1.0 else self._planned_s
         left_s = int(each_s * (total - completed)) if completed >= 1.0 else int(each_s * total - elapsed_s)
-        if left_s <= 0:
-            return ""
-        return f"about {left_s // 60}m {left_s % 60:02d}s left" if left_s >= 60 else f"about {left_s}s left"
+        return _left_text(left_s)
+
+
+def _left_text(left_s: int) -> str:
+    if left_s <= 0:
+        return ""
+    return f"about {left_s // 60}m {left_s % 60:02d}s left" if left_s >= 60 else f"about {left_s}s left"
 
 
 def choose(*, quiet: bool) -> Reporter:
@@ -198,12 +252,26 @@ def header(plan: Plan) -> list[str]:
         f"device{'s' * (len(plan.devices) != 1)} = {running} job{'s' * (running != 1)}"
         + (f" ({len(plan.cells) - running} not run: see below)" if running < len(plan.cells) else "")
     ]
-    lines += [f"  {token} → {', '.join(names)}" for token, names in plan.matched if names != (token,)]
+    lines += [f"  {token} → {_few(names)}" for token, names in plan.matched if names != (token,)]
     if not running:
         return lines
     planned = outline(plan.request.blocks, plan.request.measure)
     longest = max(sum(cell.runs for cell in plan.cells_of(device)) for device in plan.devices)
     return [*lines, f"  {planned.text}", f"  {_how_long(planned, running, longest)}"]
+
+
+def crowd_of(plan: Plan) -> Crowd | None:
+    """What counts instead of telling everything, where there are many devices."""
+    if len(plan.devices) <= MANY:
+        return None
+    longest = max(sum(cell.runs for cell in plan.cells_of(device)) for device in plan.devices)
+    return Crowd(plan, longest * outline(plan.request.blocks, plan.request.measure).least_s)
+
+
+def _few(names: Sequence[str]) -> str:
+    if len(names) <= MANY:
+        return ", ".join(names)
+    return f"{', '.join(names[:3])}, … {names[-1]} ({len(names)} devices)"
 
 
 def _how_long(planned: Outline, running: int, longest: int) -> str:

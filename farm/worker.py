@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -49,6 +51,7 @@ class Work:
     scratch: Path
     meters: tuple[MeterSettings, ...] = ()
     drift: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    judges: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(os.cpu_count() or 1))
 
 
 def run_cells(work: Work, session: Session, cells: Sequence[Cell]) -> None:
@@ -254,23 +257,26 @@ class _Tell(Watcher):
 def _measured(
     work: Work, cell: Cell, context: JobContext, fetched: Fetched, records: Sequence[MeterRecord]
 ) -> None:
-    """Judge what came back and store it: samples first, then the row that points at them."""
+    """Judge what came back and store it: samples first, then the row that points at them. A few at a time:
+    hundreds of devices may end at once, and a judge needs all samples of a job in memory."""
     from farm.jobs import rows
     from farm.jobs.judge import judged
 
-    result = judged(
-        context,
-        fetched,
-        records,
-        objects=work.store.objects,
-        scratch=work.scratch,
-        interrupted=work.stop.is_set(),
-    )
+    with work.judges:
+        result = judged(
+            context,
+            fetched,
+            records,
+            objects=work.store.objects,
+            scratch=work.scratch,
+            interrupted=work.stop.is_set(),
+        )
     _keep(work, cell, result, lambda connection: rows.done(connection, cell.job_id, fetched.result_sha256))
     try:
         engines.keep_for(context, fetched, work.desk.cache_dir)
     except FarmError as error:  # the next build takes longer
         work.reporter.note(f"{cell.job_id}: the timing cache could not be kept: {error.message}")
+    shutil.rmtree(work.scratch / cell.job_id, ignore_errors=True)  # the store has it now
 
 
 def _fail(work: Work, session: Session, cell: Cell, error: FarmError) -> bool:

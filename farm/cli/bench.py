@@ -97,6 +97,12 @@ if TYPE_CHECKING:
     metavar="N",
     help="Among those who wait for a device, higher comes first.",
 )
+@click.option(
+    "--parallel",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Drive at most N devices at once; else all.",
+)
 @click.option("--anyway", is_flag=True, help="Take devices that are quarantined, too.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Kept with the run.")
 @click.option(
@@ -132,6 +138,7 @@ def command(
     seed: int,
     wait: float,
     priority: int,
+    parallel: int | None,
     anyway: bool,
     labels: tuple[str, ...],
     plan_file: Path | None,
@@ -173,6 +180,7 @@ def command(
         wait_s=wait,
         priority=priority,
         anyway=anyway,
+        parallel=parallel,
         labels=_labels(labels),
     )
     found, request = (
