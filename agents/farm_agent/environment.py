@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, List, Mapping, Optional
 
-from farm_agent import libc, loop, pack, sysfs
+from farm_agent import android, libc, loop, pack, sysfs
 from farm_agent.wire import JobSpec
 
 
 def snapshot() -> Dict[str, Any]:
     """What changes: load, pressure, clocks, temperatures, throttling, memory."""
+    phone = android.state()
     return {
         "loadavg": _loadavg(),
         "cpu_pressure_pct": sysfs.cpu_pressure_pct(),
@@ -18,6 +19,7 @@ def snapshot() -> Dict[str, Any]:
         "thermal_zones": sysfs.thermal_zones(),
         "throttle": sysfs.throttle_counts(),
         "memory": sysfs.memory(),
+        **({"phone": phone} if phone is not None else {}),
     }
 
 

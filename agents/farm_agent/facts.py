@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any, Dict, NoReturn, Optional
 
-from farm_agent import codec, faults, identity, libc, pack, runtimes, sysfs, task
+from farm_agent import android, codec, faults, identity, libc, pack, runtimes, sysfs, task
 from farm_agent.wire import Facts, RuntimeFact
 
 PROBE_TIMEOUT_S = 60.0
@@ -18,18 +18,21 @@ def facts() -> Facts:
     """Read everything; each runtime is imported in a process of its own, because an import may crash."""
     cpu = sysfs.fields(sysfs.text("/proc/cpuinfo", 1 << 20) or "")
     system = os.uname()
+    properties = android.properties()
+    phone, release = android.names(properties)
+    told = android.details(properties)
     return Facts(
         machine=system.machine,
-        model=model(),
+        model=phone or model(),
         cpu=_cpu_name(cpu),
         cores=os.cpu_count() or 1,
         memory_bytes=sysfs.memory()["total_bytes"],
         kernel=system.release,
-        os=sysfs.os_release() or system.sysname,
+        os=release or sysfs.os_release() or system.sysname,
         libc=libc.libc(),
         python=platform.python_version(),
         runtimes=tuple(probe(name) for name in runtimes.names()),
-        details=_details(cpu),
+        details={**_details(cpu), **({"android": told} if told else {})},
     )
 
 

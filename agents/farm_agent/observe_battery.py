@@ -1,4 +1,4 @@
-"""Battery and charger, as /sys/class/power_supply tells."""
+"""Battery and charger, as /sys/class/power_supply tells; on a phone, whose shell may not read it, Android."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from farm_agent import sysfs
+from farm_agent import android, sysfs
 
 SUPPLIES = "sys/class/power_supply"
 
 
 @dataclass(frozen=True)
 class Battery:
-    """The device's own battery. ``status``: charging, discharging, full, not charging; "" not known."""
+    """The device's own battery. ``status``: charging, discharging, full, not charging; "" not known.
+
+    ``saving``: the phone saves it, which slows everything down.
+    """
 
     level_pct: Optional[int]
     status: str
+    saving: bool = False
 
 
 def battery(root: Path = Path("/")) -> Optional[Battery]:
@@ -26,8 +30,15 @@ def battery(root: Path = Path("/")) -> Optional[Battery]:
             status = (sysfs.text(folder / "status", 64) or "").lower()
             level = sysfs.number(folder / "capacity")
             known = level is not None and 0 <= level <= 100
-            return Battery(level if known else None, "" if status == "unknown" else status)
-    return None
+            return Battery(level if known else None, "" if status == "unknown" else status, saving(root))
+    found = android.charge(root)
+    return None if found is None else Battery(found.level_pct, found.status, found.saving is True)
+
+
+def saving(root: Path = Path("/")) -> bool:
+    """Whether a phone's battery saver is known to be on."""
+    found = android.charge(root)
+    return found is not None and found.saving is True
 
 
 def plugged(root: Path = Path("/")) -> Optional[bool]:
@@ -38,7 +49,10 @@ def plugged(root: Path = Path("/")) -> Optional[bool]:
         if sysfs.text(folder / "type", 64) == "Mains"
     ]
     known = [state for state in states if state is not None]
-    return any(known) if known else None
+    if known:
+        return any(known)
+    found = android.charge(root)
+    return None if found is None else found.plugged
 
 
 def charger(root: Path = Path("/")) -> str:

@@ -66,6 +66,10 @@ def knobs(plan: PinPlan, device: Device) -> Dict[str, str]:
         if plan.clocks != "max":
             raise _refused("clocks", plan.clocks, "max")
         wanted["clocks"] = "max"
+    if plan.fixed_performance:
+        if plan.fixed_performance != "on":
+            raise _refused("fixed-performance", plan.fixed_performance, "on")
+        wanted["fixed-performance"] = "on"
     return wanted
 
 

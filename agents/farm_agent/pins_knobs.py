@@ -17,6 +17,7 @@ from typing import Dict, List, Optional, Protocol, Sequence, Tuple
 
 from farm_agent import faults, jetson_clocks, nvpmodel, sysfs
 from farm_agent.errors import FarmError, InfrastructureError
+from farm_agent.pins_android import FixedPerformanceKnob
 
 CPU = "sys/devices/system/cpu"
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -25,12 +26,15 @@ OUTPUT_BYTES = 65536
 # Root's own, where farm enroll put it: sets what the agent's user may not, without a password.
 HELPER = "/usr/local/sbin/farm-helper"
 SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-NAME = re.compile(r"governor:(policy\d{1,4})|turbo:(intel_pstate|boost|policy\d{1,4})|power-mode|clocks")
+NAME = re.compile(
+    r"governor:(policy\d{1,4})|turbo:(intel_pstate|boost|policy\d{1,4})|power-mode|clocks|fixed-performance"
+)
 VALUES = {
     "governor": re.compile(r"[a-z_]{1,32}"),
     "turbo": re.compile(r"[01]"),
     "power-mode": re.compile(r"\d{1,3}"),
     "clocks": re.compile(r"max|dynamic"),
+    "fixed-performance": re.compile(r"on|off"),
 }
 
 
@@ -208,6 +212,8 @@ def knob(device: Device, name: str) -> Knob:
     if turbo:
         below = "cpufreq" if turbo == "boost" else f"cpufreq/{turbo}"
         return FileKnob(name, device.cpu / below / "boost", device)
+    if name == "fixed-performance":
+        return FixedPerformanceKnob(device.folder, device.run)
     return PowerModeKnob(device) if name == "power-mode" else ClocksKnob(device)
 
 

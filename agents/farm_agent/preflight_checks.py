@@ -187,6 +187,9 @@ def battery(plan: GatePlan, now: Look) -> GateCheck:
         return GateCheck("battery", passed=True, text="no battery")
     level, limit = now.battery.level_pct, plan.battery_pct
     status = now.battery.status or "state not known"
+    if now.battery.saving:
+        fix = f"switch the phone's battery saver off, {NO_GATE}"
+        return GateCheck("battery", passed=False, text="the battery saver is on", limit=limit, fix=fix)
     if level is None:
         return GateCheck("battery", passed=True, text=f"level not known, {status}", limit=limit)
     feeding = now.plugged is True or now.battery.status in ("charging", "full", "not charging")

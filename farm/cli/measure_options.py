@@ -57,7 +57,8 @@ _CARE = (
         "--pin",
         multiple=True,
         metavar="WHAT=VALUE",
-        help="governor=, turbo=off, power-mode=N, clocks=max, affinity=; restored afterwards. Repeatable.",
+        help="governor=, turbo=off, power-mode=N, clocks=max, affinity=, fixed-performance=on; "
+        "restored afterwards. Repeatable.",
     ),
     click.option("--gate/--no-gate", default=True, help="Wait for a quiet, cool device; default: yes."),
     click.option(
@@ -157,7 +158,7 @@ def measure_of(values: Mapping[str, Any]) -> Measure:
 def _pins(words: tuple[str, ...]) -> Any:  # noqa: ANN401 - PinPlan, imported on use
     from farm_agent.wire import PinPlan
 
-    known = {"governor", "turbo", "power-mode", "clocks", "affinity"}
+    known = {"governor", "turbo", "power-mode", "clocks", "affinity", "fixed-performance"}
     chosen = {}
     for word in words:
         name, mark, value = word.partition("=")

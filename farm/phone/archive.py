@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-LEVEL = 6
+LEVEL = 1  # a tenth larger than 6, in a quarter of the time
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ class PinPlan:
     """What to pin while the job runs; "" leaves it alone and only records it.
 
     ``governor``: a cpufreq governor; ``turbo``: "off"; ``power_mode``: a number for nvpmodel; ``clocks``:
-    "max" for jetson_clocks; ``affinity``: "auto" (the fastest cluster), "all", or a list like "0-3,6".
+    "max" for jetson_clocks; ``affinity``: "auto" (the fastest cluster), "all", or a list like "0-3,6";
+    ``fixed_performance``: "on", Android's mode of that name.
     """
 
     governor: str = ""
@@ -61,6 +62,7 @@ class PinPlan:
     power_mode: str = ""
     clocks: str = ""
     affinity: str = ""
+    fixed_performance: str = ""
 
 
 @dataclass(frozen=True)
