@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 from farm.recovery import Patient
 
 RUNG = 15
+CALL_TIMEOUT_S = 10.0
 
 
 def skip(patient: Patient) -> str:
@@ -13,11 +17,17 @@ def skip(patient: Patient) -> str:
 
 
 def climb(patient: Patient) -> str:
-    """Reconnect and let the agent say hello."""
-    import importlib
+    """Kick the connection and let the agent say hello."""
+    from farm.devices.address import parse_address
+    from farm.errors import FarmError
+    from farm.transports.adb import server
 
-    adb = importlib.import_module("farm.transports.adb")
+    address = parse_address(patient.session.device.address)
+    found = server.server_of(address)
     patient.session.close()
-    said = str(adb.reconnect(patient.session.device, patient.patience_s))
+    server.require(found, time.monotonic() + CALL_TIMEOUT_S)
+    said = "the server did not know it"
+    with contextlib.suppress(FarmError):  # one that is not there any more is looked for below
+        said = server.query(found, f"host-serial:{address.serial}:reconnect", CALL_TIMEOUT_S).strip()
     patient.session.hello(patience_s=patient.patience_s)
-    return said
+    return f"{said[:80]}; the agent answers"

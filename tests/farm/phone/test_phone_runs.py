@@ -94,3 +94,33 @@ def test_a_phone_that_falls_silent_is_noticed_while_a_command_runs(place: Place)
         quick.close()
     assert caught.value.code in ("link.lost", "link.timeout")
     assert "pixel-a" in caught.value.message
+
+
+def test_a_phone_sings_its_canary_and_its_connection_is_opened_anew(place: Place, tmp_path: Path) -> None:
+    """The adb server kicks the one connection and lives on."""
+    import threading
+
+    from farm.devices.session import Session
+    from farm.recovery import Patient, adb_reconnect
+    from farm_agent import pack
+    from farm_profiles.load import load_profile
+    from farm_results.store import open_store
+
+    checked = place.user.run("health", "run", "-d", "pixel-a")
+    assert checked.code == 0, checked.err
+    assert "pixel-a\tgood" in checked.out
+
+    device = Device("pixel-a", "android-generic", place.address)
+    packed = pack.build(place.user.cache / "agents")
+    session = Session(device, load_profile(device.profile), packed, stop=threading.Event())
+    store = open_store(tmp_path / "store")
+    problem = InfrastructureError("it does not answer", code="link.lost")
+    patient = Patient(store.engine, session, None, problem, "me", threading.Event())
+    try:
+        assert adb_reconnect.skip(patient) == ""
+        said = adb_reconnect.climb(patient)
+    finally:
+        session.close()
+        store.close()
+    assert said.startswith(f"reconnecting {place.phone.serial}"), said
+    assert said.endswith("the agent answers")
