@@ -32,8 +32,9 @@ def build(
             fix="name a Python that runs there: farm enroll --help; or measure with --tool benchmark_model",
         )
     pinned = pins.load(arch)
+    recipe = pinned.recipe(wrapper.script(arch).decode(), *tree.LEFT_OUT)
     folder = cache_dir / FOLDER
-    target = folder / f"{pinned.recipe()[:24]}-{arch}.tar.gz"
+    target = folder / f"{recipe[:24]}-{arch}.tar.gz"
     with lock.held(folder / f"{target.name}.lock", report=say, what=f"making the Python for {arch} phones"):
         found = _cached(target)
         if found:

@@ -37,9 +37,9 @@ class Pins:
     debs: tuple[Deb, ...]
     wheels: str
 
-    def recipe(self) -> str:
-        """Names what comes out of these pins: the same recipe gives the same bundle."""
-        parts = [str(LAYOUT), self.arch, self.wheels, *(deb.sha256 for deb in self.debs)]
+    def recipe(self, *more: str) -> str:
+        """Names what comes out of these pins and of ``more``: the same recipe gives the same bundle."""
+        parts = [str(LAYOUT), self.arch, self.wheels, *(deb.sha256 for deb in self.debs), *more]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
