@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +16,7 @@ from farm.transports import Transport
 from farm_agent.wire import Blob, Stock
 
 _STEP_BYTES = 1024 * 1024
+_LARGE_BYTES = 8 * _STEP_BYTES
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,9 @@ def ship(
     sent_bytes = 0
     for sha in missing:
         blob, path = wanted[sha]
-        _verify(blob, path)
         partial = known[sha].partial_bytes if sha in known else 0
-        sent_bytes += _send(client, transport, blob, path, partial, deadline, progress)
+        with _verified(blob, path) as verify:
+            sent_bytes += _send(client, transport, blob, path, partial, verify, deadline, progress)
     return Shipped(sent_bytes, len(missing), len(wanted) - len(missing))
 
 
@@ -72,6 +75,7 @@ def _send(
     blob: Blob,
     path: Path,
     partial_bytes: int,
+    verify: Callable[[], None],
     deadline: float,
     progress: Callable[[int], None] | None,
 ) -> int:
@@ -91,6 +95,7 @@ def _send(
                 )
             transport.put(path, target, timeout_s=left, offset_bytes=start, progress=progress)
             sent += blob.size_bytes - start
+        verify()
         try:
             client.commit(blob)
         except FarmError as error:
@@ -105,8 +110,36 @@ def _send(
     )
 
 
+@contextmanager
+def _verified(blob: Blob, path: Path) -> Iterator[Callable[[], None]]:
+    """Give what waits until the file here is known to be what it claims: the cache may have been changed by
+    hand. A large file is read for that while it is being sent; what is wrong is then never committed.
+
+    Raises cache.changed, here or when called.
+    """
+    known = (blob.sha256, *_identity(path))
+    if known in _VERIFIED:
+        yield lambda: None
+    elif blob.size_bytes < _LARGE_BYTES:
+        _verify(blob, path)
+        yield lambda: None
+    else:
+        with ThreadPoolExecutor(1, thread_name_prefix="verify") as pool:
+            future = pool.submit(_verify, blob, path)
+            yield future.result
+    _VERIFIED.add(known)
+
+
+_VERIFIED: set[tuple[str, int, int, int, int]] = set()
+"""What was read by this process already: each of a hundred devices gets the same file."""
+
+
+def _identity(path: Path) -> tuple[int, int, int, int]:
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
 def _verify(blob: Blob, path: Path) -> None:
-    """Never ship what is not what it claims: the cache may have been changed by hand."""
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while chunk := file.read(_STEP_BYTES):

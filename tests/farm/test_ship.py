@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from farm import ship as shipping
 from farm.agent_client import AgentClient, find_python, install
 from farm.errors import InfrastructureError
 from farm.ship import Shipped, ship
@@ -130,6 +131,41 @@ def test_a_file_that_changed_here_is_never_sent(tmp_path: Path, files: list[tupl
         ship(client, transport, [(blob, path)], timeout_s=120)
     assert caught.value.code == "cache.changed"
     assert transport.offsets == []
+
+
+def test_a_large_file_that_changed_here_is_never_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[tuple[Blob, Path]]
+) -> None:
+    """It is read while it is sent; the device never gets it under its name."""
+    monkeypatch.setattr(shipping, "_LARGE_BYTES", 1000)
+    client = _client(Counting(), tmp_path)
+    blob, path = files[0]
+    path.write_bytes(os.urandom(blob.size_bytes))
+    for _ in range(2):
+        with pytest.raises(InfrastructureError) as caught:
+            ship(client, Counting(), [(blob, path)], timeout_s=120)
+        assert caught.value.code == "cache.changed"
+    assert not (tmp_path / "root" / "cas" / blob.sha256).exists()
+
+
+def test_a_file_is_read_once_for_all_devices_and_again_once_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[tuple[Blob, Path]]
+) -> None:
+    read: list[Path] = []
+    verify = shipping._verify
+
+    def counted(blob: Blob, path: Path) -> None:
+        read.append(path)
+        verify(blob, path)
+
+    monkeypatch.setattr(shipping, "_verify", counted)
+    for number in range(3):
+        ship(_client(Counting(), tmp_path / str(number)), Counting(), files, timeout_s=120)
+    assert read == [path for _, path in files]
+    blob, path = files[1]
+    path.write_bytes(b"0123456789")
+    with pytest.raises(InfrastructureError):
+        ship(_client(Counting(), tmp_path / "last"), Counting(), [(blob, path)], timeout_s=120)
 
 
 def test_nothing_asks_nothing(tmp_path: Path) -> None:

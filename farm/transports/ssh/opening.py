@@ -148,7 +148,11 @@ def _transport(sock: Any, **options: Any) -> paramiko.Transport:  # noqa: ANN401
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
     heard: Any = Heard(sock)
-    return paramiko.Transport(heard, **options)
+    transport = paramiko.Transport(heard, **options)
+    # One pass instead of a cipher and a hash: half as much again per second; whoever lacks it takes the next.
+    security = transport.get_security_options()
+    security.ciphers = sorted(security.ciphers, key=lambda name: "gcm" not in name)
+    return transport
 
 
 def _trust_only(connection: Any, pinned: hostkeys.HostKey) -> None:  # noqa: ANN401
