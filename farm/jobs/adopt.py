@@ -34,7 +34,7 @@ AGAIN = (
     "agent.silent",
 )
 # Errors of bringing this one job home. Others need not wait for it, and after a day it is given up.
-ITS_OWN = ("link.corrupt", "link.incomplete", "link.too-large", "agent.garbled")
+ITS_OWN = ("link.corrupt", "link.incomplete", "link.too-large", "agent.garbled", "device.disk-")
 TRIED_FOR_S = 24 * 3600.0
 
 
