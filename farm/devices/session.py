@@ -54,8 +54,9 @@ class Session:
 
         The action must be safe to repeat: every verb of the agent is. ``patience_s`` counts from the
         beginning of the first attempt that failed; an attempt that itself lasted longer before the link broke
-        (a long upload) starts it anew. An agent that ended without a word (killed, out of memory) is asked once
-        more. Raises InfrastructureError when the link does not come back in time; every error names the device.
+        (a long upload) starts it anew. An agent that ended without a word (killed, out of memory) is asked
+        once more. Raises InfrastructureError when the link does not come back in time; every error names the
+        device.
         """
         give_up = 0.0
         attempt = 0
