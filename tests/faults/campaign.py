@@ -15,7 +15,7 @@ from tests.faults.site import Site
 from tests.faults.volley import Volley, fire, settle
 from tests.faults.zygote import Drivers
 
-TOGETHER = 8
+TOGETHER = 12
 """Volleys between two counts."""
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 
-from tests.faults.fault import STEPS, Fault, every
+from tests.faults.fault import Fault, every
 from tests.faults.volley import DEADLY
 
 MOST = 6
+ORDER = (
+    *("take", "hello", "stock", "put", "commit", "begin", "start", "started", "attach", "result", "get"),
+    *("put_file", "add_result", "commit-sql", "ack", "forget", "gc", "release"),
+)
+"""A driver's calls, as they come."""
 
 
 def drawn(count: int, seed: int, only: str = "", faults: Iterable[Fault] = ()) -> list[Fault]:
@@ -24,37 +29,44 @@ def drawn(count: int, seed: int, only: str = "", faults: Iterable[Fault] = ()) -
     return found[:count]
 
 
+def share(part: int, ending: int, others: int) -> list[Fault]:
+    """For one test: ``ending`` faults after which a driver or a job is over, each part other ones, and
+    ``others`` that drivers survive, so that many meet each driver."""
+    known = drawn(len(list(every())), seed=7)
+    deadly = [fault for fault in known if ends(fault)]
+    begin = part * ending % len(deadly)
+    mild = [fault for fault in drawn(len(known), seed=part) if not ends(fault)]
+    return [*(deadly * 2)[begin : begin + ending], *mild[:others]]
+
+
 def volleys(faults: Iterable[Fault], *, dense: bool = False) -> list[tuple[Fault, ...]]:
-    """As few drivers as can meet them all: those that go together share one, in the order of its steps.
+    """As few drivers as can meet them all: those that go together share one, in the order of its calls.
 
     ``dense``: the drivers that meet most come first.
     """
-    open_ones: list[list[Fault]] = []
-    for fault in faults:
-        for volley in open_ones:
-            if _fits(volley, fault):
-                volley.append(fault)
-                break
-        else:
-            open_ones.append([fault])
+    drawn_ones = list(faults)
+    found = [[fault] for fault in drawn_ones if ends(fault)]
+    for fault in drawn_ones:
+        if not ends(fault):
+            fitting = [volley for volley in found if len(volley) < MOST and _fits(volley, fault)]
+            if fitting:
+                min(fitting, key=len).append(fault)
+            else:
+                found.append([fault])
     if dense:
-        open_ones.sort(key=len, reverse=True)
-    return [tuple(sorted(volley, key=_when)) for volley in open_ones]
+        found.sort(key=len, reverse=True)
+    return [tuple(sorted(volley, key=_when)) for volley in found]
 
 
 def _fits(volley: list[Fault], fault: Fault) -> bool:
-    """Whether each of them would still happen, and each be seen on its own: one that ends the driver or the
-    job comes last, and no two meet the same call."""
-    if len(volley) >= MOST or any(one.where == fault.where for one in volley):
+    """Whether each of them would still happen: what ends the driver or the job comes last."""
+    if any((one.where, one.moment) == (fault.where, fault.moment) for one in volley):
         return False
-    ends = [one for one in volley if _ends(one)]
-    if _ends(fault):
-        return not ends and all(_when(one) < _when(fault) for one in volley)
-    return all(_when(fault) < _when(one) for one in ends)
+    return all(_when(fault) < _when(one) for one in volley if ends(one))
 
 
-def _ends(fault: Fault) -> bool:
-    """After it, this driver meets nothing any more in the usual order."""
+def ends(fault: Fault) -> bool:
+    """Whether after it this driver meets nothing any more in the usual order."""
     return (
         (fault.victim == "coordinator" and fault.kind in DEADLY)
         or (fault.victim == "runner" and fault.kind != "freeze")
@@ -62,5 +74,7 @@ def _ends(fault: Fault) -> bool:
     )
 
 
-def _when(fault: Fault) -> int:
-    return STEPS.index(fault.step)
+def _when(fault: Fault) -> float:
+    call = fault.where.split(" ", maxsplit=1)[0]
+    place = ORDER.index("attach" if call[0] == "_" else call)
+    return place + {"before": 0.0, "at": 0.2, "middle": 0.3, "after": 0.4}[fault.moment]
