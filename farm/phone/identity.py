@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from farm.errors import InfrastructureError, UsageError
+from farm.phone import pins
 from farm.transports import Transport
 from farm_agent.sensors import SensorError
 from farm_agent.sensors.common import getprop
@@ -14,7 +15,6 @@ CALL_TIMEOUT_S = 20.0
 # Pixel 6 is the first with Tensor and its power meters; also a, Pro, XL, Fold, Tablet.
 _PIXEL = re.compile(r"Pixel (?:[6-9]|[1-9][0-9])\w?\b.*|Pixel (?:Fold|Tablet)", re.ASCII)
 _MEMORY = re.compile(r"MemTotal:\s+(\d{1,12}) kB", re.ASCII)
-ARM = ("arm64-v8a", "armeabi-v7a", "armeabi")
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,9 @@ def read(properties: str, meminfo: str, machine: str) -> Phone:
 
 def profile_of(phone: Phone) -> str:
     """Raises UsageError device.profile-unclear where no profile fits."""
-    if phone.maker.lower() == "google" and _PIXEL.fullmatch(phone.model):
-        return "pixel"
-    if phone.machine in ("aarch64", "x86_64"):
-        return "android-generic"
+    if phone.machine in pins.ARCHITECTURES:
+        known = phone.maker.lower() == "google" and _PIXEL.fullmatch(phone.model)
+        return "pixel" if known else "android-generic"
     raise UsageError(
         f"{phone.title()}: there is no profile for phones with a {phone.machine or phone.abi} kernel",
         code="device.profile-unclear",

@@ -13,8 +13,8 @@ def script(arch: str) -> bytes:
     """Start the bundle's interpreter through its own loader, for a phone has no C library that it knows.
 
     Without LD_PRELOAD and LD_LIBRARY_PATH, which would be those of Android's. ``TMPDIR`` and ``HOME`` become
-    folders that the adb shell's user can write, where they are not yet: a phone has no /tmp. A user's own native
-    tools are found in ``tools`` of farm's folder, or beside it.
+    folders that the adb shell's user can write, where they are not yet: a phone has no /tmp. A user's own
+    native tools are found in ``tools`` of farm's folder, or beside it.
     """
     loader = pins.LOADERS[arch]
     return f"""#!{SHELL}

@@ -162,7 +162,7 @@ class Adb:
 
     def open(self, service: str, timeout_s: float) -> Wire:
         """A stream to a service of the phone. Raises InfrastructureError link.*, device.*, adb.*."""
-        from adbutils import AdbError
+        from adbutils import AdbError, AdbTimeout
 
         from farm.transports.adb import server
         from farm.transports.adb.refusals import refused
@@ -175,10 +175,10 @@ class Adb:
         except BaseException as error:
             if wire is not None:
                 wire.close()
+            if isinstance(error, TimeoutError | AdbTimeout):
+                raise faults.late(self.name, [service], timeout_s) from error
             if isinstance(error, AdbError):
                 raise refused(self.name, self._server, self._serial, error) from error
-            if isinstance(error, TimeoutError):
-                raise faults.late(self.name, [service], timeout_s) from error
             if isinstance(error, OSError | EOFError):
                 raise faults.lost(self.name, f"the adb server is gone: {error}") from error
             if isinstance(error, ValueError):

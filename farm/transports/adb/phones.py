@@ -13,7 +13,7 @@ from farm.transports.adb.server import CONNECT_TIMEOUT_S, Server, garbled, query
 # States that pass by themselves, moments after the cable is plugged in.
 _PASSING = ("connecting", "authorizing", "offline", "host", "detached")
 _NETWORK = re.compile(r"(?P<host>.+):(?P<port>\d{1,5})")
-_LINE = re.compile(r"(\S+)\s+(no permissions.*?|[a-z]+(?: permissions)?)(?:\s+\(.*\))?(\s.*)?")
+_LINE = re.compile(r"(\S+)\s+([a-z]+|no permissions.*?)((?:\s+[a-z_]+:\S*)*)", re.ASCII)
 _POLL_S = 0.25
 
 
@@ -33,7 +33,7 @@ def parse(text: str) -> list[Seen]:
         match = _LINE.fullmatch(line.strip())
         if match is None:
             raise ValueError(f"no line of a list of devices: {line[:80]!r}")
-        rest = (match.group(3) or "").split()
+        rest = match.group(3).split()
         path = next((word for word in rest if word.startswith("usb:")), "")
         state = "no permissions" if match.group(2).startswith("no permissions") else match.group(2)
         found.append(Seen(match.group(1), state, path))

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from adbutils import AdbError
+from adbutils import AdbError, AdbTimeout
 from adbutils._adb import AdbConnection
 
 from farm.devices.address import Address
@@ -56,6 +56,11 @@ class Wire(AdbConnection):  # type: ignore[misc] # adbutils has no types
         self.conn.sendall(b"%04x" % len(data) + data)
         self.check_okay()
 
+    def block(self) -> str:
+        """A text with its length before it. Raises AdbError, OSError, EOFError, ValueError."""
+        size = int(self.read_exact(4), 16)
+        return str(self.read_exact(size).decode("utf-8", "replace"))
+
 
 def server_of(address: Address) -> Server:
     """The server that an address names, else the one that adb's own variables name, else this machine's."""
@@ -76,10 +81,10 @@ def query(server: Server, service: str, timeout_s: float) -> str:
         wire = Wire(server, timeout_s)
         try:
             wire.ask(service)
-            return str(wire.read_string_block())
+            return wire.block()
         finally:
             wire.close()
-    except TimeoutError as error:
+    except (TimeoutError, AdbTimeout) as error:
         raise silent(server, f"it did not answer within {timeout_s:g} s") from error
     except OSError as error:
         raise silent(server, error.strerror or error) from error
