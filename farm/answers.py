@@ -23,8 +23,12 @@ def body_of(verb: str, line: bytes) -> dict[str, Any]:
         if not untrusted.is_code(reply.failure.code):
             raise untrusted.garbled(f"the agent failed with the code {reply.failure.code[:80]!r}")
         raise _bounded(reply.failure).to_error()
-    if reply.wire != WIRE or reply.body is None:
+    if reply.wire != WIRE:
         raise untrusted.garbled(f"the agent speaks wire {reply.wire}, this farm speaks {WIRE}")
+    if reply.body is None:
+        raise untrusted.garbled(
+            f"the agent's answer to {verb} cannot be read: it has neither body nor failure"
+        )
     return reply.body
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from farm.devices.device import Device
-from tests.zoo import dress, network, processes, roots, sshd, weather
+from tests.zoo import clock, dress, network, processes, roots, sshd, weather
 from tests.zoo.shape import Shape
 
 __all__ = ["Shape", "ZooDevice"]
@@ -86,7 +86,6 @@ class ZooDevice:
     def _dress(self, authorized_key: str) -> None:
         """All that the shape asks for, while everything can still be written."""
         shape = self.shape
-        environment = dress.clock_environment(self._root) if shape.clock else {}
         sshd.install(
             self._root,
             self.user,
@@ -94,10 +93,11 @@ class ZooDevice:
             sftp=shape.sftp,
             noise=shape.noise,
             password=shape.login == "password",
-            environment=environment,
         )
         if self.password:
             self.inside(["chpasswd", "-c", "SHA512"], stdin=f"{self.user}:{self.password}\n")
+        if shape.clock:
+            clock.install(self._root)
         dress.sudo(self._root, shape)
         for command in dress.files(self._root, shape.files):
             self.inside(command)
@@ -160,8 +160,8 @@ class ZooDevice:
 
     def set_clock(self, when: str) -> None:
         """Let a device that has a ``clock`` believe that it is ``when`` ("2026-01-31 12:00:00", UTC; empty:
-        the right time). Running processes notice within about a second; what sudo starts, too."""
-        dress.set_clock(self._root, when)
+        the right time). Running processes notice at once."""
+        clock.set_clock(self._root, when)
 
     def change_host_key(self) -> None:
         """A new host key of each type, as after a reinstallation."""

@@ -1,9 +1,7 @@
-"""What makes a booted device the kind its shape asks for: sudo, clock, files, read-only folders."""
+"""What makes a booted device the kind its shape asks for: sudo, files, read-only folders."""
 
 from __future__ import annotations
 
-import calendar
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,8 +12,6 @@ SUDO_RULES = {
     "password": "{user} ALL=(ALL:ALL) ALL",
     "refused": "",
 }
-CLOCK = "/etc/zoo/clock"
-FAKETIME = "faketime/libfaketimeMT.so.1"
 
 
 def sudo(root: Path, shape: Shape) -> None:
@@ -27,32 +23,10 @@ def sudo(root: Path, shape: Shape) -> None:
     if not (root / "usr/bin/sudo").exists():
         raise RuntimeError("no sudo in the device's root (apt-get install sudo)")
     lines = [SUDO_RULES[shape.sudo].format(user=shape.user), "Defaults lecture=never"]
-    if shape.clock:
-        lines.append("Defaults env_file=/etc/zoo/environment")
     rules = root / "etc/sudoers.d/zoo"
     rules.parent.mkdir(mode=0o755, exist_ok=True)
     rules.touch(mode=0o440)
     rules.write_text("\n".join(lines) + "\n")
-
-
-def clock_environment(root: Path) -> dict[str, str]:
-    """What every process of the device needs in its environment for the clock of ``set_clock``."""
-    for folder in sorted((root / "usr/lib").glob("*-linux-gnu*")):
-        if (folder / FAKETIME).exists():
-            return {
-                "LD_PRELOAD": f"/usr/lib/{folder.name}/{FAKETIME}",
-                "FAKETIME_TIMESTAMP_FILE": CLOCK,
-                "FAKETIME_CACHE_DURATION": "1",
-                "DONT_FAKE_MONOTONIC": "1",
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            }
-    raise RuntimeError("no libfaketime in the device's root (apt-get install libfaketime)")
-
-
-def set_clock(root: Path, when: str) -> None:
-    """Let the device's clock say ``when`` (UTC) now and go on from there; empty: the right time."""
-    shift = calendar.timegm(time.strptime(when, "%Y-%m-%d %H:%M:%S")) - time.time() if when else 0.0
-    (root / CLOCK.lstrip("/")).write_text(f"{shift:+.0f}\n")
 
 
 def files(root: Path, texts: Mapping[str, str]) -> list[list[str]]:

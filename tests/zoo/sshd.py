@@ -6,7 +6,6 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 CONFIG = "/etc/zoo/sshd_config"
@@ -32,18 +31,13 @@ def install(
     sftp: bool,
     noise: str,
     password: bool = False,
-    environment: Mapping[str, str] | None = None,
 ) -> None:
     """Write configuration and the user's key into a device's file system (below ``root``).
 
-    Other users' keys count where they usually lie. ``environment``: what every session gets.
+    Other users' keys count where they usually lie.
     """
     lines = [SETTINGS, f"PasswordAuthentication {'yes' if password else 'no'}"]
     lines += ["AuthorizedKeysFile /etc/zoo/keys/%u .ssh/authorized_keys", "HostKey /etc/zoo/host_ed25519"]
-    if environment:
-        words = [f"{name}={value}" for name, value in environment.items()]
-        lines.append(f"SetEnv {' '.join(words)}")
-        (root / "etc" / "zoo" / "environment").write_text("".join(f"{word}\n" for word in words))
     if sftp:
         lines.append("Subsystem sftp internal-sftp")
     folder = root / "etc" / "zoo"

@@ -19,7 +19,7 @@ import farm_agent
 from farm.errors import InfrastructureError
 from farm.transports import Transport, connect
 from tests.support import need
-from tests.zoo import boards, dress, roots, weather
+from tests.zoo import boards, clock, roots, weather
 from tests.zoo.device import Shape, ZooDevice
 from tests.zoo.zoo import Zoo, missing
 
@@ -42,7 +42,7 @@ def zoo() -> Iterator[Zoo]:
 @pytest.fixture(scope="module")
 def admin(zoo: Zoo) -> ZooDevice:
     """A Raspberry Pi whose user may become root with a password, and whose clock nobody set."""
-    need(list(Path("/usr/lib").glob(f"*-linux-gnu*/{dress.FAKETIME}")), "no libfaketime")
+    need(not clock.missing(), clock.missing())
     shape = Shape(sudo="password", clock=AGES_AGO, files=boards.PI5)
     return zoo.add("admin", shape)
 
@@ -101,6 +101,10 @@ def test_a_clock_is_wrong_for_every_session_and_can_jump(admin: ZooDevice, link:
     assert _says(link, "sudo", "-S", "-p", "", *DATE, stdin=f"{admin.password}\n") == "1970"
     program = "import os, time; open('new', 'w'); print(time.time() - os.stat('new').st_mtime < 60)"
     assert _says(link, admin.shape.python, "-c", program) == "True", "files are as old as the clock says"
+    program = (
+        "import subprocess, time; time.sleep(0.01); subprocess.run(['sleep', '0.1'], timeout=60); print(1)"
+    )
+    assert _says(link, admin.shape.python, "-c", program) == "1", "timers do not look at it"
     admin.set_clock("2031-05-06 07:08:09")
     assert _says(link, *DATE) == "2031"
     admin.set_clock("")
