@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="the counts as JSON on stdout")
     options = parser.parse_args()
     # Some do not happen: a driver that met another one before never gets there.
-    faults = plan.drawn(options.count * 3 // 2, options.seed, options.only)
+    faults = plan.mixed(options.count * 3 // 2, options.seed, options.only)
     if options.list:
         print("\n".join(" + ".join(fault.name for fault in group) for group in plan.volleys(faults)))
         return 0
@@ -49,7 +49,9 @@ def main() -> int:
     told: list[int] = []
     try:
         with Drivers() as drivers:
-            outcome = campaign.run(site, drivers, faults, options.seed, enough=options.count, tell=tell)
+            outcome = campaign.run(
+                site, drivers, faults, options.seed, enough=options.count, dense=True, tell=tell
+            )
     finally:
         if options.keep:
             print(f"logs: {site.folder}", file=sys.stderr)

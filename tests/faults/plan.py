@@ -39,6 +39,15 @@ def share(part: int, ending: int, others: int) -> list[Fault]:
     return [*(deadly * 2)[begin : begin + ending], *mild[:others]]
 
 
+def mixed(count: int, seed: int, only: str = "") -> list[Fault]:
+    """A quarter ends a driver or a job; each such driver meets some of the others first."""
+    known = [fault for fault in every() if only in fault.name]
+    deadly, mild = [one for one in known if ends(one)], [one for one in known if not ends(one)]
+    if not deadly or not mild:
+        return drawn(count, seed, only)
+    return drawn(count // 4, seed, "", deadly) + drawn(count - count // 4, seed, "", mild)
+
+
 def volleys(faults: Iterable[Fault], *, dense: bool = False) -> list[tuple[Fault, ...]]:
     """As few drivers as can meet them all: those that go together share one, in the order of its calls.
 
