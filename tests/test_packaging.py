@@ -18,6 +18,7 @@ from tests.support import ROOT
 MOVED = {"farm_agent/timeloop.c"}
 FOLDERS = {
     "farm": "farm",
+    "ansible": "farm/enroll/ansible",
     "agents/farm_agent": "farm_agent",
     "converters/farm_converters": "farm_converters",
     "results/farm_results": "farm_results",
@@ -57,7 +58,8 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
         "farm/sample/digits_test.npz",
         "farm_profiles/rpi4.toml",
         "farm_converters/environments/tflite.txt",
-        *(f"{package}/py.typed" for package in FOLDERS.values()),
+        "farm/enroll/ansible/enrol.yml",
+        *(f"{package}/py.typed" for package in FOLDERS.values() if "/" not in package),
     ):
         assert name in names
 
