@@ -36,10 +36,17 @@ EXPECTED = {
     "wrong-python": ("device.no-python", "/opt/none/python3", "`python`"),
     "no-runtime": ("runtime.missing", "onnxruntime", "pip install"),
     "tiny-home": ("device.disk-full", "no space left", "df -h"),
-    "small-home": ("device.disk-full", "no space left", "df -h"),
+    "small-home": ("device.disk-full", "MiB free", "another disk"),
     "read-only-home": ("device.not-writable", "cannot be written", "root"),
     "missing-home": ("device.not-writable", "cannot be written", "root"),
+    "password-only": ("device.auth", "refused the login as farmer", "ssh-copy-id"),
+    "python-3.6": ("device.python-too-old", "3.6.9; 3.8 is needed", "python3.8"),
+    "json-noise": ("agent.garbled", "neither body nor failure", "run the command again"),
 }
+# Strange, but they can measure.
+WELL = ("healthy", "noisy", "ages-ago", "read-only-root", "loud")
+OLD_PYTHON = "#!/bin/sh\nprintf 'farm-python 3.6.9'\n"
+BANNER = "\x1b[2J\x1b]0;owned\x07" + "Authorised use only! " * 2000
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +64,21 @@ def zoo() -> Iterator[Zoo]:
             "small-home": Shape(home_bytes=1024 * KIB),
             "read-only-home": Shape(),
             "missing-home": Shape(),
+            "password-only": Shape(login="password"),
+            "python-3.6": Shape(python="/opt/old/python3", files={"/opt/old/python3": OLD_PYTHON}),
+            "json-noise": Shape(noise='{"wire": 1}'),
+            "ages-ago": Shape(clock="1970-01-01 00:00:10"),
+            "read-only-root": Shape(read_only=("/",)),
+            "loud": Shape(files={"/etc/zoo/banner": BANNER}),
         }
         made = {name: all_devices.add(name, shape) for name, shape in shapes.items()}
         made["healthy"].inside([sys.executable, "-m", "venv", "--without-pip", "/opt/bare"])
         made["silent"].cut()
         made["read-only-home"].inside(["mount", "-o", "remount,ro", "/home/farmer"])
         made["missing-home"].inside(["sed", "-i", "s!::/home/farmer:!::/home/gone:!", "/etc/passwd"])
+        made["loud"].inside(["sh", "-c", "echo Banner /etc/zoo/banner >>/etc/zoo/sshd_config"])
+        made["loud"].stop_sshd()
+        made["loud"].start_sshd()
         yield all_devices
 
 
@@ -84,8 +100,9 @@ def user(zoo: Zoo, tmp_path_factory: pytest.TempPathFactory) -> Farm:
         replace(healthy, name="no-key", identity=str(folder / "no-such-key")),
         replace(healthy, name="wrong-python", python="/opt/none/python3"),
         replace(healthy, name="no-runtime", python=BARE_PYTHON, root="bare"),
+        replace(zoo.devices["password-only"].entry(), identity=str(zoo.identity)),
     ):
-        inventory.add(found.inventory, entry)
+        inventory.add(found.inventory, entry, overwrite=True)
     return found
 
 
@@ -98,7 +115,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def run(user: Farm, model: str) -> Done:
     """One command for all of them."""
-    devices = ",".join([*EXPECTED, "noisy", "healthy"])
+    devices = ",".join([*EXPECTED, *WELL])
     return user.run("--json", "bench", model, "-d", devices, *QUICK)
 
 
@@ -114,7 +131,7 @@ def test_broken_device_gets_its_own_error_and_a_fix(device: str, run: Done) -> N
     assert "\n" not in row["error_message"]
 
 
-@pytest.mark.parametrize("device", ["healthy", "noisy"])
+@pytest.mark.parametrize("device", WELL)
 def test_devices_beside_broken_ones_are_measured(device: str, run: Done) -> None:
     assert run.code == 3, run.err
     row = run.row(device)
