@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from farm.benchmark import execute, plan_for
 from farm.config import Config
-from farm.devices import inventory
+from farm.devices import inventory, leases
 from farm.devices.device import Device
 from farm.devices.holder import holder_text
 from farm.devices.session import Session
@@ -33,7 +33,9 @@ from farm_agent import codec, pack
 from farm_agent.wire import BlockPlan
 from farm_profiles.load import load_profile
 from farm_results.model import Result, Run
+from farm_results.schema import JOB, LEASE
 from farm_results.store import Store, open_store
+from tests.zoo.processes import until
 
 # Not forked from here: this process may have threads, and locks that they hold.
 CLEAN = multiprocessing.get_context("forkserver")
@@ -90,15 +92,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 class Killer(Watcher):
-    """Kills its own process when a stage begins."""
+    """Kills its own process when a stage begins, or freezes it there."""
 
-    def __init__(self, stage: str) -> None:
-        self._stage = stage
+    def __init__(self, stage: str, number: int = signal.SIGKILL) -> None:
+        self._stage, self._number = stage, number
 
     def stage(self, text: str) -> None:
-        """``kill -9`` at the chosen one."""
+        """``kill`` at the chosen one."""
         if text == self._stage:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self._number)
 
 
 def driver_in(place: Place, address: str, folder: Path) -> tuple[Store, Driver]:
@@ -128,23 +130,31 @@ def order_of(store: Store, context: JobContext, folder: Path, stage: str = "") -
     return Order(context.spec, Shipment(blobs), keep, context)
 
 
-def _drive(place: Place, address: str, folder: Path, context: JobContext, stage: str) -> None:
+def _drive(
+    place: Place, address: str, folder: Path, context: JobContext, stage: str, number: int = signal.SIGKILL
+) -> None:
     """In a process of its own: drive the job until the stage."""
     store, driver = driver_in(place, address, folder)
+    driver = replace(driver, keeper=None)  # what others left is not its concern
     if stage == "acknowledged":
         rows.forget = _die  # type: ignore[assignment]
     order = order_of(store, context, folder, stage)
-    driver.drive(order.spec, order.shipment, order.keep, Killer(stage), context)
+    driver.drive(order.spec, order.shipment, order.keep, Killer(stage, number), context)
 
 
 def _die(*_anything: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def another(place: Place, name: str) -> JobContext:
+    """A new job of the same kind."""
+    job_id = f"{place.run.run_id}-{name}"
+    return replace(place.context, job_id=job_id, spec=replace(place.context.spec, job_id=job_id))
+
+
 def killed_at(place: Place, stage: str, address: str, folder: Path) -> JobContext:
-    """A driver that began a new job of that kind and was killed."""
-    job_id = f"{place.run.run_id}-{stage}"
-    context = replace(place.context, job_id=job_id, spec=replace(place.context.spec, job_id=job_id))
+    """A driver that began a new job and was killed."""
+    context = another(place, folder.name)
     folder.mkdir()
     child = CLEAN.Process(target=_drive, args=(place, address, folder, context, stage))
     child.start()
@@ -223,6 +233,60 @@ def test_the_same_in_postgresql(place: Place, postgres: Any, tmp_path: Path, sta
     assert driver.collect("next", Watcher()) == 1
     assert [one.job_id for one in store.results()] == [context.job_id]
     same(store.result(context.job_id), place.result)
+    assert rows.unfinished(store.engine) == ()
+    driver.session.close()
+    store.close()
+
+
+def test_a_damaged_result_waits_and_keeps_nobody_from_the_device(place: Place, tmp_path: Path) -> None:
+    """Other jobs go on; whole again it comes home; after a day it is given up."""
+    store, driver = driver_in(place, place.config.store, tmp_path)
+    first = killed_at(place, "fetch", place.config.store, tmp_path / "whole-later")
+    second = killed_at(place, "fetch", place.config.store, tmp_path / "never-whole")
+    files = [
+        Path(place.device.root) / "jobs" / each.job_id / "block-0.samples.gz" for each in (first, second)
+    ]
+    kept = files[0].read_bytes()
+    for file in files:
+        file.write_bytes(file.read_bytes()[:-9] + b"something")
+    fresh = another(place, "fresh")
+    order = order_of(store, fresh, tmp_path)
+    driver.drive(order.spec, order.shipment, order.keep, Watcher(), fresh)
+    assert store.result(fresh.job_id).status == "ok"
+    assert {row.job_id for row in rows.unfinished(store.engine)} == {first.job_id, second.job_id}
+    files[0].write_bytes(kept)
+    with store.engine.begin() as connection:
+        connection.execute(update(JOB).where(JOB.c.job_id == second.job_id).values(changed_unix_s=1.0))
+    assert driver.collect("later", Watcher()) == 2
+    same(store.result(first.job_id), place.result)
+    assert store.result(second.job_id).error_code == "link.corrupt"
+    assert rows.unfinished(store.engine) == ()
+    driver.session.close()
+    store.close()
+
+
+def test_a_driver_that_slept_through_its_lease_changes_nothing(place: Place, tmp_path: Path) -> None:
+    """It is frozen, not dead: another one takes over only once the lease has run out."""
+    address = place.config.store
+    store, driver = driver_in(place, address, tmp_path)
+    context = another(place, "sleeper")
+    (tmp_path / "sleeper").mkdir()
+    arguments = (place, address, tmp_path / "sleeper", context, "fetch", signal.SIGSTOP)
+    sleeper = CLEAN.Process(target=_drive, args=arguments)
+    sleeper.start()
+    assert sleeper.pid is not None
+    until(lambda: Path(f"/proc/{sleeper.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", "sleep")
+    assert leases.take(store.engine, place.device.name, "too early", holder_text("run")) is None
+    (listed,) = collecting.listed(store)
+    assert listed.driver
+    with store.engine.begin() as connection:
+        connection.execute(update(LEASE).values(expires_unix_s=1.0))
+    assert driver.collect("next", Watcher()) == 1
+    first = store.result(context.job_id)
+    os.kill(sleeper.pid, signal.SIGCONT)
+    sleeper.join(LIMIT_S)
+    assert sleeper.exitcode == 0
+    assert store.result(context.job_id) == first
     assert rows.unfinished(store.engine) == ()
     driver.session.close()
     store.close()
