@@ -27,6 +27,8 @@ LATE_CODES = (
     "agent.garbled",
     "agent.silent",
     "device.auth",
+    "device.disk-error",
+    "device.disk-full",
     "device.host-key",
     "device.unreachable",
     "link.corrupt",
