@@ -44,7 +44,7 @@ EXPECTED = {
     "json-noise": ("agent.garbled", "neither body nor failure", "run the command again"),
 }
 # Strange, but they can measure.
-WELL = ("healthy", "noisy", "ages-ago", "read-only-root", "loud")
+WELL = ("healthy", "noisy", "ages-ago", "read-only-root", "loud", "twin")
 OLD_PYTHON = "#!/bin/sh\nprintf 'farm-python 3.6.9'\n"
 BANNER = "\x1b[2J\x1b]0;owned\x07" + "Authorised use only! " * 2000
 
@@ -94,6 +94,7 @@ def user(zoo: Zoo, tmp_path_factory: pytest.TempPathFactory) -> Farm:
     for entry in (
         replace(healthy, name="closed", address=f"{healthy.address}:2222"),
         replace(healthy, name="other-host-key", host_key=zoo.devices["noisy"].host_key),
+        replace(healthy, name="twin"),
         replace(healthy, name="no-host-key", host_key=""),
         replace(healthy, name="other-user", address=healthy.address.replace("farmer", "nobody-here")),
         replace(healthy, name="other-key", identity=str(folder / "other-key")),
@@ -137,6 +138,14 @@ def test_devices_beside_broken_ones_are_measured(device: str, run: Done) -> None
     row = run.row(device)
     assert (row["status"], row["error_message"]) == ("ok", "")
     assert row["latency"]["p50_ns"] > 0
+
+
+def test_device_with_two_names_is_never_measured_by_both_at_once(run: Done) -> None:
+    jobs = sorted(
+        (job["started_unix_s"], job["ended_unix_s"])
+        for job in (run.row(name)["document"]["job"] for name in ("healthy", "twin"))
+    )
+    assert jobs[0][1] <= jobs[1][0]
 
 
 def test_runtime_that_a_device_lacks_is_skipped_unless_it_was_asked_for(user: Farm, model: str) -> None:
