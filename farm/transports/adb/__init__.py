@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from farm.transports.adb.server import Server, Wire
 
 QUIET_S = 5.0
+FIRST_PROOF_S = 6.0
 LONGEST_COMMAND_BYTES = 32 * 1024
 _STEP_BYTES = 256 * 1024
 _WRITE = 'cat > "$1"'
@@ -48,7 +49,15 @@ def connect(device: Device, timeout_s: float) -> Adb:
     phones.ready(found, device.name, address.serial, deadline)
     link = Adb(device.name, found, address.serial)
     try:
-        link.prove(max(1.0, deadline - time.monotonic()))
+        try:
+            link.prove(max(1.0, min(FIRST_PROOF_S, deadline - time.monotonic())))
+        except InfrastructureError as error:
+            if error.code not in ("link.lost", "link.timeout") or time.monotonic() >= deadline:
+                raise
+            # Listed, but dead: what a silent break of the link leaves behind in the server.
+            phones.revive(found, address.serial, deadline)
+            phones.ready(found, device.name, address.serial, deadline)
+            link.prove(max(1.0, deadline - time.monotonic()))
     except BaseException:
         link.close()
         raise
@@ -206,7 +215,8 @@ class Adb:
 
     @contextmanager
     def _opened(self, service: str, timeout_s: float) -> Iterator[Wire]:
-        wire = self.open(service, timeout_s)
+        # A phone takes a stream at once, or it is gone: a long command need not wait as long for that.
+        wire = self.open(service, min(timeout_s, 2 * self._quiet_s))
         try:
             yield wire
         finally:

@@ -54,7 +54,7 @@ def ready(server: Server, device: str, serial: str, deadline: float) -> None:
 
     Raises InfrastructureError device.auth, device.unreachable, adb.ambiguous, adb.permissions.
     """
-    network = serial.startswith(("usb:", "emulator-")) is False and _NETWORK.fullmatch(serial) is not None
+    network = is_network(serial)
     asked = False
     while True:
         matches = [each for each in seen(server, CONNECT_TIMEOUT_S) if serial in (each.serial, each.path)]
@@ -73,6 +73,19 @@ def ready(server: Server, device: str, serial: str, deadline: float) -> None:
         if state == "absent":
             raise unfit(server, device, serial, state)
         time.sleep(_POLL_S)
+
+
+def revive(server: Server, serial: str, deadline: float) -> None:
+    """Have the server drop its connection to one phone; it looks for the phone anew, or is asked to."""
+    with contextlib.suppress(FarmError):
+        query(server, f"host-serial:{serial}:reconnect", CONNECT_TIMEOUT_S)
+    if is_network(serial):
+        _connect(server, serial, offline=True, deadline=deadline)
+
+
+def is_network(serial: str) -> bool:
+    """Whether a phone is reached by HOST:PORT."""
+    return not serial.startswith(("usb:", "emulator-")) and _NETWORK.fullmatch(serial) is not None
 
 
 def _connect(server: Server, serial: str, *, offline: bool, deadline: float) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from adbutils import AdbError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -170,7 +171,7 @@ def test_a_server_elsewhere_is_never_started_and_one_here_needs_a_program(
 
 
 def _no_adb() -> str:
-    raise server.AdbError("No adb exe could be found")
+    raise AdbError("No adb exe could be found")
 
 
 def test_a_server_is_started_where_none_answers_and_a_running_one_is_left_alone(
