@@ -156,6 +156,7 @@ def _race(address: str, number: int, marker: Path, fences: multiprocessing.Queue
             if lease is None:
                 time.sleep(0.005)
         marker.touch(exist_ok=False)
+        time.sleep(0.02)  # a second holder would have time to be noticed
         still = {each.ticket for each in waiting.queue(engine, "pi") if each.priority > urgency}
         fences.put((lease.fence, len(before & still)))
         marker.unlink()
