@@ -25,7 +25,7 @@ class Place:
 
     def __init__(self, settings: SwitchSettings) -> None:
         self._settings = settings
-        self._argv = [settings.text("program", "labgrid-client")]
+        self._argv = [settings.text("program") or program.beside_us("labgrid-client")]
         if coordinator := settings.text("coordinator"):
             self._argv += ["-x", coordinator]
         self._argv += ["-p", settings.text("place")]
