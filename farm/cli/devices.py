@@ -132,7 +132,7 @@ def add(
             code="device.exists",
             fix=f"choose another name, or run `farm devices remove {name}` first",
         )
-    if device.transport != "local":
+    if device.transport not in ("local", "adb"):  # a phone has no host key: it knows this computer's
         words = ["farm", "devices", "add", name, device.address, "--profile", profile]
         words += [word for tag in tags for word in ("--tag", tag)]
         for option, value in (("--identity", identity), ("--python", python), ("--root", root)):

@@ -26,6 +26,10 @@ GENERIC_ARM = "arm64-generic"
 
 def detect_profile(facts: Facts, *, nvidia_driver: bool) -> str:
     """The profile's name. Raises UsageError device.profile-unclear where the facts name no known board."""
+    if "android" in facts.details:
+        from farm.phone.identity import PIXEL
+
+        return "pixel" if PIXEL.fullmatch(facts.model.removeprefix("Google ")) else "android-generic"
     profile = profile_of(facts.machine, facts.model, nvidia_driver=nvidia_driver)
     if profile:
         return profile

@@ -47,6 +47,12 @@ def retire(request: Request, config: Config, talk: Talk) -> Counts | None:
             code="device.unknown" if device is None else "device.always-there",
             fix="farm devices list shows what there is",
         )
+    if device.transport == "adb" and not request.forget and not request.check:
+        from farm.phone import retirement
+
+        retirement.undo(device)
+    if request.check and device.transport == "adb":
+        return None
     if device.transport != "ssh" or request.forget:
         _forget(device, request, config)
         return None

@@ -17,6 +17,8 @@ UNPACK_TIMEOUT_S = 600.0
 SLOWEST_BYTES_PER_S = 200_000
 RESERVE_BYTES = 64 * 1024 * 1024
 
+# Being used is what keeps it: see _UNPACK.
+_PRESENT = '[ -x "$1" ] && touch "$2" && echo present'
 _SIZE = 'mkdir -p "$1" && cd "$1" && { stat -c %s "$2" 2>/dev/null || echo 0; } && df -Pk . | tail -n 1'
 _PROVE = 'sha256sum "$1" | cut -d " " -f 1'
 # Unpacked beside its place: only a whole one ever gets the name.
@@ -24,6 +26,7 @@ _UNPACK = """
 cd "$1" || exit 1
 rm -rf "$3.new" && mkdir "$3.new" && gzip -dc "$2" | tar -x -C "$3.new" -f - || exit 1
 [ -x "$3.new/$4" ] || { echo "the archive did not unpack whole" >&2; exit 1; }
+find . -mindepth 1 -maxdepth 1 -mtime +30 ! -name "$3*" -exec rm -rf {} + 2>/dev/null
 rm -rf "$3" && mv "$3.new" "$3" && rm -f "$2" && mkdir -p "${1%/*}/tmp"
 """
 
@@ -46,7 +49,7 @@ def ensure(
     folder = f"{root}/{FOLDER}"
     name = packed.tree_sha256[:24]
     python = f"{folder}/{name}/{wrapper.PATH}"
-    if _text(transport, '[ -x "$1" ] && echo present', (python,)) == "present":
+    if _text(transport, _PRESENT, (python, f"{folder}/{name}")) == "present":
         return python
     say(f"{device}: sending its Python, {packed.size_bytes / 1e6:.0f} MB, once")
     part = f"{packed.sha256[:24]}.part"

@@ -13,7 +13,7 @@ from farm_agent.sensors.common import getprop
 
 CALL_TIMEOUT_S = 20.0
 # Pixel 6 is the first with Tensor and its power meters; also a, Pro, XL, Fold, Tablet.
-_PIXEL = re.compile(r"Pixel (?:[6-9]|[1-9][0-9])\w?\b.*|Pixel (?:Fold|Tablet)", re.ASCII)
+PIXEL = re.compile(r"Pixel (?:[6-9]|[1-9][0-9])\w?\b.*|Pixel (?:Fold|Tablet)", re.ASCII)
 _MEMORY = re.compile(r"MemTotal:\s+(\d{1,12}) kB", re.ASCII)
 
 
@@ -87,7 +87,7 @@ def read(properties: str, meminfo: str, machine: str) -> Phone:
 def profile_of(phone: Phone) -> str:
     """Raises UsageError device.profile-unclear where no profile fits."""
     if phone.machine in pins.ARCHITECTURES:
-        known = phone.maker.lower() == "google" and _PIXEL.fullmatch(phone.model)
+        known = phone.maker.lower() == "google" and PIXEL.fullmatch(phone.model)
         return "pixel" if known else "android-generic"
     raise UsageError(
         f"{phone.title()}: there is no profile for phones with a {phone.machine or phone.abi} kernel",

@@ -13,19 +13,16 @@ def script(arch: str) -> bytes:
     """Start the bundle's interpreter through its own loader, for a phone has no C library that it knows.
 
     Without LD_PRELOAD and LD_LIBRARY_PATH, which would be those of Android's. ``TMPDIR`` and ``HOME`` become
-    folders that the adb shell's user can write, where they are not yet: a phone has no /tmp. A user's own
-    native tools are found in ``tools`` of farm's folder, or beside it.
+    folders below farm's own: a phone has no /tmp, and its shell's user no home. A user's own native
+    tools are found in ``tools`` of farm's folder, or beside it.
     """
     loader = pins.LOADERS[arch]
     return f"""#!{SHELL}
 bundle=${{0%/{PATH}}}
 farm=${{bundle%/*/*}}
 unset LD_PRELOAD LD_LIBRARY_PATH PYTHONHOME PYTHONPATH
-if [ ! -w "${{TMPDIR:-/none}}" ]; then
-  export TMPDIR="$farm/tmp"
-  [ -d "$TMPDIR" ] || mkdir -p "$TMPDIR"
-fi
-[ -w "${{HOME:-/none}}" ] || export HOME="$farm"
+export TMPDIR="$farm/tmp" HOME="$farm"
+[ -d "$TMPDIR" ] || mkdir -p "$TMPDIR"
 case ":$PATH:" in
 *":$farm/tools:"*) ;;
 *) export PATH="$farm/tools:$PATH:/data/local/tmp" ;;
