@@ -28,7 +28,9 @@ def boot_id() -> str:
 def identify(pid: int) -> Optional[ProcessId]:
     """The process that has this pid now; None when there is none, or only a zombie."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        # Of its first thread, which says the same: an emulator (qemu-user) answers for /proc/PID/stat of the
+        # process itself, and leaves out the start.
+        stat = Path(f"/proc/{pid}/task/{pid}/stat").read_text(errors="replace")
     except OSError:
         return None
     # The second field is the name in parentheses, which may hold blanks and parentheses itself.
