@@ -7,6 +7,7 @@ import math
 import re
 
 from farm.errors import InfrastructureError
+from farm_agent.errors import spelled_out
 from farm_agent.wire import Blob
 
 MOST_FETCHED_BYTES = 256 * 1024 * 1024  # of samples or traces: what may also be unpacked of them
@@ -14,7 +15,6 @@ LARGEST_NUMBER = 2**63  # what a database keeps, and nothing that anybody measur
 LONGEST_MESSAGE = 4000
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _CODE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _NEVER_NEGATIVE = re.compile(r".*_(ns|bytes|khz|s|runs)|count|cores|index|seq|next_seq|fence")
@@ -41,11 +41,7 @@ def text(foreign: str) -> str:
     """A text without colours; control characters other than tabs and line ends as ``\\xNN``."""
     if foreign.isascii() and foreign.isprintable():
         return foreign
-    return _UNSAFE.sub(_spelled, _COLOUR.sub("", foreign))
-
-
-def _spelled(match: re.Match[str]) -> str:
-    return match.group().encode("unicode_escape", "surrogatepass").decode("ascii")
+    return spelled_out(_COLOUR.sub("", foreign))
 
 
 def is_code(word: str) -> bool:

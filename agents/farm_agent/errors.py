@@ -13,7 +13,22 @@ It lives in the agent because every layer, down to the device, raises these.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Dict, Tuple, Type
+import re
+from typing import Any, ClassVar, Dict, Match, Tuple, Type
+
+_UNSAFE = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
+
+
+def spelled_out(text: str) -> str:
+    """Control characters other than tabs and line ends, and halves of surrogate pairs, as ``\\xNN``.
+
+    Messages quote what devices, models and programs say: none of it may drive a terminal, or break a store.
+    """
+    return _UNSAFE.sub(_spelled, text)
+
+
+def _spelled(match: Match[str]) -> str:
+    return match.group().encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 class FarmError(Exception):
@@ -22,10 +37,10 @@ class FarmError(Exception):
     blame: ClassVar[str] = "bug"
 
     def __init__(self, message: str, *, code: str, fix: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = spelled_out(message)
         self.code = code
-        self.fix = fix
+        self.fix = spelled_out(fix)
+        super().__init__(self.message)
 
     def __reduce__(self) -> Tuple[Any, ...]:
         return (_rebuild, (type(self), self.message, self.code, self.fix))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from farm import untrusted
 from farm.agent_client import AgentClient, find_python, install
-from farm.errors import FarmError, InfrastructureError
+from farm.errors import FarmError, InfrastructureError, UsageError
 from farm.fetch import fetch
 from farm_agent import codec, pack
 from farm_agent.wire import Blob, JobSpec
@@ -198,3 +199,11 @@ def test_a_version_that_is_none_is_no_python(said: bytes) -> None:
 def test_an_installation_that_answers_nonsense_fails(said: bytes, tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError):
         install(Talking(said), "python3", pack.build(tmp_path), "/r")
+
+
+@pytest.mark.parametrize("kind", [InfrastructureError, UsageError])
+def test_what_an_error_quotes_drives_no_terminal(kind: type[FarmError]) -> None:
+    error = kind("it said \x1b[2J\x9b1m\ud800\r", code="a.b", fix="do\x07\tthis\n")
+    assert (error.message, error.fix) == ("it said \\x1b[2J\\x9b1m\\ud800\\r", "do\\x07\tthis\n")
+    assert str(error) == error.message
+    assert str(pickle.loads(pickle.dumps(error))) == error.message
