@@ -206,4 +206,4 @@ def test_what_an_error_quotes_drives_no_terminal(kind: type[FarmError]) -> None:
     error = kind("it said \x1b[2J\x9b1m\ud800\r", code="a.b", fix="do\x07\tthis\n")
     assert (error.message, error.fix) == ("it said \\x1b[2J\\x9b1m\\ud800\\r", "do\\x07\tthis\n")
     assert str(error) == error.message
-    assert str(pickle.loads(pickle.dumps(error))) == error.message
+    assert str(pickle.loads(pickle.dumps(error))) == error.message  # noqa: S301 - our own
