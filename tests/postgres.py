@@ -28,18 +28,14 @@ class Server:
     folder: Path
     programs: Path
 
-    def url(self, database: str) -> str:
-        """As a store's address."""
-        return f"postgresql+psycopg://farm@/{database}?host={self.folder}"
-
     def create(self) -> str:
-        """The address of an empty database."""
+        """The address of a new, empty store: a schema of its own, which is made faster than a database."""
         import psycopg
 
         name = f"farm_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(f"host={self.folder} user=farm dbname=postgres", autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
-        return self.url(name)
+            connection.execute(f'CREATE SCHEMA "{name}"')
+        return f"postgresql+psycopg://farm@/postgres?host={self.folder}&options=-csearch_path%3D{name}"
 
 
 def programs() -> Path | None:

@@ -18,7 +18,7 @@ from farm_results.engine import open_engine
 # Not forked from here: this process may have threads, and locks that they hold.
 CLEAN = multiprocessing.get_context("forkserver")
 CLEAN.set_forkserver_preload([__name__])
-RACERS = 10
+RACERS = 6
 TAKES_EACH = 4
 
 
