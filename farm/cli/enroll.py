@@ -90,7 +90,7 @@ def command(
     if address.scheme == "adb":
         from farm.cli.enroll_phone import enroll_phone
 
-        return enroll_phone(state, address, name, profile, tags)
+        return enroll_phone(state, address, name, profile, tags, health=not no_health, check=check)
     words = ["farm", "enroll", target, "--name", name, "--profile", profile]
     request = flow.Request(
         address=address,

@@ -20,14 +20,17 @@ def enroll(
     config: Config,
     profile: str = "auto",
     tags: Sequence[str] = (),
+    check: bool = False,
     say: Callable[[str], None] = lambda _text: None,
 ) -> tuple[Device, Phone]:
     """Prove the phone at ``adb:SERIAL[@server]``, give it the bundle, and say what it is.
 
     Returns its entry for the inventory, which the caller adds, and what it told about itself. Nothing is
-    written here. Raises UsageError device.address, profile.unknown, device.profile-unclear;
-    InfrastructureError device.*, link.*, phone.*.
+    written here; with ``check`` nothing on the phone either.
+
+    Raises UsageError device.address, profile.unknown, device.profile-unclear; InfrastructureError
+    device.*, link.*, adb.*, phone.*.
     """
     from farm.phone.enrolment import enroll as begin
 
-    return begin(address, name, config=config, profile=profile, tags=tags, say=say)
+    return begin(address, name, config=config, profile=profile, tags=tags, check=check, say=say)

@@ -24,6 +24,7 @@ def enroll(
     config: Config,
     profile: str,
     tags: Sequence[str],
+    check: bool,
     say: Callable[[str], None],
 ) -> tuple[Device, Phone]:
     """See ``farm.phone.enroll``."""
@@ -45,6 +46,9 @@ def enroll(
         phone = identity.ask(transport, name)
         chosen = identity.profile_of(phone) if profile == "auto" else profile
         say(f"{name}: {phone.title()}: profile {chosen}")
+        if check:
+            say(f"{name}: would be given a Python with ONNX Runtime and LiteRT, unless it has it already")
+            return Device(name, chosen, parsed.text(), tags=tuple(tags)), phone
         root = make_root(transport, device)
         path = bundle.ensure(transport, name, root, config.cache_dir, offline=config.offline, say=say)
         say(f"{name}: its Python is {path}")

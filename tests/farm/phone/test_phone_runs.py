@@ -30,10 +30,12 @@ def _until(true: Callable[[], object], what: str) -> None:
 def test_a_phone_is_enrolled_measured_unplugged_and_its_result_arrives_once(
     place: Place, tmp_path: Path
 ) -> None:
-    first = place.user.run("enroll", place.address, "--name", "pixel-a")
-    again = place.user.run("enroll", place.address, "--name", "pixel-a")
+    seen = place.user.run("enroll", place.address, "--name", "pixel-a", "--check")
+    untouched = not place.folder.exists()
+    first = place.user.run("enroll", place.address, "--name", "pixel-a", "--no-health")
+    again = place.user.run("enroll", place.address, "--name", "pixel-a", "--no-health")
     model = str(wide_net(tmp_path / "net.onnx"))
-    quick = ["4s" if word == "50ms" else word for word in QUICK]
+    quick = ["3s" if word == "50ms" else word for word in QUICK]
     process = place.user.start("--json", "bench", model, "-d", "pixel-a", *quick)
     _until(lambda: place.processes(b"_block") or process.poll() is not None, "the phone to measure")
     assert process.poll() is None, finish(process)
@@ -44,6 +46,7 @@ def test_a_phone_is_enrolled_measured_unplugged_and_its_result_arrives_once(
     place.phone.heal()
     done = finish(process)
 
+    assert (seen.code, untouched) == (0, True), seen.err
     assert first.code == 0, first.err
     assert "Xiaomi M2101K9C, MT6893, Android 13" in first.err
     assert "profile android-generic" in first.err
@@ -125,3 +128,12 @@ def test_a_phone_sings_its_canary_and_its_connection_is_opened_anew(place: Place
         store.close()
     assert said.startswith(f"reconnecting {place.phone.serial}"), said
     assert said.endswith("the agent answers")
+
+
+def test_at_the_end_a_phone_is_as_it_was(place: Place) -> None:
+    (place.folder / "tools").mkdir()
+    done = place.user.run("retire", "pixel-a")
+    assert done.code == 0, done.err
+    assert [path.name for path in place.folder.iterdir()] == ["tools"]
+    assert sorted(path.name for path in place.folder.parent.iterdir()) == ["farm"]
+    assert "pixel-a" not in place.user.run("devices").out
