@@ -62,8 +62,8 @@ def run(
     collecting = plan.volleys((fault for fault in faults if fault.collectable), dense=dense)
     benching = plan.volleys((fault for fault in faults if not fault.collectable), dense=dense)
     while (collecting or benching) and not (enough and len(outcome.injected) >= enough):
-        site.sql_if_there("DELETE FROM device_health")  # somebody has looked at the device
-        left = bool(site.sql_if_there("SELECT job_id FROM job"))
+        site.sql("DELETE FROM device_health")  # somebody has looked at the device
+        left = bool(site.sql("SELECT job_id FROM job"))
         mode = "collect" if collecting and left else "bench"
         group = (collecting if mode == "collect" or not benching else benching).pop(0)
         volley = fire(site, drivers, group, dice, mode)
@@ -83,7 +83,7 @@ def run(
 
 def _look(site: Site, drivers: Drivers, recent: list[Volley], outcome: Outcome, known: Counts) -> None:
     """Settle and count; what was wrong before is not counted again."""
-    site.sql_if_there("DELETE FROM device_health")
+    site.sql("DELETE FROM device_health")
     site.weeks_later(torn(site))
     settle(site, drivers, recent[-1])
     found = count(site)

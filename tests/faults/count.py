@@ -51,12 +51,10 @@ def torn(site: Site) -> set[str]:
 
 def count(site: Site) -> Counts:
     """Look once everything has settled."""
-    from farm_results.store import open_store
-
     counts = Counts()
     if not wait_until(lambda: not site.processes(), QUIET_S):
         counts.processes = [_command(pid) for pid in site.processes()]
-    store = open_store(site.config.store)
+    store = site.open_store()
     try:
         rows = {result.job_id: result for result in store.results()}
         ledger = site.ledger()

@@ -25,6 +25,7 @@ from tests.faults.site import Site
 MS = 1_000_000
 NEW_MOUNTS, PRIVATE, BIND = 0x00020000, (1 << 14) | (1 << 18), 1 << 12
 LOCK_S = 1.0
+SILENCE_S = 1.5
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
@@ -73,8 +74,8 @@ class Armed:
         os.kill(os.getpid(), signal.SIGSTOP)
         time.sleep(0.05)  # every thread stands still before the next call is made
 
-    _stale = _freeze
-    _duplicate = _freeze
+    # What the harness does meanwhile: another driver, the link, the device's power.
+    _stale = _duplicate = _pull = _reset = _restart = _stall = _power = _freeze
 
     def _cut(self, _fault: Fault) -> None:
         raise faults.lost("dev", "cut by the test")
@@ -98,11 +99,28 @@ class Armed:
     def _fill(self, fault: Fault) -> None:
         self.site.fill("store" if fault.victim == "store" else "dev")
 
+    def _terminate(self, _fault: Fault) -> None:
+        """End every connection of the database's server, as its restart does."""
+        self.site.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
     def _lock_store(self, _fault: Fault) -> None:
         """Hold the database for a while, as a backup or another writer does."""
         import sqlite3
 
         taken = threading.Event()
+
+        def hold_tables() -> None:
+            from sqlalchemy import create_engine, text
+
+            engine = create_engine(self.site.store_url)
+            with engine.begin() as connection:
+                connection.execute(text("LOCK TABLE lease, job, result, run IN ACCESS EXCLUSIVE MODE"))
+                taken.set()
+                time.sleep(LOCK_S)
+            engine.dispose()
 
         def hold() -> None:
             database = sqlite3.connect(self.site.folder / "store" / "farm.db", timeout=10)
@@ -112,7 +130,7 @@ class Armed:
             database.rollback()
             database.close()
 
-        threading.Thread(target=hold, daemon=True).start()
+        threading.Thread(target=hold_tables if self.site.store_url else hold, daemon=True).start()
         taken.wait(15)
 
     def _reboot(self, _fault: Fault) -> None:
@@ -128,6 +146,15 @@ def _gone() -> Any:
     import contextlib
 
     return contextlib.suppress(ProcessLookupError)
+
+
+def _be_impatient() -> None:
+    """A second of silence stands for twelve."""
+    from farm.transports.ssh import Ssh
+
+    defaults = Ssh.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["silence_s"] = SILENCE_S
 
 
 def see_boot_id(site: Site) -> None:
@@ -218,7 +245,10 @@ def main(site: Site, mode: str, faults_armed: Sequence[tuple[int, Fault]], numbe
         "FARM_FAULTS_SITE": str(site.folder),
         "PYTHONPATH": str(Path(__file__).with_name("probe")),
         "HOME": str(site.folder),
+        "XDG_DATA_HOME": str(site.data_home),
     }
+    if site.device and site.device.transport == "ssh":
+        _be_impatient()
     vars(session)["BACK_OFF_S"] = (0.02, 0.05)
     try:
         see_boot_id(site)

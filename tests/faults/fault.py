@@ -167,6 +167,39 @@ def _device() -> Iterator[Fault]:
                 yield Fault(step, "device", "clock", call, detail="-1700000000", cold=_cold(step))
 
 
+def of_links() -> Iterator[Fault]:
+    """For a device behind a real sshd: cables, servers and power, under each call that crosses the link."""
+    for step, calls in CALLS.items():
+        for call in calls:
+            if call in LINK:
+                for kind in ("pull", "reset", "restart", "stall", "power"):
+                    yield Fault(step, "device" if kind == "power" else "link", kind, call, cold=_cold(step))
+    for kind in ("pull", "reset", "power"):
+        yield Fault("ship", "link", kind, "put", "middle", cold=True)
+
+
+def of_postgres() -> Iterator[Fault]:
+    """A server that drops everybody or is locked at any call to it; drivers that die beside it."""
+    for step, call in STORED:
+        for moment in ("before", "after"):
+            yield Fault(step, "store", "terminate", call, moment)
+            yield Fault(step, "coordinator", "kill", call, moment)
+            yield Fault(step, "coordinator", "stale", call, moment)
+        yield Fault(step, "store", "lock", call)
+    yield Fault("store", "store", "kill", "commit-sql")
+    yield Fault("store", "store", "terminate", "commit-sql")
+
+
+STORED = (
+    ("lease", "take"),
+    ("start", "begin"),
+    ("start", "started"),
+    ("store", "add_result"),
+    ("acknowledge", "forget"),
+    ("release", "release"),
+)
+
+
 def _store() -> Iterator[Fault]:
     for step, call in (
         ("lease", "take"),

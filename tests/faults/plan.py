@@ -79,7 +79,7 @@ def ends(fault: Fault) -> bool:
     return (
         (fault.victim == "coordinator" and fault.kind in DEADLY)
         or (fault.victim == "runner" and fault.kind != "freeze")
-        or fault.kind in ("reboot", "fill")
+        or fault.kind in ("reboot", "fill", "power")
     )
 
 

@@ -11,15 +11,19 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from farm.config import Config, load_config
 from farm.devices import inventory
 from farm.devices.device import Device
 from tests.farm.networks import conv_net
+from tests.zoo.device import ZooDevice
+
+if TYPE_CHECKING:
+    from farm_results.store import Store
 
 PROBE = Path(__file__).with_name("probe")
 DISK_MIB = 96
@@ -28,23 +32,31 @@ DEVICE = "dev"
 
 @dataclass
 class Site:
-    """``store_url``: PostgreSQL; empty: SQLite in the folder. ``device``: in place of this machine."""
+    """``store_url``: PostgreSQL; empty: SQLite in the folder. ``zoo``: a device behind a real sshd
+    in place of this machine; ``device``: its entry in the inventory."""
 
     folder: Path
     cache: Path
     store_url: str = ""
     device: Device | None = None
+    zoo: ZooDevice | None = None
     mounted: list[Path] = field(default_factory=list)
 
     @property
     def root(self) -> Path:
-        """The agent's folder."""
-        return self.folder / "dev"
+        """The agent's folder, seen from here."""
+        return self.zoo.home / ".farm" if self.zoo else self.folder / "dev"
+
+    @property
+    def there(self) -> Path:
+        """Where the device's processes write what they did, seen from here."""
+        return self.zoo.home / "faults" if self.zoo else self.folder
 
     @property
     def marker(self) -> bytes:
         """What every process of this site has in its environment."""
-        return f"FARM_FAULTS_SITE={self.folder}".encode()
+        place = f"/home/{self.zoo.user}/faults" if self.zoo else self.folder
+        return f"FARM_FAULTS_SITE={place}".encode()
 
     @cached_property
     def config(self) -> Config:
@@ -57,6 +69,21 @@ class Site:
             }
         )
 
+    def open_store(self) -> Store:
+        """The results, with the samples of a database elsewhere kept in this folder."""
+        from farm_results.engine import locate, open_engine
+        from farm_results.store import Store
+
+        location = locate(self.config.store)
+        if self.store_url:
+            location = replace(location, folder=self.data_home / "farm")
+        return Store(open_engine(location), location)
+
+    @property
+    def data_home(self) -> Path:
+        """XDG_DATA_HOME of the site's drivers."""
+        return self.folder / "data"
+
     @property
     def model(self) -> Path:
         """The network that is measured."""
@@ -66,14 +93,29 @@ class Site:
         """Lay everything out; device and store each get a disk of their own that can be filled."""
         self.folder.mkdir(parents=True, exist_ok=True)
         conv_net(self.model)
+        if self.zoo:
+            self.device = self._probed(self.zoo)
         device = self.device or Device(DEVICE, "x86-cpu", "local", root=str(self.root))
         inventory.add(self.folder / "devices.toml", device, overwrite=True)
-        for name in ("dev", "store"):
+        for name in ("store",) if self.zoo else ("dev", "store"):
             place = self.folder / name
             place.mkdir(exist_ok=True)
             mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(place)]
             if os.geteuid() == 0 and subprocess.run(mount, capture_output=True, check=False).returncode == 0:
                 self.mounted.append(place)
+        self.open_store().close()
+
+    def _probed(self, zoo: ZooDevice) -> Device:
+        """Its entry, with a Python that keeps the ledger."""
+        self.there.mkdir()
+        self.there.chmod(0o777)
+        shutil.copytree(PROBE, self.there / "probe", ignore=shutil.ignore_patterns("__pycache__"))
+        home = f"/home/{zoo.user}/faults"
+        script = f"#!/bin/sh\nexport FARM_FAULTS_SITE={home} PYTHONPATH={home}/probe\n"
+        python = self.there / "python"
+        python.write_text(script + f'exec {zoo.shape.python} "$@"\n')
+        python.chmod(0o755)
+        return replace(zoo.entry(), python=f"{home}/python")
 
     def close(self) -> None:
         """End what still runs here and remove everything."""
@@ -145,15 +187,19 @@ class Site:
 
     def ledger(self) -> list[dict[str, Any]]:
         """What the device's processes did: told by themselves, whatever the product believes."""
-        path = self.folder / "ledger.jsonl"
+        path = self.there / "ledger.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def processes(self, *roles: str) -> list[int]:
         """Living processes of the site but drivers; ``roles``: only those that run this word."""
         found = []
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdecimal():
-                continue
+        inside = (
+            self.zoo.pids()
+            if self.zoo
+            else [int(p.name) for p in Path("/proc").iterdir() if p.name.isdecimal()]
+        )
+        for pid in inside:
+            entry = Path(f"/proc/{pid}")
             with contextlib.suppress(OSError):
                 if self.marker not in (entry / "environ").read_bytes().split(b"\0"):
                     continue
@@ -166,11 +212,6 @@ class Site:
         """As if ninety seconds had passed for every lease, and every waiting row."""
         self.sql("UPDATE lease SET expires_unix_s = 1.0 WHERE expires_unix_s > 1.0")
         self.sql("UPDATE waiting SET expires_unix_s = 1.0")
-
-    def sql_if_there(self, statement: str) -> list[tuple[Any, ...]]:
-        """The same where the database may not have been made yet."""
-        there = self.store_url or (self.folder / "store" / "farm.db").exists()
-        return self.sql(statement) if there else []
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """One statement on the site's database, past the product."""

@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.faults import campaign, plan
-from tests.faults.fault import STEPS, every
+from tests.faults.fault import STEPS, every, of_links, of_postgres
 from tests.faults.site import Site
 from tests.faults.zygote import Drivers
+from tests.postgres import Server
+from tests.support import need
+from tests.zoo.zoo import Zoo, missing
 
 PARTS = 10
 EACH = 30
@@ -29,8 +33,37 @@ def test_the_catalogue_has_every_step_and_each_fault_once() -> None:
 def test_nothing_is_lost_doubled_wrong_stuck_or_left(site: Site, drivers: Drivers, part: int) -> None:
     """Each part has others that end a driver or a job, and draws from the rest."""
     share = plan.share(part, ending=8, others=32)
-    outcome = campaign.run(site, drivers, share, seed=part, enough=EACH, dense=True)
+    _nothing_is_wrong(campaign.run(site, drivers, share, seed=part, enough=EACH, dense=True), EACH)
+
+
+def test_nothing_is_wrong_on_postgresql(
+    tmp_path: Path, cache: Path, drivers: Drivers, postgres: Server
+) -> None:
+    site = Site(tmp_path / "site", cache, store_url=postgres.create())
+    site.make()
+    try:
+        faults = plan.drawn(26, seed=3, faults=of_postgres())
+        _nothing_is_wrong(campaign.run(site, drivers, faults, seed=3, enough=20, dense=True), 20)
+    finally:
+        site.close()
+
+
+@pytest.mark.zoo
+def test_nothing_is_wrong_over_real_links(tmp_path: Path, cache: Path, drivers: Drivers) -> None:
+    why = missing()
+    need(not why, f"no zoo here: {why}")
+    with Zoo() as zoo:
+        site = Site(tmp_path / "site", cache, zoo=zoo.add("far"))
+        site.make()
+        try:
+            faults = plan.drawn(18, seed=5, faults=of_links())
+            _nothing_is_wrong(campaign.run(site, drivers, faults, seed=5, enough=14, dense=True), 14)
+        finally:
+            site.close()
+
+
+def _nothing_is_wrong(outcome: campaign.Outcome, least: int) -> None:
     said = json.dumps(outcome.findings, indent=1)
     assert outcome.counts.clean(), said
     assert not outcome.troubles, said
-    assert len(outcome.injected) >= EACH, outcome.missed
+    assert len(outcome.injected) >= least, outcome.missed

@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,9 +15,13 @@ from pathlib import Path
 from tests.faults.fault import Fault
 from tests.faults.site import Site, stopped, wait_until
 from tests.faults.zygote import Drivers
+from tests.zoo.device import ZooDevice
 
 LIMIT_S = 150.0
 BREATH_S = 0.15
+DARK_S = 3.0
+ELSEWHERE = ("pull", "reset", "restart", "stall", "power")
+"""What happens outside the driver, which stands still until it has begun."""
 DEADLY = ("kill", "term", "interrupt", "stale", "duplicate")
 
 
@@ -50,7 +55,7 @@ def fire(
         site.disarm()
         site.drain()
         (site.folder / "clock").unlink(missing_ok=True)
-    if dice.random() < 0.5 or any(fault.kind == "reboot" for fault in volley.injected):
+    if dice.random() < 0.5 or any(fault.kind in ("reboot", "power") for fault in volley.injected):
         site.expire()  # else the next driver sees that the holder of the lease is dead
     return volley
 
@@ -75,7 +80,7 @@ def _watch(site: Site, drivers: Drivers, volley: Volley, pid: int) -> None:
     while drivers.status(pid) is None:
         for number, fault in enumerate(volley.faults):
             met = 0 if number in woken else site.fired(number)
-            if not met or fault.kind not in ("freeze", "stale", "duplicate"):
+            if not met or fault.kind not in ("freeze", "stale", "duplicate", *ELSEWHERE):
                 continue
             woken.add(number)
             wait_until(lambda met=met: stopped(met) or not Path(f"/proc/{met}").exists(), 10.0)
@@ -91,6 +96,9 @@ def _meanwhile(site: Site, drivers: Drivers, volley: Volley, fault: Fault, met: 
     other = 0
     if fault.kind == "freeze":
         time.sleep(BREATH_S)
+    elif fault.kind in ELSEWHERE and site.zoo:
+        threading.Thread(target=_disturb, args=(site.zoo, fault.kind), daemon=True).start()
+        time.sleep(BREATH_S)
     else:
         if fault.kind == "stale":
             site.expire()
@@ -102,6 +110,29 @@ def _meanwhile(site: Site, drivers: Drivers, volley: Volley, fault: Fault, met: 
         os.kill(met, signal.SIGCONT)
     if fault.kind == "duplicate":
         _end(site, drivers, volley, other)
+
+
+def _disturb(zoo: ZooDevice, kind: str) -> None:
+    """Do something to a real device, and undo it."""
+    if kind == "pull":
+        zoo.cut()
+        time.sleep(DARK_S)
+        zoo.heal()
+    elif kind == "reset":
+        zoo.reset()
+    elif kind == "restart":
+        zoo.stop_sshd()
+        zoo.start_sshd()
+    elif kind == "stall":
+        pids = zoo.pids("sshd")
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            time.sleep(DARK_S if number == signal.SIGSTOP else 0.0)
+    else:
+        zoo.power_off()
+        zoo.power_on()
 
 
 def _end(site: Site, drivers: Drivers, volley: Volley, pid: int) -> None:
