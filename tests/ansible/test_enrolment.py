@@ -52,14 +52,19 @@ def root_of(device: ZooDevice) -> Path:
 
 
 def traces(device: ZooDevice) -> dict[str, str]:
-    """What was changed on the device's disk since it was made: path to content (or kind), logs aside."""
+    """What is different on the device's disk from what it was made of: path to content, logs aside."""
     upper = root_of(device).parent / "upper"
     found = {}
     for path in sorted(upper.rglob("*")):
         name = str(path.relative_to(upper))
         if name.endswith("-") or name.startswith(("var/log", "run")) or path.is_dir():
             continue  # passwd-, group-: copies that the system's own tools keep
-        found[name] = path.read_text(errors="replace") if path.is_file() and path.stat().st_size < 1e5 else ""
+        text = path.read_bytes() if path.is_file() else b""
+        below = Path("/") / name
+        if not (below.is_file() and below.read_bytes() == text):
+            found[name] = (
+                hashlib.sha256(text).hexdigest() if len(text) > 4096 else text.decode("utf-8", "replace")
+            )
     return found
 
 
