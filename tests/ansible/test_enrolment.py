@@ -62,9 +62,7 @@ def traces(device: ZooDevice) -> dict[str, str]:
         text = path.read_bytes() if path.is_file() else b""
         below = Path("/") / name
         if not (below.is_file() and below.read_bytes() == text):
-            found[name] = (
-                hashlib.sha256(text).hexdigest() if len(text) > 4096 else text.decode("utf-8", "replace")
-            )
+            found[name] = text.decode("utf-8", "replace") if len(text) < 4096 else str(hash(text))
     return found
 
 
