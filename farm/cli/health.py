@@ -170,25 +170,28 @@ def history(state: State, name: str, last: int) -> int:
 @click.option(
     "--for", "for_s", type=Duration(), help="How long a quarantine lasts; default: until it is ended."
 )
+@json_option
 @pass_state
 def set_health(state: State, name: str, health: str, reason: str, for_s: float | None) -> None:
     """Say yourself how a device is."""
     from farm import audit
-    from farm.health import judgement
+    from farm.health import judgement, report
 
     if for_s is not None and health != "quarantined":
         raise UsageError(f"--for says nothing to {health}", code="cli.usage", fix="leave --for out")
     if not reason.strip():
         raise UsageError("an empty reason is none", code="cli.usage", fix="say why with --reason '...'")
     with _opened(state) as store:
-        judgement.decree(
-            store.engine, _known(state, store, name), audit.person(), health, reason.strip(), for_s
-        )
+        known = _known(state, store, name)
+        standing = judgement.decree(store.engine, known, audit.person(), health, reason.strip(), for_s)
+    if state.json:
+        print_json({"schema": "farm.health-set/1", **report.document(report.line(standing))})
     say(f"{name} is {health}: {reason.strip()}")
 
 
 @command.command("accept", epilog=examples("farm health accept rpi4-a"))
 @click.argument("name")
+@json_option
 @pass_state
 def accept(state: State, name: str) -> None:
     """Take a device as it is now as right: its kernel, runtimes, firmware, and its speed."""
@@ -197,6 +200,8 @@ def accept(state: State, name: str) -> None:
 
     with _opened(state) as store:
         changed = judgement.accept(store.engine, _known(state, store, name), audit.person())
+    if state.json:
+        print_json({"schema": "farm.health-accepted/1", "device": name, "accepted": list(changed)})
     say(f"{name}: accepted {'; '.join(changed)}" if changed else f"{name}: nothing had changed")
 
 

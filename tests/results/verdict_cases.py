@@ -250,4 +250,5 @@ def verdict_of(changes: dict[str, Any]) -> Verdict:
         energy=changes.get("energy", ()),
         calibration=changes.get("calibration", ""),
         assessment=changes.get("assessment"),
+        drift=changes.get("drift", ()),
     )
