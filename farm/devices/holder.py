@@ -55,6 +55,26 @@ def provably_dead(holder: str) -> bool:
     return process.start_ticks != int(found["start"])
 
 
+def of_an_earlier_boot(holder: str, since_unix_s: float) -> bool:
+    """Whether a process that was there at that time ran on a machine of this name before this one started.
+
+    Weaker than ``provably_dead``: two machines may have one name. Good enough for what is told to people.
+    """
+    found = _TEXT.fullmatch(holder)
+    if found is None or found["host"] != socket.gethostname() or found["machine"] == _machine():
+        return False
+    return since_unix_s < _booted_unix_s()
+
+
+def _booted_unix_s() -> float:
+    """When this machine started; 0 where the kernel does not tell."""
+    try:
+        lines = Path("/proc/stat").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((float(line.split()[1]) for line in lines if line.startswith("btime ")), 0.0)
+
+
 def _zombie(pid: int) -> bool:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")

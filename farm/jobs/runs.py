@@ -21,10 +21,12 @@ def wanted(store: Store, run_id: str) -> bool:
 
 
 def driver_died(run: Run) -> bool:
-    """Whether the run says that it goes on, and its process provably is no more: its own machine can tell."""
-    from farm.devices.holder import provably_dead
+    """Whether the run says that it goes on, and its process is no more: its own machine can tell."""
+    from farm.devices.holder import of_an_earlier_boot, provably_dead
 
-    return run.state == "running" and provably_dead(run.driver)
+    if run.state != "running":
+        return False
+    return provably_dead(run.driver) or of_an_earlier_boot(run.driver, run.created_unix_s)
 
 
 def close_dead(store: Store) -> tuple[str, ...]:

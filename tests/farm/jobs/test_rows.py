@@ -3,6 +3,8 @@ of database."""
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -108,6 +110,10 @@ def test_a_run_ends_when_its_driver_is_dead_for_certain(store: Store) -> None:
         store.add_run(replace(made.run(name), driver=text, planned=2))
     assert runs.close_dead(store) == ("died",)
     assert runs.close_dead(store) == ()
+    other_boot = f"me@{socket.gethostname()} pid 1 run x (0123456789abcdef:1)"
+    store.add_run(replace(made.run("before the reboot", 1000.0), driver=other_boot))
+    store.add_run(replace(made.run("of a namesake", time.time() + 60), driver=other_boot))
+    assert runs.close_dead(store) == ("before the reboot",)
     run = store.run("died")
     assert run is not None
     assert (run.state, run.cause) == ("interrupted", runs.DIED)
