@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -26,10 +26,18 @@ from farm.wheels.providers import PROVIDERS
 
 TARGET = Path(__file__).resolve().parent.parent / "farm" / "wheels" / "known.json"
 PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
-LEVELS = (17, 28, 31, 34, 35, 36, 39)
-MACHINES = ("x86_64", "aarch64")
+LEVELS = (28, 31, 34, 35, 36, 39)
+MACHINES = ("aarch64", "x86_64")
 # uv overlooks an upper bound in Requires-Python; pip on the device would refuse the wheel.
 TOO_NEW = {f"cp3{minor}": ("backports-strenum<1.3",) for minor in range(11, 15)}
+# Older ones are of no use to anybody, and uv would fetch them all to find out.
+TOO_OLD = (
+    "onnxruntime>=1.16",
+    "openvino>=2024.0",
+    "ai-edge-litert>=1.2",
+    "tflite-runtime>=2.13",
+    "numpy>=1.24",
+)
 Lock = dict[str, dict[str, str]]
 
 
@@ -39,13 +47,16 @@ def main() -> None:
     sets: dict[str, list[dict[str, Any]]] = {}
     kinds = [(machine, python) for machine in MACHINES for python in PYTHONS]
     with ThreadPoolExecutor(7) as pool:  # nearly all of it is waiting for the registry
-        for (machine, python), (levels, needed) in zip(kinds, pool.map(_levels, kinds), strict=True):
+        running = {pool.submit(_levels, kind): kind for kind in kinds}
+        for done in as_completed(running):
+            machine, python = running[done]
+            levels, needed = done.result()
             sets[f"{machine}-cp{python.replace('.', '')}"] = levels
             for pin, files in needed.items():
                 wheels.setdefault(pin, {}).update(files)
-            print(f"{machine} {python}: {len(levels)}", file=sys.stderr)
+            print(f"{machine} {python}: {[level['glibc'] for level in levels]}", file=sys.stderr)
     sets |= _armv7(wheels)
-    document = {"schema": "farm.known-wheels/1", "sets": sets, "wheels": dict(sorted(wheels.items()))}
+    document = {"schema": "farm.known-wheels/1", "sets": sets, "wheels": wheels}
     TARGET.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
 
 
@@ -120,7 +131,7 @@ def _compile(
     arguments = ["--python-platform", f"{box.machine}-manylinux_2_{box.libc_version[1]}"]
     if box.libc_version[1] == 17:
         arguments[1] = f"{box.machine}-manylinux2014"
-    limits = [*TOO_NEW.get(box.abi, ()), *(constraints or ())]
+    limits = [*TOO_OLD, *TOO_NEW.get(box.abi, ()), *(constraints or ())]
     lock = _uv(words, [*arguments, "--python-version", box.python], limits)
     if lock is None:
         return None
