@@ -111,6 +111,8 @@ def _refused(work: Work, session: Session, cells: Sequence[Cell]) -> FarmError |
     except FarmError as error:
         _blame(work, session, error)
         return error
+    except Exception as error:  # noqa: BLE001 - a defect costs this device's cells, not the run
+        return FarmBug(f"{type(error).__name__}: {error}", code="farm.bug")
     return None
 
 
