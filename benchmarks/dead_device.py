@@ -88,6 +88,7 @@ def once(way: str, phase: str, folder: Path) -> float:
         device = zoo.add("board")
         (folder / "big").write_bytes(bytes(BYTES))
         (device.home / "big").write_bytes(bytes(BYTES))
+        (device.home / "big").chmod(0o666)  # the device's user writes over it
         network.slow(device.link, RATE)
         busy = Phase(device, phase, folder)
         worker = threading.Thread(target=busy.run, daemon=True)

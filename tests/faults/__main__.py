@@ -36,7 +36,11 @@ def main() -> int:
     site = campaign.site_in(folder / "site", folder / "cache")
     began_s = time.monotonic()
 
+    latest = campaign.Outcome()
+
     def tell(outcome: campaign.Outcome) -> None:
+        nonlocal latest
+        latest = outcome
         done = len(outcome.injected)
         left_s = (time.monotonic() - began_s) / max(1, done) * max(0, options.count - done)
         line = f"{done}/{options.count} faults, {outcome.drivers} drivers, {left_s / 60:.0f} min left"
@@ -49,21 +53,23 @@ def main() -> int:
     told: list[int] = []
     try:
         with Drivers() as drivers:
-            outcome = campaign.run(
+            campaign.run(
                 site, drivers, faults, options.seed, enough=options.count, dense=True, tell=tell
             )
+    except KeyboardInterrupt:
+        print("interrupted: what was injected until now", file=sys.stderr)
     finally:
         if options.keep:
             print(f"logs: {site.folder}", file=sys.stderr)
         else:
             site.close()
-    numbers = {"injected": len(outcome.injected), "not met": len(outcome.missed), **outcome.counts.numbers()}
-    numbers |= {"troubles": len(outcome.troubles), "seconds": round(time.monotonic() - began_s)}
+    numbers = {"injected": len(latest.injected), "not met": len(latest.missed), **latest.counts.numbers()}
+    numbers |= {"troubles": len(latest.troubles), "seconds": round(time.monotonic() - began_s)}
     if options.json:
-        print(json.dumps({**numbers, "findings": outcome.findings}, indent=1))
+        print(json.dumps({**numbers, "findings": latest.findings}, indent=1))
     else:
-        print(outcome.table() + "\n\n" + json.dumps(numbers))
-    return 0 if outcome.counts.clean() and not outcome.troubles else 1
+        print(latest.table() + "\n\n" + json.dumps(numbers))
+    return 0 if latest.counts.clean() and not latest.troubles else 1
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ class Armed:
         self._faults = [(number, fault) for number, fault in armed if not fault.on_device]
         self._left = {number: 3 if fault.kind == "cut-thrice" else 1 for number, fault in self._faults}
         self._seen = dict.fromkeys(self._left, 0)
+        self.fetched = Path()
 
     def names(self, call: str) -> bool:
         """Whether a fault waits for ``call``."""
@@ -87,6 +88,12 @@ class Armed:
             data = bytearray(path.read_bytes())
             data[len(data) // 2] ^= 0x10
             path.write_bytes(data)
+
+    def _garble(self, _fault: Fault) -> None:
+        """A byte of what has just been fetched is another."""
+        data = bytearray(self.fetched.read_bytes())
+        data[len(data) // 2] ^= 0x10
+        self.fetched.write_bytes(data)
 
     def _clock(self, fault: Fault) -> None:
         shift_s = float(fault.detail)
@@ -187,6 +194,8 @@ def tap(owner: object, name: str, armed: Armed, call: str = "") -> None:
 
             options["progress"] = progress
         done = real(*words, **options)
+        if counts and call == "get":
+            armed.fetched = Path(words[2])
         if counts:
             armed.reach(call, "after")
         return done

@@ -138,6 +138,8 @@ def _link(step: str) -> Iterator[Fault]:
         yield Fault(step, "link", "cut", "put", "middle", cold=True)
         yield Fault(step, "link", "corrupt", "commit", cold=True)
         yield Fault(step, "coordinator", "kill", "put", "middle", cold=True)
+    if step == "fetch":
+        yield Fault(step, "link", "garble", "get", "after")
 
 
 def _agent(step: str) -> Iterator[Fault]:
