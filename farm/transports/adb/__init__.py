@@ -100,6 +100,13 @@ class Adb:
         status = self._command(argv, [stdin] if stdin else [], take, timeout_s)
         return Completed(status, bytes(output[STDOUT]), bytes(output[STDERR]))
 
+    def talk(self, argv: Sequence[str], count: int, *, timeout_s: float) -> list[tuple[int, bytes, int]]:
+        """Ask a command that answers each line with a line ``count`` times: (asked ns, line, answered ns)."""
+        from farm.transports.adb.talk import talk
+
+        with self._opened(self._service(argv), timeout_s) as wire:
+            return list(talk(wire, self.name, count, time.monotonic() + timeout_s))
+
     def put(
         self,
         source: Path,
@@ -205,13 +212,16 @@ class Adb:
     ) -> int:
         from farm.transports.adb.shell import Exchange
 
+        with self._opened(self._service(argv), timeout_s) as wire:
+            exchange = Exchange(wire, self.name, " ".join(argv), timeout_s, self._pulse.beat, self._quiet_s)
+            return exchange.finish(stdin, take, sent)
+
+    def _service(self, argv: Sequence[str]) -> str:
         faults.check_arguments(argv)
         line = f"exec {shlex.join(argv)}"  # itself, no child of a shell: what ends is then the command
         if len(line.encode("utf-8", "surrogateescape")) > LONGEST_COMMAND_BYTES:
             raise faults.too_large(self.name, "a command line", LONGEST_COMMAND_BYTES)
-        with self._opened(f"shell,v2,raw:{line}", timeout_s) as wire:
-            exchange = Exchange(wire, self.name, " ".join(argv), timeout_s, self._pulse.beat, self._quiet_s)
-            return exchange.finish(stdin, take, sent)
+        return f"shell,v2,raw:{line}"
 
     @contextmanager
     def _opened(self, service: str, timeout_s: float) -> Iterator[Wire]:

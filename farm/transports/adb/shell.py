@@ -34,7 +34,7 @@ class Exchange:
         self._deadline = time.monotonic() + timeout_s
         self._quiet = quiet
         self._quiet_s = quiet_s
-        self._arrived = bytearray()
+        self._packets = Packets(device)
 
     def finish(
         self,
@@ -97,6 +97,18 @@ class Exchange:
             raise faults.lost(self._device, error.strerror or error) from error
         if not data:
             raise faults.lost(self._device, "the phone's connection ended")
+        return self._packets.feed(data, take)
+
+
+class Packets:
+    """What arrives, put together again."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._arrived = bytearray()
+
+    def feed(self, data: bytes, take: Callable[[int, bytes], None]) -> int | None:
+        """Hand over each whole packet of output; the exit status once it came. Raises adb.garbled."""
         self._arrived += data
         begin, status = 0, None
         while status is None and len(self._arrived) - begin >= _HEADER.size:
@@ -117,6 +129,11 @@ class Exchange:
         del self._arrived[:begin]
         return status
 
+    @staticmethod
+    def input(data: bytes) -> bytes:
+        """A packet for the command."""
+        return _HEADER.pack(STDIN, len(data)) + data
+
     def _garbled(self, why: str) -> InfrastructureError:
         return InfrastructureError(
             f"device {self._device}: what it answers is not adb's shell protocol: {why}",
@@ -130,5 +147,5 @@ def _packets(stdin: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
     for data in stdin:
         for begin in range(0, len(data), _STEP_BYTES):
             part = data[begin : begin + _STEP_BYTES]
-            yield _HEADER.pack(STDIN, len(part)) + part, len(part)
+            yield Packets.input(part), len(part)
     yield _HEADER.pack(CLOSE_STDIN, 0), 0

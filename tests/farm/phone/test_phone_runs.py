@@ -66,7 +66,7 @@ def test_a_phone_is_enrolled_measured_unplugged_and_its_result_arrives_once(
 
 
 def test_both_runtimes_compute_on_the_phone(place: Place) -> None:
-    from farm import agent_client
+    from farm import agent_client, clock
     from farm.devices.root import make_root
     from farm.phone import bundle
     from farm_agent import pack
@@ -78,8 +78,18 @@ def test_both_runtimes_compute_on_the_phone(place: Place) -> None:
         python = bundle.ensure(link, device.name, home, place.user.cache)
         client = agent_client.install(link, python, pack.build(place.user.cache / "agents"), home)
         trials = client.try_runtimes(["onnxruntime", "litert"])
+        (place.folder / "tools").mkdir()
+        (place.folder / "tools" / "benchmark_model").write_text("#!/system/bin/sh\n")
+        (place.folder / "tools" / "benchmark_model").chmod(0o755)
+        finds = f"import sys; sys.path.insert(0, {client.argv('x')[1]!r}); "
+        finds += "from farm_agent.tools import benchmark_model; print(benchmark_model.find())"
+        tool = link.run([python, "-c", finds], timeout_s=60).stdout.decode()
+        ping = clock.best(client, link)
     finally:
         link.close()
+    assert tool.strip() == f"['{home}/tools/benchmark_model']"
+    assert ping.bound_ns > 0
+    assert abs(ping.offset_ns) <= ping.bound_ns  # one kernel, one clock
     assert [(trial.runtime, trial.problem) for trial in trials] == [("onnxruntime", ""), ("litert", "")]
 
 
@@ -131,7 +141,7 @@ def test_a_phone_sings_its_canary_and_its_connection_is_opened_anew(place: Place
 
 
 def test_at_the_end_a_phone_is_as_it_was(place: Place) -> None:
-    (place.folder / "tools").mkdir()
+    (place.folder / "tools").mkdir(exist_ok=True)
     done = place.user.run("retire", "pixel-a")
     assert done.code == 0, done.err
     assert [path.name for path in place.folder.iterdir()] == ["tools"]
