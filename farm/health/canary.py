@@ -57,6 +57,7 @@ def sing(
     canary.no-runtime among them; ``speaks_of_device`` tells whose fault that is."""
     import tempfile
 
+    from farm import audit
     from farm.drive import Driver, Watcher, shipment_of
 
     session.hello(patience_s=PATIENCE_S)  # an open connection may be a dead one
@@ -76,7 +77,7 @@ def sing(
         kept.append(_p50_ns(fetched))
 
     with tempfile.TemporaryDirectory(prefix="farm-canary-") as scratch:
-        driver = Driver(session, engine, holder, stop, wait_s, Path(scratch))
+        driver = Driver(session, engine, holder, stop, wait_s, Path(scratch), owner=audit.person())
         driver.drive(spec, shipment_of(parts), keep, Watcher())
     series = f"{target.runtime} {version[0]} {PRECISION} x{target.threads}"
     return Sung(Canary(now, series, kept[0]), facts)

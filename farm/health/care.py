@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farm import audit
+from farm.devices.holder import holder_text
 from farm.errors import FarmError, InfrastructureError
 from farm.health import Admission, canary, drift, quarantine, rows, usual
 from farm.health.states import (
@@ -204,7 +205,7 @@ def _sung(care: Care, session: Session, *, fresh: bool = False) -> Standing:
         care.engine,
         session,
         cache_dir=care.cache_dir,
-        holder=f"{audit.person()} ({care.actor})",
+        holder=holder_text(care.actor),
         wait_s=care.wait_s,
         stop=care.stop,
         now=care.now(),

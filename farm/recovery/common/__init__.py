@@ -20,12 +20,13 @@ def held(patient: Patient) -> Iterator[Hold]:
 
     from farm import audit
     from farm.devices.hold import Wish, hold
+    from farm.devices.holder import holder_text
 
     person = audit.person()
     wish = Wish(
         patient.name,
         f"recovery-{uuid.uuid4().hex[:8]}",
-        f"{person} ({patient.actor}, recovery)",
+        holder_text(f"{patient.actor}, recovery"),
         owner=person,
     )
     with hold(
