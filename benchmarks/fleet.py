@@ -83,16 +83,15 @@ class Site:
         """Where the devices stand."""
         return self.folder / "devices.toml"
 
-    @property
-    def model(self) -> Path:
-        """A network of some microseconds."""
-        path = self.folder / "net.onnx"
-        return path if path.exists() else conv_net(path)
+    def models(self, count: int = 1) -> list[str]:
+        """Networks of some microseconds."""
+        paths = [self.folder / f"net-{number}.onnx" for number in range(count)]
+        return [str(conv_net(path, seed=number)) for number, path in enumerate(paths)]
 
-    def bench(self, *words: str) -> Watched:
-        """``farm bench`` on all devices of the inventory, into a store of its own."""
+    def bench(self, *words: str, jobs: int = 1) -> Watched:
+        """``farm bench`` of so many networks on all devices of the inventory, into a store of its own."""
         options = ("--devices", "d-*", "--no-gate", *words)
-        return self.farm("--json", "bench", str(self.model), *options, store=f"store-{time.time_ns()}")
+        return self.farm("--json", "bench", *self.models(jobs), *options, store=f"store-{time.time_ns()}")
 
     def farm(self, *words: str, store: str = "store") -> Watched:
         """Any command, watched."""
@@ -131,7 +130,7 @@ class Site:
 def _watch(pid: int, found: Watched, over: threading.Event) -> None:
     ticks = os.sysconf("SC_CLK_TCK")
     while not over.wait(LOOK_S):
-        with contextlib.suppress(OSError, ValueError, IndexError):
+        with contextlib.suppress(OSError, ValueError, LookupError):  # it may be over
             status = dict(
                 line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line
             )

@@ -36,6 +36,7 @@ CALL_TIMEOUT_S = 60.0
 # Facts import every runtime, each in a process with a limit of its own.
 FACTS_TIMEOUT_S = 300.0
 TRIAL_TIMEOUT_S = 25.0
+SLOWEST_BYTES_PER_S = 50_000
 HASH_BYTES_PER_S = 5_000_000
 HASHES_AT_ONCE = 200
 MOST_ERRNO = 4096
@@ -138,6 +139,12 @@ class AgentClient:
         timeout_s = CALL_TIMEOUT_S + blob.size_bytes / HASH_BYTES_PER_S
         body = self._ask("commit", blob.sha256, str(blob.size_bytes), *self._by(), timeout_s=timeout_s)
         return decoded(Stock, body, "stock")
+
+    def follow(self, blob: Blob) -> bool:
+        """Have the device hash an upload while it arrives; whether it did, so that ``commit`` need not."""
+        timeout_s = CALL_TIMEOUT_S + blob.size_bytes / SLOWEST_BYTES_PER_S
+        body = self._ask("follow", blob.sha256, str(blob.size_bytes), *self._by(), timeout_s=timeout_s)
+        return decoded(bool, body, "whole")
 
     def start(self, spec: JobSpec) -> JobState:
         """Start a job, or learn how it stands. Raises device.busy, lease.fenced, device.blob-missing."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +38,9 @@ class Store(Protocol):
 
     def stock(self, shas: Sequence[str]) -> Sequence[Stock]:
         """What the device holds of each hash."""
+
+    def follow(self, blob: Blob) -> object:
+        """Hash the part on the device while it arrives."""
 
     def commit(self, blob: Blob) -> object:
         """Hash the part on the device and give it its name. Raises link.corrupt when it differs."""
@@ -93,8 +98,12 @@ def _send(
                     code="link.timeout",
                     fix="run the command again: sending goes on where it stopped",
                 )
+            # What lies there from before is read as it is: where it is dropped, nobody may read it meanwhile.
+            follower = _follow(client, blob) if start == partial_bytes else None
             transport.put(path, target, timeout_s=left, offset_bytes=start, progress=progress)
             sent += blob.size_bytes - start
+            if follower is not None:
+                follower.join()
         verify()
         try:
             client.commit(blob)
@@ -108,6 +117,20 @@ def _send(
         code="link.corrupt",
         fix="check the device's memory and disk (dmesg), and anything that rewrites traffic on the way",
     )
+
+
+def _follow(client: Store, blob: Blob) -> threading.Thread | None:
+    """Let the device hash a large file while it arrives: where that fails, the commit reads it once more."""
+    if blob.size_bytes < _LARGE_BYTES:
+        return None
+
+    def follow() -> None:
+        with contextlib.suppress(FarmError):
+            client.follow(blob)
+
+    thread = threading.Thread(target=follow, daemon=True, name="follow")
+    thread.start()
+    return thread
 
 
 @contextmanager

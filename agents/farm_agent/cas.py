@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 from pathlib import Path
 
-from farm_agent import files
+from farm_agent import arriving, files
 from farm_agent.errors import InfrastructureError
 from farm_agent.root import Root
 from farm_agent.wire import Blob, Stock
@@ -57,7 +57,9 @@ def commit(root: Root, sha256: str, size_bytes: int, sender: str = "") -> Stock:
             fix="send the rest",
         )
     with files.disk_errors(partial):
-        if size > size_bytes or digest(partial) != sha256:
+        right = size == size_bytes and (arriving.noted(partial) == sha256 or digest(partial) == sha256)
+        arriving.forget(partial)
+        if not right:
             partial.unlink()
             raise InfrastructureError(
                 f"{sha256[:12]}: the bytes that arrived are not those that were sent",

@@ -11,7 +11,20 @@ import sys
 import time
 from typing import Callable, Dict, List
 
-from farm_agent import cas, clockverb, codec, facts, files, job, lifecycle, pack, reply, restore, sweep
+from farm_agent import (
+    arriving,
+    cas,
+    clockverb,
+    codec,
+    facts,
+    files,
+    job,
+    lifecycle,
+    pack,
+    reply,
+    restore,
+    sweep,
+)
 from farm_agent.errors import UsageError
 from farm_agent.job import Job
 from farm_agent.root import open_root
@@ -63,6 +76,16 @@ def commit(options: argparse.Namespace) -> None:
     if not size.isdigit():
         raise UsageError(f"{size[:40]!r} is no size", code="agent.usage", fix="give the size in bytes")
     reply.send({"stock": cas.commit(open_root(options.root), sha256, int(size), options.sender)})
+
+
+def follow(options: argparse.Namespace) -> None:
+    """Hash an upload while it arrives, for its commit."""
+    sha256, size = words(options, 2)
+    if not size.isdigit():
+        raise UsageError(f"{size[:40]!r} is no size", code="agent.usage", fix="give the size in bytes")
+    root = open_root(options.root)
+    partial = cas.part_path(root, files.safe_sha256(sha256), options.sender)
+    reply.send({"whole": arriving.follow(partial, int(size))})
 
 
 def start(options: argparse.Namespace) -> None:
@@ -163,6 +186,7 @@ VERBS: Dict[str, Callable[[argparse.Namespace], None]] = {
     "clock": clock,
     "commit": commit,
     "facts": show_facts,
+    "follow": follow,
     "gc": collect,
     "hello": hello,
     "result": result,

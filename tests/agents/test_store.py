@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from farm_agent import files, root
+from farm_agent import arriving, cas, files, root
 from farm_agent.errors import InfrastructureError
 from tests.support import need
 
@@ -46,6 +46,43 @@ def test_wrong_bytes_are_dropped_and_never_become_complete(agent: Agent, damaged
     failure = agent.fail("commit", SHA, str(len(DATA)))
     assert (failure["blame"], failure["code"]) == ("infrastructure", "link.corrupt")
     assert list((agent.root / "cas").iterdir()) == []
+
+
+def test_an_upload_is_hashed_while_it_arrives_and_again_when_it_changed(agent: Agent) -> None:
+    part = agent.root / "cas" / f"{SHA}.part"
+    argv = [agent.python, str(agent.zipapp), "follow", SHA, str(len(DATA)), "--root", str(agent.root)]
+    follower = subprocess.Popen(argv, stdout=subprocess.PIPE)
+    with part.open("wb", buffering=0) as file:
+        for start in range(0, len(DATA), 1000):
+            file.write(DATA[start : start + 1000])
+    assert b'"whole":true' in follower.communicate(timeout=60)[0]
+    info = part.stat()
+    assert arriving.noted(part) == SHA
+    part.write_bytes(DATA[:-1] + b"X")
+    os.utime(part, ns=(info.st_atime_ns, info.st_mtime_ns + 1))
+    assert arriving.noted(part) == ""
+    assert agent.fail("commit", SHA, str(len(DATA)))["code"] == "link.corrupt"
+    assert list((agent.root / "cas").iterdir()) == []
+
+
+def test_what_was_hashed_on_arrival_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = root.open_root(str(tmp_path / "root"))
+    part = cas.part_path(where, SHA)
+    part.write_bytes(DATA)
+    assert arriving.follow(part, len(DATA))
+    monkeypatch.setattr(cas, "digest", lambda _: pytest.fail("read again"))
+    assert cas.commit(where, SHA, len(DATA)).complete
+    assert [path.name for path in where.cas.iterdir()] == [SHA]
+
+
+def test_an_upload_that_stops_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arriving, "PATIENCE_S", 0.0)
+    assert not arriving.follow(tmp_path / "none.part", 10)
+    (tmp_path / "some.part").write_bytes(b"12345")
+    assert not arriving.follow(tmp_path / "some.part", 10)
+    assert arriving.noted(tmp_path / "some.part") == ""
 
 
 @pytest.mark.parametrize("sha", ["../../etc/passwd", "0" * 63, "G" * 64, "A" * 64])
