@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 VENV_PYTHON = "/opt/farm/venv/bin/python"
 CLEAN_TIMEOUT_S = 60.0
+# Our own folder, and those of runs that were killed before they could
+CLEAN = """rm -rf -- "$1"
+find /tmp -maxdepth 1 -name '.farm-login-*' -user "$(id -u)" -mmin +60 -exec rm -rf -- {} +
+"""
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ def opened(device: Device, password: str, talk: Talk) -> Iterator[tuple[Login, s
             yield entered, password
         finally:
             with contextlib.suppress(FarmError):
-                words = ["rm", "-rf", "--", playbook.remote_folder(entered)]
+                words = ["sh", "-c", CLEAN, "sh", playbook.remote_folder(entered)]
                 entered.link.run(words, timeout_s=CLEAN_TIMEOUT_S)
 
 

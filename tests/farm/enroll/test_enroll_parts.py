@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from farm.config import load_config
+from farm.devices import inventory
 from farm.devices.device import Device
-from farm.enroll import events, failures, keys, playbook, record, survey
+from farm.devices.hostkeys import HostKey
+from farm.enroll import events, failures, flow, keys, playbook, record, survey
 from farm.enroll.events import Begun, Counts, Ended
 from farm.enroll.login import explained
+from farm.enroll.proposal import Proposal
 from farm.enroll.record import Record
 from farm.enroll.target import default_name, parse_target
 from farm.errors import FarmError, InfrastructureError, UsageError
@@ -246,3 +250,53 @@ def test_every_code_of_ours_that_a_role_names_has_a_fix() -> None:
         named |= {word.partition("]")[0] for word in path.read_text().split("[enroll.")[1:]}
     assert {f"enroll.{name}" for name in named} - {"enroll.task"} <= set(failures.FIXES)
     assert issubclass(InfrastructureError, FarmError)
+
+
+class Nobody:
+    """Talks to nobody."""
+
+    present = False
+
+    def say(self, text: str) -> None:
+        """Unheard."""
+
+    def hear(self, event: events.Event) -> None:
+        """Unheard."""
+
+    def is_key(self, device: Device, key: HostKey) -> bool:
+        """Never asked."""
+        raise AssertionError(device, key)
+
+    def password(self, what: str) -> str:
+        """Never asked."""
+        raise AssertionError(what)
+
+    def agreed(self, device: Device, proposal: Proposal | None) -> bool:
+        """Never asked."""
+        raise AssertionError(device, proposal)
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "code"),
+    [
+        ("pi@192.0.2.8", "taken", "device.exists"),
+        ("pi@192.0.2.7:2222", "taken", "device.exists"),
+        ("farm@192.0.2.9", "new", "enroll.login-user"),
+        ("pi@192.0.2.9", "all", "device.name"),
+        ("pi@192.0.2.9", "local", "device.exists"),
+    ],
+)
+def test_names_and_users_that_cannot_be_are_refused_before_any_connection(
+    target: str, name: str, code: str
+) -> None:
+    """Another address under that name, farm's own user, words that mean something else."""
+    config = load_config()
+    taken = Device("taken", "rpi4", "ssh://farm@192.0.2.7", sshd_key())
+    inventory.add(config.inventory_path, taken)
+
+    with pytest.raises(UsageError) as caught:
+        flow.enroll(flow.Request(parse_target(target), name, "again"), config, Nobody())
+    assert caught.value.code == code
+
+    again = flow.Request(parse_target("pi@192.0.2.7"), "taken", "again")
+    assert flow.pinned(again, config, Nobody()).host_key == taken.host_key
