@@ -143,7 +143,8 @@ def _refuse_start(keeper: Keeper, row: JobRow, context: JobContext) -> None:
             code="job.lost",
             fix="somebody removed the agent's files there; run it again as a new job",
         )
-    if not keeper.wanted(row) or keeper.answered(row) or context.missing():
+    old = time.time() - row.changed_unix_s > TRIED_FOR_S
+    if old or not keeper.wanted(row) or keeper.answered(row) or context.missing():
         raise InfrastructureError(
             "its driver died before the job was started; nothing was measured",
             code="run.interrupted",

@@ -311,12 +311,16 @@ def test_what_cannot_be_measured_any_more_ends_with_its_reason(place: Place, tmp
     store.end_run("ended", "interrupted")
     begun("unwanted", run_id="ended")
     rows.started(store.engine, begun("lost"))
+    begun("old")
+    with store.engine.begin() as connection:
+        connection.execute(update(JOB).where(JOB.c.job_id == "old").values(changed_unix_s=1.0))
     begun("dropped")
     collecting.drop(store, "dropped", "me@here")
-    assert driver.collect("next", Watcher()) == 3
-    codes = {name: store.result(name).error_code for name in ("gone", "unwanted", "lost", "dropped")}
+    assert driver.collect("next", Watcher()) == 4
+    codes = {name: store.result(name).error_code for name in ("gone", "old", "unwanted", "lost", "dropped")}
     assert codes == {
         "gone": "run.interrupted",
+        "old": "run.interrupted",
         "unwanted": "run.interrupted",
         "lost": "job.lost",
         "dropped": "job.dropped",
