@@ -52,9 +52,9 @@ class Zoo:
         self.identity.touch(mode=0o600)
         self.identity.write_text(private)
 
-    def add(self, name: str, shape: Shape | None = None) -> ZooDevice:
+    def add(self, name: str, shape: Shape | None = None, kind: type[ZooDevice] = ZooDevice) -> ZooDevice:
         """Start one device and return when its sshd answers."""
-        device = ZooDevice(name, shape or Shape(), self._public, self.identity)
+        device = kind(name, shape or Shape(), self._public, self.identity)
         self.devices[name] = device
         return device
 

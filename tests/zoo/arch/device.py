@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from tests.zoo import boards
 from tests.zoo.arch import recipe
@@ -40,8 +39,3 @@ class ArchDevice(ZooDevice):
         folder = self._root / "root/.ssh"
         folder.mkdir(mode=0o700)
         (folder / "authorized_keys").write_text(f"{authorized_key}\n")
-
-    @property
-    def opt(self) -> Path:
-        """Its /opt as this process sees it."""
-        return self._root / "opt"
