@@ -92,14 +92,14 @@ def test_another_runtime_is_another_series() -> None:
 
 def test_slowness_never_becomes_usual_by_itself() -> None:
     """However long it lasts: slow canaries do not push out the others."""
-    canaries = sung(*(100.0,) * 6)
+    canaries = sung(*(100.0,) * usual.LEAST)
     for k in range(60):
         slow = usual.judged(Canary(NOW + (100 + k) * HOUR_S, "ort 1", 150.0), canaries)
         assert slow.slower == pytest.approx(0.5)
         canaries = usual.kept(canaries, slow)
 
     assert usual.usual_ns(canaries, "ort 1") == (100.0, 2.0)
-    assert len(canaries) == 6 + usual.FLAGGED
+    assert len(canaries) == usual.LEAST + usual.FLAGGED
 
 
 # Drift
