@@ -50,6 +50,7 @@ def command(state: State, /, name: str, layers: bool, **wanted: Any) -> int:  # 
     Histogram, timeline, outliers, memory and conditions of each result. A run or job is named by its id or
     the beginning of it. Exit code 4 when nothing matches.
     """
+    from farm.jobs.runs import unfinished_text
     from farm_results.store import open_store
 
     store = open_store(state.config.store)
@@ -65,6 +66,8 @@ def command(state: State, /, name: str, layers: bool, **wanted: Any) -> int:  # 
         else:
             for number, result in enumerate(results):
                 _print(_lines(store, result, layers), gap=number > 0)
+        if text := unfinished_text(store, results[-1].run_id):
+            say(text)
     finally:
         store.close()
     return EXIT_OK

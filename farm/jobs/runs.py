@@ -52,7 +52,8 @@ def unfinished_text(store: Store, run_id: str) -> str:
     there = len(store.results(run_id))
     count = f"{there} of {run.planned} results" if run.planned else f"{there} results"
     left = [row for row in rows.unfinished(store.engine) if row.run_id == run_id and row.state != rows.STORED]
-    what = "goes on" if run.state == "running" else f"was interrupted{f' ({run.cause})' if run.cause else ''}"
+    going = "goes on" if run.driver else "never said that it ended"
+    what = going if run.state == "running" else f"was interrupted{f' ({run.cause})' if run.cause else ''}"
     text = f"run {run_id} {what}: {count}"
     if left and run.state != "running":
         text += f"; {len(left)} more can be brought home with `farm jobs collect`"
