@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import fleet
+from tests import fleet
 
 AIM_SPEEDUP, AIM_MAKESPAN = 0.9, 1.1
 QUICK = ("-r", "onnxruntime", "--blocks", "1", "--min-time", "50ms", "--min-runs", "10")

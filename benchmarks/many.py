@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import fleet
+from tests import fleet
 
 PLAN = ("-r", "onnxruntime", "--blocks", "1", "--min-time", "50ms", "--min-runs", "10")
 
@@ -75,7 +75,7 @@ def main() -> int:
 
 def measure(place: fleet.Site, kind: str, count: int, python: str, first: Row | None) -> Row:
     """One run over ``count`` devices; memory per device against the ``first`` run of the kind."""
-    up: contextlib.AbstractContextManager[None]
+    up: contextlib.AbstractContextManager[object]
     if kind == "sshd":
         up = fleet.sshd(place, count, **({"python": python} if python else {}))
     else:

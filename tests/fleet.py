@@ -19,8 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from farm.devices import inventory
 from farm.devices.device import Device
 from tests.farm.networks import conv_net
@@ -163,8 +161,8 @@ def sshd(place: Site, count: int, python: str = sys.executable, home_mb: int = 6
 
 
 @contextlib.contextmanager
-def local(place: Site, count: int, python: str = "") -> Iterator[None]:
-    """``count`` devices that are all this machine, with roots of their own."""
+def local(place: Site, count: int, python: str = "") -> Iterator[Path]:
+    """``count`` devices that are all this machine, with roots of their own: in the folder that is given."""
     lines = []
     roots = Path(tempfile.mkdtemp(prefix="roots-", dir=place.folder))
     for number in range(1, count + 1):
@@ -175,7 +173,7 @@ def local(place: Site, count: int, python: str = "") -> Iterator[None]:
         )
     place.inventory.write_text("\n".join(lines))
     try:
-        yield
+        yield roots
     finally:
         place.inventory.unlink()
 

@@ -38,7 +38,7 @@ def send(body: dict) -> None:  # type: ignore[type-arg]
     sys.stdout.write(json.dumps({"wire": 1, "body": body, "failure": None}) + "\n")
 
 
-def hello(record: dict, root: str, words: list[str]) -> None:  # type: ignore[type-arg]  # noqa: ARG001
+def hello(record: dict, root: str, words: list[str]) -> None:  # type: ignore[type-arg]
     """The recorded greeting, with this device's own fence and folder."""
     fence = 0
     if os.path.exists(root + "/fence.standin"):
@@ -48,7 +48,7 @@ def hello(record: dict, root: str, words: list[str]) -> None:  # type: ignore[ty
     send({**json.loads(record["replies"]["hello"])["body"], "root": root, "fence": fence, "running": []})
 
 
-def stock(record: dict, root: str, words: list[str]) -> None:  # type: ignore[type-arg]  # noqa: ARG001
+def stock(record: dict, root: str, words: list[str]) -> None:  # type: ignore[type-arg]
     """What arrived before."""
     shas = [word for word in words[: words.index("--root")] if len(word) == 64]
     send({"stock": [known(sha, complete=os.path.exists(f"{root}/cas/{sha}")) for sha in shas]})
@@ -59,14 +59,14 @@ def known(sha256: str, *, complete: bool) -> dict:  # type: ignore[type-arg]
     return {"sha256": sha256, "complete": complete, "partial_bytes": 0}
 
 
-def commit(record: dict, root: str, words: list[str]) -> None:  # type: ignore[type-arg]  # noqa: ARG001
+def commit(record: dict, root: str, words: list[str]) -> None:  # type: ignore[type-arg]
     """Believe what arrived: its hash is the real agent's work."""
     sender = "." + words[words.index("--by") + 1] if "--by" in words else ""
     os.replace(f"{root}/cas/{words[0]}{sender}.part", f"{root}/cas/{words[0]}")
     send({"stock": known(words[0], complete=True)})
 
 
-def start(record: dict, root: str, words: list[str]) -> None:  # type: ignore[type-arg]  # noqa: ARG001
+def start(record: dict, root: str, words: list[str]) -> None:  # type: ignore[type-arg]
     """Note the time; put the recorded samples where they are fetched from."""
     spec = json.load(sys.stdin)
     folder = f"{root}/jobs/{spec['job_id']}"
