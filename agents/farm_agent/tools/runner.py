@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 LOG_CHARACTERS = 20_000
 READY = b"farm: the tool begins"
+# Its own version is not known then, as that of benchmark_model on a phone.
+OWN_BUILD = (
+    "the runtime's version is that of the build that checked the outputs: the tool, another build, tells none"
+)
 OWN_INPUTS = "the tool fills the inputs itself: not the samples that farm's own runs use"
 UNCHECKED = "this device cannot load the runtime, so nobody compared the network's outputs there"
 
@@ -71,7 +75,9 @@ def run(keeper: Keeper, spec: JobSpec, folder: Path, telemetry: Telemetry) -> No
     ended, text, observed = capture(argv, place, *limits, telemetry)
     keeper.log(f"--- {shlex.join(argv)}\n{text[-LOG_CHARACTERS:]}\n{ended.stderr}\n")
     report = _parse(module, spec, ended, text, place)
-    caveats = (OWN_INPUTS,) if keeper.result.check is not None else (OWN_INPUTS, UNCHECKED)
+    caveats: Tuple[str, ...] = (OWN_INPUTS,) if keeper.result.check is not None else (OWN_INPUTS, UNCHECKED)
+    if keeper.result.check is not None and "/" not in _protocol(module, report):
+        caveats += (OWN_BUILD,)
     keeper.keep(
         replace(
             keeper.result,
