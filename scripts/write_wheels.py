@@ -38,6 +38,13 @@ TOO_OLD = (
     "tflite-runtime>=2.13",
     "numpy>=1.24",
 )
+# What was read once in a run need not be asked for again.
+REGISTRY = """
+[[index]]
+url = "https://pypi.org/simple"
+default = true
+cache-control = { api = "max-age=3600", files = "max-age=31536000, immutable" }
+"""
 Lock = dict[str, dict[str, str]]
 
 
@@ -156,7 +163,10 @@ def _uv(words: tuple[str, ...] | list[str], arguments: list[str], constraints: l
         wanted.write_text("\n".join(words) + "\n")
         limits.write_text("\n".join(constraints) + "\n")
         argv = ["uv", "pip", "compile", str(wanted), "-c", str(limits), "-o", str(lock), "-q"]
-        argv += ["--format", "pylock.toml", "--only-binary", ":all:", "--no-config", *arguments]
+        argv += ["--python", sys.executable]  # it need not look for each of the versions
+        argv += ["--format", "pylock.toml", "--only-binary", ":all:", *arguments]
+        (Path(scratch) / "uv.toml").write_text(REGISTRY)
+        argv += ["--config-file", str(Path(scratch) / "uv.toml")]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         if done.returncode:
             return None

@@ -1,4 +1,4 @@
-"""``python -m tests.zoo.arch [arm64] [armhf]``: make the roots ahead of the tests, and print their archives."""
+"""``python -m tests.zoo.arch [arm64] [armhf]``: make the roots ahead of the tests; prints where."""
 
 import sys
 

@@ -19,12 +19,15 @@ from pathlib import Path
 SUITE = "bookworm"
 MIRROR = f"deb http://deb.debian.org/debian {SUITE} main"
 # What every Debian has, and what an enrolled device needs.
-PACKAGES = tuple(
-    "base-files base-passwd bash ca-certificates coreutils dash debianutils diffutils findutils grep gzip "
-    "hostname init-system-helpers libc-bin libgomp1 libstdc++6 login mawk mount ncurses-bin openssh-server "
-    "openssh-sftp-server passwd perl-base procps python3 python3-venv sed sudo sysvinit-utils tar "
-    "util-linux".split()
+# fmt: off
+PACKAGES = (
+    "base-files", "base-passwd", "bash", "ca-certificates", "coreutils", "dash", "debianutils",
+    "diffutils", "findutils", "grep", "gzip", "hostname", "init-system-helpers", "libc-bin", "libgomp1",
+    "libstdc++6", "login", "mawk", "mount", "ncurses-bin", "openssh-server", "openssh-sftp-server",
+    "passwd", "perl-base", "procps", "python3", "python3-venv", "sed", "sudo", "sysvinit-utils", "tar",
+    "util-linux",
 )
+# fmt: on
 EXTRA = {"arm64": [], "armhf": ["python3-numpy"]}  # NumPy has no wheels for 32-bit Arm
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 FORMAT = "4"  # of what ``finish`` does
