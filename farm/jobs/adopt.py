@@ -105,8 +105,8 @@ def _end(
         told = driver.acknowledge(row.job_id, row.result_sha256, fence)
         return told and rows.forget(driver.engine, row.job_id)
     context = row.context
-    if not _judgeable(context):
-        keeper.note(f"{row.job_id}: its data set lies on {context.host}: run `farm jobs collect` there")
+    if why := _not_here(context):
+        keeper.note(f"{row.job_id}: {why}: run `farm jobs collect` there")
         return False
     spec = replace(context.spec, fence=fence)
     blobs = tuple((part.blob, Path(part.path)) for part in context.parts)
@@ -152,11 +152,21 @@ def _refuse_start(keeper: Keeper, row: JobRow, context: JobContext) -> None:
         )
 
 
-def _judgeable(context: JobContext) -> bool:
-    """Whether the files that the judgement compares with can be read here, or are gone for good."""
-    if context.data is None or context.host == socket.gethostname():
-        return True
-    return Path(context.data.reference_path).is_file() and Path(context.data.path).is_file()
+def _not_here(context: JobContext) -> str:
+    """Why the job cannot be judged by this process; "" when it can, or when it no more can anywhere."""
+    from farm import audit
+    from farm_results import metrics
+
+    data = context.data
+    if data is None:
+        return ""
+    if metrics.is_custom(data.metric) and context.owner != audit.person():
+        # Somebody else's code is not run because a row of the store names it.
+        return f"its metric {data.metric} is of {context.owner}"
+    here = context.host == socket.gethostname()
+    if here or (Path(data.reference_path).is_file() and Path(data.path).is_file()):
+        return ""
+    return f"its data set lies on {context.host}"
 
 
 class _Quiet(Watcher):

@@ -314,6 +314,10 @@ def test_what_cannot_be_measured_any_more_ends_with_its_reason(place: Place, tmp
     begun("old")
     with store.engine.begin() as connection:
         connection.execute(update(JOB).where(JOB.c.job_id == "old").values(changed_unix_s=1.0))
+    data = place.context.data
+    assert data is not None
+    begun("far", host="elsewhere", data=replace(data, reference_path="/nowhere/r.npz"))
+    begun("mallory", owner="mallory@elsewhere", data=replace(data, metric="/tmp/x.py:run"))
     begun("dropped")
     collecting.drop(store, "dropped", "me@here")
     assert driver.collect("next", Watcher()) == 4
@@ -325,7 +329,9 @@ def test_what_cannot_be_measured_any_more_ends_with_its_reason(place: Place, tmp
         "lost": "job.lost",
         "dropped": "job.dropped",
     }
-    assert rows.unfinished(store.engine) == ()
+    assert {row.job_id for row in rows.unfinished(store.engine)} == {"far", "mallory"}
     assert runs.close_dead(store) == ()
+    for name in ("far", "mallory"):
+        collecting.drop(store, name, "me@here")
     driver.session.close()
     store.close()
