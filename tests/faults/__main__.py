@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -32,6 +33,8 @@ def main() -> int:
     if options.list:
         print("\n".join(" + ".join(fault.name for fault in group) for group in plan.volleys(faults)))
         return 0
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background ignores Ctrl-C otherwise
+        signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="farm-faults-"))
     site = campaign.site_in(folder / "site", folder / "cache")
     began_s = time.monotonic()
@@ -53,9 +56,7 @@ def main() -> int:
     told: list[int] = []
     try:
         with Drivers() as drivers:
-            campaign.run(
-                site, drivers, faults, options.seed, enough=options.count, dense=True, tell=tell
-            )
+            campaign.run(site, drivers, faults, options.seed, enough=options.count, dense=True, tell=tell)
     except KeyboardInterrupt:
         print("interrupted: what was injected until now", file=sys.stderr)
     finally:

@@ -25,6 +25,7 @@ from tests.faults.site import Site
 MS = 1_000_000
 NEW_MOUNTS, PRIVATE, BIND = 0x00020000, (1 << 14) | (1 << 18), 1 << 12
 LOCK_S = 1.0
+GONE_S = 2.0
 SILENCE_S = 1.5
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -39,6 +40,7 @@ class Armed:
         self._left = {number: 3 if fault.kind == "cut-thrice" else 1 for number, fault in self._faults}
         self._seen = dict.fromkeys(self._left, 0)
         self.fetched = Path()
+        self._gone_until_s = 0.0
 
     def names(self, call: str) -> bool:
         """Whether a fault waits for ``call``."""
@@ -46,6 +48,8 @@ class Armed:
 
     def reach(self, call: str, moment: str) -> None:
         """The driver is about to make ``call``, or has made it."""
+        if call in LINK and moment == "before" and time.monotonic() < self._gone_until_s:
+            self._cut(None)
         for number, fault in self._faults:
             if fault.where != call or fault.moment != moment:
                 continue
@@ -56,7 +60,7 @@ class Armed:
                 self._left[number] -= 1
             print(f"--- {fault.name}", flush=True)
             self.site.fire(number)
-            kind = "lock-store" if fault.kind == "lock" else fault.kind
+            kind = {"lock": "lock-store", "gone": "gone_"}.get(fault.kind, fault.kind)
             getattr(self, "_" + kind.replace("-", "_"))(fault)
 
     def _kill(self, _fault: Fault) -> None:
@@ -78,8 +82,18 @@ class Armed:
     # What the harness does meanwhile: another driver, the link, the device's power.
     _stale = _duplicate = _pull = _reset = _restart = _stall = _power = _freeze
 
-    def _cut(self, _fault: Fault) -> None:
+    def _cut(self, _fault: Fault | None) -> None:
         raise faults.lost("dev", "cut by the test")
+
+    def _gone_(self, _fault: Fault) -> None:
+        """The link stays away until the driver has lost its patience, which is a moment here."""
+        from farm import drive
+        from farm.jobs import adopt
+
+        for module in (drive, adopt):
+            vars(module)["LINK_PATIENCE_S"] = 0.3
+        self._gone_until_s = time.monotonic() + GONE_S
+        self._cut(None)
 
     _cut_thrice = _cut
 

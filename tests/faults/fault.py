@@ -169,6 +169,14 @@ def _device() -> Iterator[Fault]:
                 yield Fault(step, "device", "clock", call, detail="-1700000000", cold=_cold(step))
 
 
+def of_patience() -> Iterator[Fault]:
+    """Links that stay away until the driver gives up; its device's health is then looked at: seconds each."""
+    for step, calls in CALLS.items():
+        for call in calls:
+            if call in LINK:
+                yield Fault(step, "link", "gone", call, cold=_cold(step))
+
+
 def of_links() -> Iterator[Fault]:
     """For a device behind a real sshd: cables, servers and power, under each call that crosses the link."""
     for step, calls in CALLS.items():

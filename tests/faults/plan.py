@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 
-from tests.faults.fault import Fault, every
+from tests.faults.fault import Fault, every, of_patience
 from tests.faults.volley import DEADLY
 
 MOST = 6
@@ -41,10 +41,10 @@ def share(part: int, ending: int, others: int) -> list[Fault]:
 
 def mixed(count: int, seed: int, only: str = "") -> list[Fault]:
     """A quarter ends a driver or a job; each such driver meets some of the others first."""
-    known = [fault for fault in every() if only in fault.name]
+    known = [fault for fault in (*every(), *of_patience()) if only in fault.name]
     deadly, mild = [one for one in known if ends(one)], [one for one in known if not ends(one)]
     if not deadly or not mild:
-        return drawn(count, seed, only)
+        return drawn(count, seed, only, known)
     return drawn(count // 4, seed, "", deadly) + drawn(count - count // 4, seed, "", mild)
 
 
@@ -79,7 +79,7 @@ def ends(fault: Fault) -> bool:
     return (
         (fault.victim == "coordinator" and fault.kind in DEADLY)
         or (fault.victim == "runner" and fault.kind != "freeze")
-        or fault.kind in ("reboot", "fill", "power")
+        or fault.kind in ("reboot", "fill", "power", "gone")
     )
 
 

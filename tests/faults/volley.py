@@ -87,7 +87,8 @@ def _watch(site: Site, drivers: Drivers, volley: Volley, pid: int) -> None:
             _meanwhile(site, drivers, volley, fault, met)
         if time.monotonic() > end:
             volley.troubles.append(f"driver {volley.drivers[0]} did not end within {LIMIT_S:.0f} s")
-            os.kill(pid, signal.SIGKILL)
+            _kill(pid)
+            end += LIMIT_S
         time.sleep(0.01)
 
 
@@ -139,8 +140,13 @@ def _end(site: Site, drivers: Drivers, volley: Volley, pid: int) -> None:
     del site
     if not wait_until(lambda: drivers.status(pid) is not None, LIMIT_S):
         volley.troubles.append(f"driver {drivers.number} did not end within {LIMIT_S:.0f} s")
-        os.kill(pid, signal.SIGKILL)
+        _kill(pid)
         wait_until(lambda: drivers.status(pid) is not None, 10.0)
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def rule_of(fault: Fault) -> dict[str, object]:
