@@ -71,3 +71,13 @@ def test_answer_that_comes_drop_by_drop_ends_at_the_deadline(device: ZooDevice) 
     assert caught.value.code == "link.timeout"
     processes.until(lambda: not device.pids("sleep"), "the command to end")
     link.close()
+
+
+def test_shell_that_floods_every_session_stops_at_the_limit(device: ZooDevice) -> None:
+    device.write("/home/farmer/.bashrc", b"cat /dev/zero\n")
+    link = connect(device.entry(), 20)
+    with pytest.raises(InfrastructureError) as caught:
+        link.run(["true"], timeout_s=300, output_limit_bytes=SIZE)
+    assert caught.value.code == "device.output-too-large"
+    processes.until(lambda: not device.pids("cat"), "the flood to end")
+    link.close()
