@@ -23,7 +23,7 @@ from farm.transports.ssh import Ssh
 from farm_agent import pack
 from farm_profiles.load import load_profile
 from tests.zoo import network, processes
-from tests.zoo.device import ZooDevice
+from tests.zoo.device import Shape, ZooDevice
 from tests.zoo.zoo import Zoo, missing
 
 PHASES = ("idle", "attach", "ship", "fetch")
@@ -114,7 +114,7 @@ def slow_lives(folder: Path) -> dict[str, bool]:
         ("200 ms delay, 5 % loss", "", {"delay_ms": 200.0, "loss_pct": 5.0}),
     ):
         with Zoo() as zoo:
-            device = zoo.add("far")
+            device = zoo.add("far", Shape(weather=True))
             busy = Phase(device, "ship", folder)
             device.weather(**weather)
             if rate:
