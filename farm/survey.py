@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from farm import parallel
 from farm.devices.device import Device
 from farm.devices.session import Session
 from farm.errors import FarmError
@@ -26,10 +29,16 @@ def surveyed(plan: Plan, cache_dir: Path) -> Plan:
     asked = {cell.device.name: (cell.device, cell.profile) for cell in plan.cells if cell.runs}
     if not asked:
         return plan
-    with ThreadPoolExecutor(len(asked)) as pool:
-        answers = dict(
-            zip(asked, pool.map(lambda pair: ask(pair[0], pair[1], packed), asked.values()), strict=True)
-        )
+    # Devices that are this very machine would all load every runtime at once.
+    here = threading.Semaphore(os.cpu_count() or 1)
+
+    def asked_in_turn(pair: tuple[Device, Profile]) -> Facts | FarmError:
+        with here if pair[0].transport == "local" else contextlib.nullcontext():
+            return ask(*pair, packed)
+
+    count, _ = parallel.at_once(len(asked), plan.request.parallel)
+    with ThreadPoolExecutor(count) as pool:
+        answers = dict(zip(asked, pool.map(asked_in_turn, asked.values()), strict=True))
     cells = tuple(_settled(plan, cell, answers.get(cell.device.name)) for cell in plan.cells)
     return replace(plan, cells=cells)
 
