@@ -63,8 +63,8 @@ def sing(
     session.hello(patience_s=PATIENCE_S)  # an open connection may be a dead one
     facts = session.facts(patience_s=PATIENCE_S)
     target = chosen(session.profile, facts)
-    artifact = _artifact(target, cache_dir)
-    spec = _spec(artifact, target, session.profile)
+    artifact = artifact_of(target, cache_dir)
+    spec = job_of(artifact, target, session.profile)
     parts = list(zip(artifact.spec.files, artifact.paths, strict=True))
     if artifact.golden and artifact.golden_path:
         parts.append((artifact.golden.blob, artifact.golden_path))
@@ -114,7 +114,8 @@ def speaks_of_device(error: FarmError) -> bool:
     return not isinstance(error, UsageError)
 
 
-def _artifact(target: Target, cache_dir: Path) -> Artifact:
+def artifact_of(target: Target, cache_dir: Path) -> Artifact:
+    """The bundled network as the target's runtime takes it. Raises InfrastructureError ``host.canary``."""
     from farm.sample import sample_model
     from farm_converters.convert import convert
     from farm_converters.inspect import inspect_model
@@ -136,7 +137,8 @@ def _artifact(target: Target, cache_dir: Path) -> Artifact:
         ) from error
 
 
-def _spec(artifact: Artifact, target: Target, profile: Profile) -> JobSpec:
+def job_of(artifact: Artifact, target: Target, profile: Profile) -> JobSpec:
+    """A short job with a new id."""
     from farm.measure import PROTOCOL
     from farm_agent.wire import BlockPlan, JobSpec
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from farm.recovery import Patient
-from farm.recovery.common import held, up_again
+from farm.recovery.common import held, spare_others, up_again
 
 RUNG = 40
 
@@ -19,7 +19,8 @@ def climb(patient: Patient) -> str:
     """Raises switch.*, and what it means that the device stays away."""
     if patient.switch is None:
         return ""
-    with held(patient):
+    with held(patient) as hold:
+        spare_others(patient, hold)
         said = patient.switch.cycle()
         up_again(patient)
     return f"{said}; it is up again"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from farm.errors import FarmError, InfrastructureError
 from farm.recovery import Patient
-from farm.recovery.common import held, up_again
+from farm.recovery.common import held, spare_others, up_again
 
 if TYPE_CHECKING:
     from farm.transports import Transport
@@ -32,7 +32,8 @@ def climb(patient: Patient) -> str:
     """Raises recovery.reboot where the helper refuses, and what it means that the device stays away."""
     from farm.transports import connect
 
-    with held(patient):
+    with held(patient) as hold:
+        spare_others(patient, hold)
         # Below the session: the agent and its Python may be what is broken
         transport = connect(patient.session.device, CONNECT_TIMEOUT_S)
         try:

@@ -1,6 +1,6 @@
 """End what drivers of this store left running there, make room where there is none, ship the agent anew.
 
-Jobs of other coordinators are left alone: the device is then busy, not broken.
+Jobs of other coordinators, and those that can still be brought home, are left alone: the device is then busy.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from farm.recovery import Patient
-from farm.recovery.common import held
+from farm.recovery.common import held, ours_of
 
 if TYPE_CHECKING:
     from farm.devices.hold import Hold
@@ -39,20 +39,12 @@ def climb(patient: Patient) -> str:
 
 def _stop_ours(patient: Patient, hold: Hold) -> list[str]:
     from farm.devices import leases
-    from farm.errors import InfrastructureError
 
     hello = patient.session.hello(patience_s=patient.patience_s)
-    fence = max(hold.lease.fence, hello.fence)
-    if fence > hold.lease.fence:
-        fence = leases.raise_fence(patient.engine, hold.lease, fence + 1)
-    ours = [job for job in hello.running if leases.was_ours(patient.engine, hold.lease, job)]
+    ours = ours_of(patient, hold, hello.running)
+    fence = hold.lease.fence
+    if hello.fence >= fence:
+        fence = leases.raise_fence(patient.engine, hold.lease, hello.fence + 1)
     for job in ours:
         patient.session.call(lambda client, _: client.stop(job, fence), patience_s=patient.patience_s)  # noqa: B023
-    others = [job for job in hello.running if job not in ours]
-    if others:
-        raise InfrastructureError(
-            f"{patient.name} runs {others[0]} for another coordinator",
-            code="device.busy",
-            fix="wait until it has ended",
-        )
     return ours

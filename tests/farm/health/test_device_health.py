@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from farm import audit, health
+from farm import audit, health, recovery
 from farm.devices import leases
 from farm.devices.device import Device
 from farm.devices.session import Session
@@ -18,8 +18,10 @@ from farm.errors import FarmError, InfrastructureError
 from farm.health import canary, care, rows
 from farm.health.care import Care
 from farm.health.states import GOOD, QUARANTINED, SUSPECT, usable
-from farm.switches import open_switch
+from farm.recovery import common, power_cycle, reboot, restart_agent
+from farm.switches import SwitchSettings, open_switch
 from farm_agent import pack
+from farm_agent.wire import JobSpec
 from farm_profiles.load import load_profile
 from farm_results.store import open_store
 from tests.farm.switches.bench import Relay, tasmota, web
@@ -31,6 +33,7 @@ from tests.zoo.zoo import Zoo, missing
 # Stands for the real helper, which restarts the system: here the test does, as soon as it reads this.
 HELPER = '#!/bin/sh\n[ "$1" = reboot ] && echo yes >/home/farmer/asked && sleep 600\n'
 MINUTE_S = 60.0
+TRUE = SwitchSettings("true", "command", "pi", {"cycle": ["true"]})
 
 
 @dataclass
@@ -61,6 +64,19 @@ class Ward:
     def boot_id(self) -> str:
         """Another one after each start."""
         return self.device.inside(["cat", "/proc/sys/kernel/random/boot_id"])
+
+    def left_job(self, session: Session) -> JobSpec:
+        """What a driver that died in the middle leaves: a job that runs, and nobody who holds the device."""
+        target = canary.chosen(session.profile, session.facts())
+        spec = canary.job_of(canary.artifact_of(target, self.cache_dir), target, session.profile)
+        lease = leases.take(self.engine, "pi", spec.job_id, "a driver that died", owner="me")
+        assert lease is not None
+        plan = replace(spec.plan, min_time_ns=600 * 10**9, max_time_ns=600 * 10**9)
+        long = replace(spec, plan=plan, fence=lease.fence)
+        session.call(lambda client, _: client.start(long))
+        leases.release(self.engine, lease)
+        assert session.hello().running == (spec.job_id,)
+        return long
 
     @property
     def care(self) -> Care:
@@ -167,7 +183,7 @@ def test_a_device_goes_through_its_troubles(ward: Ward) -> None:
     session.close()
 
 
-def test_the_ladder_ends_where_the_device_works_again(ward: Ward) -> None:
+def test_the_ladder_ends_where_the_device_works_again(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
     """By its power switch, by a restart that was allowed: no step too many."""
     session = ward.session()
     assert health.admit(ward.engine, session, cache_dir=ward.cache_dir, clock=ward.time).ok
@@ -183,6 +199,24 @@ def test_the_ladder_ends_where_the_device_works_again(ward: Ward) -> None:
     assert exam.ok
     assert ward.health == GOOD
     assert ward.steps()[-1] == "power_cycle: helped"
+
+    # A job that a dead driver left is ended; that of another coordinator is not, nor its device restarted
+    patient = recovery.Patient(
+        ward.engine, session, None, InfrastructureError("x", code="link.lost"), "me", threading.Event(), 0.2
+    )
+    left = ward.left_job(session)
+    assert restart_agent.climb(patient).startswith(f"stopped {left.job_id}")
+    assert session.hello().running == ()
+    left = ward.left_job(session)
+    with common.held(patient) as hold:
+        assert common.ours_of(patient, hold, [left.job_id]) == [left.job_id]
+        with pytest.raises(InfrastructureError, match="not ours to end"):
+            common.ours_of(patient, hold, [left.job_id, "theirs"])
+    with monkeypatch.context() as patch:
+        patch.setattr(leases, "was_ours", lambda *_: False)  # as to a coordinator with another store
+        for climb in (restart_agent.climb, reboot.climb, power_cycle.climb):
+            with pytest.raises(InfrastructureError, match="not ours to end"):
+                climb(replace(patient, switch=open_switch(TRUE)))
 
     # Its agent's folder is not usable any more until it restarts, which its owner must have allowed
     folder = ward.device.home / ".farm" / "cas"
