@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from farm.cli.devices import fingerprint_option, host_key_option
-from farm.cli.enroll_options import Terminal, login_options, secret
+from farm.cli.enroll_options import Terminal, end_in_order, login_options, secret
 from farm.cli.output import print_error, print_json, say
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import examples, list_option
@@ -112,6 +112,7 @@ def command(
         check=check,
         health=not no_health,
     )
+    end_in_order()
     outcome = flow.enroll(request, state.config, Terminal(yes=yes or check, diff=diff))
     return _report(state, request, outcome)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,16 @@ def secret(what: str, file: Path | None, ask: bool, prompt: str) -> str:
     if ask:
         return str(click.prompt(prompt, hide_input=True, err=True))
     return os.environ.get(VARIABLES[what], "")
+
+
+def end_in_order() -> None:
+    """Let SIGTERM and a closed terminal end this process as Ctrl-C does: what it keeps secret is removed."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 class Terminal:

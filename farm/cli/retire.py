@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from farm.cli.enroll_options import Terminal, login_options, secret
+from farm.cli.enroll_options import Terminal, end_in_order, login_options, secret
 from farm.cli.output import print_json, say
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import examples
@@ -65,6 +65,7 @@ def command(
         forget=forget,
         reason=reason,
     )
+    end_in_order()
     counts = retirement.retire(request, state.config, Terminal(yes=yes or check, diff=diff))
     tasks = dict(counts.devices.get(name, {})) if counts else {}
     if state.json:
