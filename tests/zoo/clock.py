@@ -46,7 +46,7 @@ def install(root: Path) -> None:
 
 
 def set_clock(root: Path, when: str) -> None:
-    """Let the clock say ``when`` (UTC) now and go on from there, for running programs too; empty: be right."""
+    """Let the clock say ``when`` (UTC) and go on from there, also for running programs; empty: be right."""
     shift = calendar.timegm(time.strptime(when, "%Y-%m-%d %H:%M:%S")) - time.time() if when else 0.0
     with (root / SHIFT).open("r+b") as file:
         file.write(struct.pack("<q", round(shift)))
