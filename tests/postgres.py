@@ -19,6 +19,7 @@ from tests.support import need
 
 PROGRAMS = Path("/usr/lib/postgresql")
 LIMIT_S = 120
+STOP = 'cat >/dev/null; "$1" -D "$2" -m immediate -w stop; rm -rf "$2"'
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,19 @@ def running() -> Iterator[Server]:
         options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
         options += " -c max_connections=200"
         _run(user, found / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
-        try:
+        # Its input ends with this process, however that dies: no server is left behind.
+        words = ["sh", "-c", STOP, "sh", str(found / "pg_ctl"), str(data)]
+        with subprocess.Popen(
+            words,
+            user=user,
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as guard:
             yield Server(folder, found)
-        finally:
-            _run(user, found / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            if guard.stdin is not None:
+                guard.stdin.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
