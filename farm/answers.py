@@ -26,9 +26,7 @@ def body_of(verb: str, line: bytes) -> dict[str, Any]:
     if reply.wire != WIRE:
         raise untrusted.garbled(f"the agent speaks wire {reply.wire}, this farm speaks {WIRE}")
     if reply.body is None:
-        raise untrusted.garbled(
-            f"the agent's answer to {verb} has neither body nor failure"
-        )
+        raise untrusted.garbled(f"the agent's answer to {verb} has neither body nor failure")
     return reply.body
 
 

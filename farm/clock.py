@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from farm.agent_client import CALL_TIMEOUT_S, body_of
+from farm.agent_client import CALL_TIMEOUT_S
+from farm.answers import body_of
 from farm.errors import InfrastructureError
 from farm_agent import codec, identity
 
