@@ -52,7 +52,10 @@ def command(context: click.Context) -> None:
 @json_option
 @pass_state
 def list_devices(state: State) -> None:
-    """Print every device of the inventory, and how it is (see farm health)."""
+    """Print every device of the inventory, and how it is.
+
+    See farm health for why.
+    """
     from farm.devices import inventory
     from farm.health.words import words
 

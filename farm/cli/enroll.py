@@ -72,7 +72,9 @@ def command(
     host_key: str,
     fingerprint: str,
 ) -> int:
-    """Make a bare device one that measures: TARGET is USER@HOST[:PORT], or adb:SERIAL.
+    """Make a bare device one that measures.
+
+    TARGET is USER@HOST[:PORT], or adb:SERIAL.
 
     USER must be root or allowed to use sudo. Ansible makes an unprivileged user with farm's key, a virtual
     environment with the profile's runtimes, a helper for the few acts that need root, and what runs at boot.

@@ -38,7 +38,10 @@ devices_option = list_option(
 @json_option
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Show how the devices are: good, suspect, quarantined, retired, or unknown."""
+    """Show how the devices are, check them, help them.
+
+    A device is good, suspect, quarantined, retired, or unknown.
+    """
     if context.invoked_subcommand is None:
         context.invoke(show)
 
@@ -48,7 +51,10 @@ def command(context: click.Context) -> None:
 @json_option
 @pass_state
 def show(state: State, devices: tuple[str, ...] = ()) -> None:
-    """Print every device's health, its last canary against what is usual for it, and what changed."""
+    """Print every device's health.
+
+    With its last canary against what is usual for it, and what changed.
+    """
     from farm.health import report, rows
     from farm.health.states import database_now
 
@@ -81,7 +87,9 @@ def show(state: State, devices: tuple[str, ...] = ()) -> None:
 @json_option
 @pass_state
 def run(state: State, devices: tuple[str, ...], due: bool, no_recovery: bool, wait: float) -> int:
-    """Check devices: each runs the canary network and must compute it right.
+    """Check devices by the canary network.
+
+    Each runs it and must compute it right.
 
     A device that fails is suspect; the recovery ladder tries to bring it back, and quarantines it where
     nothing helps. Exit code 3 when a device is not well, 4 when nothing was to be checked.
@@ -117,7 +125,9 @@ def run(state: State, devices: tuple[str, ...], due: bool, no_recovery: bool, wa
 @json_option
 @pass_state
 def recover(state: State, name: str) -> int:
-    """Climb the recovery ladder: reconnect, restart the agent, restart, cycle the power.
+    """Climb the recovery ladder with a device.
+
+    Reconnect, restart the agent, restart, cycle the power.
 
     It ends with the first step after which the device runs its canary right. Exit code 3 when none helps.
     """
@@ -141,7 +151,10 @@ def recover(state: State, name: str) -> int:
 @json_option
 @pass_state
 def history(state: State, name: str, last: int) -> int:
-    """Print what was done to a device, by whom and why, newest first."""
+    """Print what was done to a device, by whom and why.
+
+    Newest first.
+    """
     from farm import audit
     from farm.health.states import when
 
@@ -195,7 +208,10 @@ def set_health(state: State, name: str, health: str, reason: str, for_s: float |
 @json_option
 @pass_state
 def accept(state: State, name: str) -> None:
-    """Take a device as it is now as right: its kernel, runtimes, firmware, and its speed."""
+    """Take a device as it is now as right.
+
+    Its kernel, runtimes, firmware, and its speed.
+    """
     from farm import audit
     from farm.health import judgement
 
@@ -217,7 +233,9 @@ def accept(state: State, name: str) -> None:
 @json_option
 @pass_state
 def check(state: State, devices: tuple[str, ...], alarm_after: float | None) -> int:
-    """Tell of devices that have not answered for too long. Contacts none; exit code 1 when there are any.
+    """Tell of devices that have not answered for too long.
+
+    Contacts none; exit code 1 when there are any.
 
     The command in [health] alarm of farm.toml hears of each silence once, as JSON on its standard input.
     """

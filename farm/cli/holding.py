@@ -26,7 +26,10 @@ reason_option = click.option("--reason", default="", metavar="TEXT", help="Shown
 @json_option
 @pass_state
 def who(state: State, names: tuple[str, ...]) -> None:
-    """Show who has devices, who waits for them, and for whom they are kept."""
+    """Show who has devices, and who waits for them.
+
+    And for whom they are kept.
+    """
     from farm.devices import inventory
     from farm.devices.who import usage_of
     from farm_results.store import open_store

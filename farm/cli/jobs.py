@@ -113,7 +113,10 @@ def collect(state: State, devices: tuple[str, ...], wait: float) -> int:
 @json_option
 @pass_state
 def drop(state: State, job: str) -> None:
-    """Give a job up: what of it still runs is stopped at the next contact."""
+    """Give a job up.
+
+    What of it still runs is stopped at the next contact.
+    """
     from farm import audit
     from farm.jobs import collecting
     from farm_results.store import open_store

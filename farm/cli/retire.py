@@ -46,7 +46,9 @@ def command(
     diff: bool,
     yes: bool,
 ) -> int:
-    """Undo what `farm enroll` did on a device: user, files, helper, permissions, runtimes, what runs at boot.
+    """Undo what `farm enroll` did on a device.
+
+    User, files, helper, permissions, runtimes, and what runs at boot.
 
     Then its entry and its pinned host key leave the inventory, and its health becomes retired. Results stay.
     Packages of the system that were installed for it (python3) stay as well.

@@ -30,11 +30,13 @@ for_help = "A device of the inventory, a profile (rpi4), or processor-Python-lib
         "farm wheels list",
         "farm wheels list --for rpi4-a",
         "farm wheels fetch --for aarch64-cp311-glibc2.36 --out wheels",
-        "farm enroll root@192.0.2.8 --wheels wheels",
     ),
 )
 def command() -> None:
-    """Say which runtimes fit a device, and download them for one without a network."""
+    """Say which runtimes fit a device, and fetch them.
+
+    A device without a network is given them as a folder: farm enroll --wheels.
+    """
 
 
 @command.command(
@@ -55,7 +57,9 @@ def command() -> None:
 @json_option
 @pass_state
 def show(state: State, target: str, folder: Path | None) -> None:
-    """Print what would be installed on one device, or without --for what there is for which.
+    """Print which runtimes would be installed.
+
+    On one device, or without --for what there is for which.
 
     The C library is the oldest that will do. What a runtime lacks somewhere is told with the way out.
     """
@@ -97,7 +101,9 @@ def show(state: State, target: str, folder: Path | None) -> None:
 @json_option
 @pass_state
 def fetch(state: State, target: str, folder: Path, runtimes: tuple[str, ...]) -> int:
-    """Download a device's wheels, pip's among them, on whatever machine this is.
+    """Download a device's wheels, pip's among them.
+
+    On whatever machine this is.
 
     Several devices may share the folder. Give it to `farm enroll --wheels FOLDER` where there is no network.
     Exit code 3 when some runtime does not exist there.

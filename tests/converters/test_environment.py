@@ -13,6 +13,7 @@ from farm_agent.errors import FarmError, InfrastructureError
 from farm_converters import environment, installer
 from tests.converters import made
 
+MARKER = r"[a-z_]+ [!=<>]+ '[\w.]+'"
 PINNED = "absent-package-of-nobody==1.0 --hash=sha256:" + "0" * 64 + "\n"
 
 
@@ -32,7 +33,7 @@ def test_every_list_is_pinned_hashed_and_names_no_host(path: Path) -> None:
     wanted = [line for line in lines if line and not line.startswith(("#", "--hash"))]
     assert wanted
     assert all(
-        re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*( ; [a-z_]+ [=<>]+ '[\w.]+')?", line) for line in wanted
+        re.fullmatch(rf"[a-z0-9-]+==[0-9][0-9a-z.]*( ; {MARKER}( and {MARKER})*)?", line) for line in wanted
     )
     assert text.count("--hash=sha256:") >= len(wanted)
     assert "://" not in text

@@ -111,10 +111,15 @@ def test_a_clock_is_wrong_for_every_session_and_can_jump(admin: ZooDevice, link:
     assert _says(link, *DATE) == time.strftime("%Y", time.gmtime())
 
 
-def test_an_agent_reads_the_files_of_the_board(link: Transport) -> None:
+def test_an_agent_reads_the_files_of_the_board(link: Transport, tmp_path: Path) -> None:
+    # As a file of the device: a checkout below /tmp would be hidden by the device's own
+    package = shutil.make_archive(
+        str(tmp_path / "agent"), "zip", Path(farm_agent.__file__).parents[1], "farm_agent"
+    )
+    link.put(Path(package), "agent.zip", timeout_s=60)
     program = "import sys; sys.path.insert(0, sys.argv[1]); from farm_agent import facts, sysfs;"
     program += "print(facts.model(), sysfs.memory()['total_bytes'], sysfs.thermal_zones()[0]['celsius'])"
-    said = _says(link, "python3", "-c", program, str(Path(farm_agent.__file__).parents[1]))
+    said = _says(link, "python3", "-c", program, "agent.zip")
     assert said == f"Raspberry Pi 5 Model B Rev 1.1 {8_256_432 * 1024} 48.75"
 
 

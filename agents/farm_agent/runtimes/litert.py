@@ -142,7 +142,9 @@ def _interpreter() -> Tuple[Any, str]:
             _refuse_numpy_2()
         return module, f"{distribution} {_version(package, distribution)}"
     wanted = "ai-edge-litert" if sys.version_info >= (3, 9) else "tflite-runtime 'numpy<2'"
-    raise faults.missing("LiteRT", wanted, problems[0])
+    # A package that is there and fails tells more than one that is not there
+    broken = [error for error in problems if getattr(error, "name", None) not in PACKAGES]
+    raise faults.missing("LiteRT", wanted, (broken or problems)[0])
 
 
 def _refuse_numpy_2() -> None:

@@ -154,7 +154,9 @@ def test_a_model_that_is_not_there_is_one_error(capsys: pytest.CaptureFixture[st
     assert err.count("missing.onnx") == err.count("error[model.missing]") == 1
 
 
-@pytest.mark.parametrize("group", [[], ["results"], ["devices"], ["agent"], ["config"]])
+@pytest.mark.parametrize(
+    "group", [[], ["results"], ["devices"], ["health"], ["jobs"], ["wheels"], ["agent"], ["config"]]
+)
 def test_no_line_of_a_command_list_is_cut(capsys: pytest.CaptureFixture[str], group: list[str]) -> None:
     """Each command's first sentence fits eighty columns."""
     assert farm.cli.main([*group, "--help"]) == 0

@@ -30,7 +30,7 @@ PACKAGES = (
 # fmt: on
 EXTRA = {"arm64": [], "armhf": ["python3-numpy"]}  # NumPy has no wheels for 32-bit Arm
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
-FORMAT = "4"  # of what ``finish`` does
+FORMAT = "5"  # of what ``finish`` does
 TIMEOUT_S = 1200.0
 MACHINES = {"arm64": "aarch64", "armhf": "arm"}
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "farm-zoo"
@@ -92,6 +92,9 @@ def finish(tree: Path) -> None:
     for name in ("awk", "nawk"):
         (tree / "usr/bin" / name).unlink(missing_ok=True)
         (tree / "usr/bin" / name).symlink_to("mawk")
+    # NumPy's, each in a folder of its own; which one counts is an alternative that a script would set.
+    for library in tree.glob("usr/lib/arm-linux-gnueabihf/*/lib*.so.3"):
+        (library.parents[1] / library.name).symlink_to(f"{library.parent.name}/{library.name}")
     (tree / "etc/nsswitch.conf").write_text("passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n")
     # The library cache by the host's own ldconfig: it reads libraries of any processor.
     _run(["ldconfig", "-r", str(tree)])
