@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from farm_agent import cas, files, identity, job, pack, pins, restore, scenarios
+from farm_agent import cas, files, identity, job, pack, restore, scenarios
 from farm_agent.errors import FarmError, InfrastructureError, JobError, UsageError
 from farm_agent.job import Job, Record
 from farm_agent.root import Root
@@ -132,6 +132,8 @@ def bury(found: Job, record: Record) -> Record:
     outcome = "stopped" if stopped else "interrupted"
     if not (found.path / "result.json").exists():
         partial = found.partial() or job.blank(found.spec(), pack.agent_sha256())
+        from farm_agent import pins
+
         partial = replace(partial, pins=pins.with_restored(partial.pins, back))
         found.write_result(job.ended(partial, outcome, error))
     ended = Record(outcome, record.spec_sha256, record.process)

@@ -11,13 +11,15 @@ import os
 import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Iterator, List, Optional, Tuple
 
-from farm_agent import codec, files, identity, pins_knobs
+from farm_agent import codec, files, identity
 from farm_agent.errors import FarmError
 from farm_agent.identity import ProcessId
 from farm_agent.messages.gate import Pin
-from farm_agent.pins_knobs import Device
+
+if TYPE_CHECKING:
+    from farm_agent.pins_knobs import Device
 
 NAME = "pins.json"
 # The others begin anew with the kernel.
@@ -76,6 +78,8 @@ def leftover(root: Path, device: Optional[Device] = None) -> Tuple[Pin, ...]:
     journal = read(root)
     if journal is None or identity.lives(journal.owner):
         return ()
+    from farm_agent.pins_knobs import Device  # not on the way of a verb that has nothing to set back
+
     if journal.boot_id != identity.boot_id():
         kept = tuple(entry for entry in journal.entries if entry.name in OUTLIVES_REBOOT)
         journal = replace(journal, entries=kept)
@@ -84,6 +88,8 @@ def leftover(root: Path, device: Optional[Device] = None) -> Tuple[Pin, ...]:
 
 def own(root: Path) -> None:
     """Set back what this process itself left pinned."""
+    from farm_agent.pins_knobs import Device
+
     journal = read(root)
     if journal is not None and journal.owner == identity.identify(os.getpid()):
         set_back(root, journal, Device(root))
@@ -108,6 +114,8 @@ def set_back(root: Path, journal: Journal, device: Device) -> Tuple[Pin, ...]:
 
 def _one(entry: Entry, device: Device) -> Tuple[Pin, bool]:
     """(how it went, whether to try again)."""
+    from farm_agent import pins_knobs
+
     pin = Pin(entry.name, entry.old, entry.new)
     try:
         knob = pins_knobs.knob(device, entry.name)

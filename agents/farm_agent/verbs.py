@@ -1,4 +1,7 @@
-"""What each verb of the command line does."""
+"""What each verb of the command line does.
+
+What only one of them needs is imported there: a job is asked for its news many times while it measures.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,8 @@ import time
 from typing import Callable, Dict, List
 
 from farm_agent import (
-    arriving,
     cas,
-    clockverb,
     codec,
-    facts,
     files,
     job,
     lifecycle,
@@ -59,6 +59,8 @@ def hello(options: argparse.Namespace) -> None:
 def show_facts(options: argparse.Namespace) -> None:
     """What this box is; the root is not needed for it."""
     del options
+    from farm_agent import facts
+
     reply.send(codec.encode(facts.facts()))
 
 
@@ -85,6 +87,8 @@ def follow(options: argparse.Namespace) -> None:
         raise UsageError(f"{size[:40]!r} is no size", code="agent.usage", fix="give the size in bytes")
     root = open_root(options.root)
     partial = cas.part_path(root, files.safe_sha256(sha256), options.sender)
+    from farm_agent import arriving
+
     reply.send({"whole": arriving.follow(partial, int(size))})
 
 
@@ -153,6 +157,8 @@ def collect(options: argparse.Namespace) -> None:
 def clock(options: argparse.Namespace) -> None:
     """This device's monotonic clock; again for each line on stdin."""
     words(options, 0)
+    from farm_agent import clockverb
+
     clockverb.answer()
 
 
