@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.faults import campaign, plan
+from tests.faults.count import Counts
+from tests.faults.fault import Fault
 from tests.faults.zygote import Drivers
 
 
@@ -26,8 +31,11 @@ def main() -> int:
     )
     parser.add_argument("--list", action="store_true", help="print the drawn faults and end")
     parser.add_argument("--keep", action="store_true", help="leave the folder with the drivers' logs")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once, each with a seed of its own")
     parser.add_argument("--json", action="store_true", help="the counts as JSON on stdout")
     options = parser.parse_args()
+    if options.jobs > 1 and not options.list:
+        return _side_by_side(options)
     # Some do not happen: a driver that met another one before never gets there.
     faults = plan.mixed(options.count * 3 // 2, options.seed, options.only)
     if options.list:
@@ -47,7 +55,7 @@ def main() -> int:
         done = len(outcome.injected)
         left_s = (time.monotonic() - began_s) / max(1, done) * max(0, options.count - done)
         line = f"{done}/{options.count} faults, {outcome.drivers} drivers, {left_s / 60:.0f} min left"
-        print(line, outcome.counts.numbers(), file=sys.stderr)
+        print(f"seed {options.seed}:", line, outcome.counts.numbers(), file=sys.stderr)
         while len(outcome.findings) > len(told):
             told.append(len(told))
             names, wrong = outcome.findings[told[-1]]
@@ -64,13 +72,50 @@ def main() -> int:
             print(f"logs: {site.folder}", file=sys.stderr)
         else:
             site.close()
-    numbers = {"injected": len(latest.injected), "not met": len(latest.missed), **latest.counts.numbers()}
-    numbers |= {"troubles": len(latest.troubles), "seconds": round(time.monotonic() - began_s)}
-    if options.json:
-        print(json.dumps({**numbers, "findings": latest.findings}, indent=1))
+            shutil.rmtree(folder, ignore_errors=True)
+    return _print(latest, round(time.monotonic() - began_s), as_json=options.json)
+
+
+def _print(outcome: campaign.Outcome, seconds: int, *, as_json: bool) -> int:
+    """What was injected and counted; 1 when something is wrong."""
+    numbers = {"injected": len(outcome.injected), "not met": len(outcome.missed), **outcome.counts.numbers()}
+    numbers |= {"troubles": len(outcome.troubles), "drivers": outcome.drivers, "seconds": seconds}
+    if as_json:
+        print(json.dumps({**numbers, "outcome": asdict(outcome)}, indent=1))
     else:
-        print(latest.table() + "\n\n" + json.dumps(numbers))
-    return 0 if latest.counts.clean() and not latest.troubles else 1
+        print(outcome.table() + "\n\n" + json.dumps(numbers))
+    return 0 if outcome.counts.clean() and not outcome.troubles else 1
+
+
+def _side_by_side(options: argparse.Namespace) -> int:
+    """As many processes, each with a site, a share and a seed of its own; what they say is summed."""
+    began_s, total = time.monotonic(), campaign.Outcome()
+    command = [sys.executable, "-m", "tests.faults", "--json", f"--only={options.only}"]
+    command += ["--keep"] if options.keep else []
+    shares = [(options.count + number) // options.jobs for number in range(options.jobs)]
+    words = [[f"--count={count}", f"--seed={options.seed * 1000 + n}"] for n, count in enumerate(shares)]
+    running = [
+        subprocess.Popen(command + each, stdout=subprocess.PIPE, text=True, process_group=0) for each in words
+    ]
+
+    def end(*_: object) -> None:
+        for each in running:
+            each.terminate()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    whole = True
+    for each in running:
+        said, _ = each.communicate()
+        whole = whole and each.returncode in (0, 1) and bool(said)
+        found = json.loads(said)["outcome"] if said else {}
+        for name in ("missed", "injected"):
+            getattr(total, name).extend(Fault(**fault) for fault in found.get(name, ()))
+        total.counts.add(Counts(**found.get("counts", {})))
+        total.troubles += found.get("troubles", [])
+        total.findings += [(names, wrong) for names, wrong in found.get("findings", ())]
+        total.drivers += found.get("drivers", 0)
+    return max(_print(total, round(time.monotonic() - began_s), as_json=options.json), 0 if whole else 1)
 
 
 if __name__ == "__main__":

@@ -51,23 +51,27 @@ def run(
     *,
     enough: int = 0,
     dense: bool = False,
+    stop_when_hung: bool = False,
     tell: Callable[[Outcome], None] = lambda _outcome: None,
 ) -> Outcome:
     """Inject ``faults`` (the first ``enough`` that happen); every few drivers one that nothing disturbs, and
     a count. What a driver left is brought home by the next one, or by ``farm jobs collect``.
+    ``stop_when_hung``: a driver that hangs ends it, as it costs minutes, and so would the next one.
     """
     dice = random.Random(seed)
     outcome, known = Outcome(), Counts()
     recent: list[Volley] = []
     collecting = plan.volleys((fault for fault in faults if fault.collectable), dense=dense)
     benching = plan.volleys((fault for fault in faults if not fault.collectable), dense=dense)
-    while (collecting or benching) and not (enough and len(outcome.injected) >= enough):
+    hung = False
+    while (collecting or benching) and not (hung or (enough and len(outcome.injected) >= enough)):
         site.sql("DELETE FROM device_health")  # somebody has looked at the device
         left = bool(site.sql("SELECT job_id FROM job"))
         mode = "collect" if collecting and left else "bench"
         group = (collecting if mode == "collect" or not benching else benching).pop(0)
         volley = fire(site, drivers, group, dice, mode)
         recent.append(volley)
+        hung = stop_when_hung and bool(volley.troubles)
         outcome.drivers += 1
         outcome.injected += volley.injected
         outcome.missed += [fault for fault in group if fault not in volley.injected]

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 
 from tests.faults import campaign, plan
+from tests.faults.count import count
 from tests.faults.fault import STEPS, every, of_links, of_postgres
 from tests.faults.site import Site
+from tests.faults.volley import fire, settle
 from tests.faults.zygote import Drivers
 from tests.postgres import Server
 from tests.support import need
@@ -32,8 +35,26 @@ def test_the_catalogue_has_every_step_and_each_fault_once() -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_nothing_is_lost_doubled_wrong_stuck_or_left(site: Site, drivers: Drivers, part: int) -> None:
     """Each part has others that end a driver or a job, and draws from the rest."""
-    share = plan.share(part, ending=8, others=32)
-    _nothing_is_wrong(campaign.run(site, drivers, share, seed=part, enough=EACH, dense=True), EACH)
+    share = plan.share(part, ending=8, others=40)
+    outcome = campaign.run(site, drivers, share, seed=part, enough=EACH, dense=True, stop_when_hung=True)
+    _nothing_is_wrong(outcome, EACH)
+
+
+def test_a_fault_that_the_second_driver_meets_ends_too(site: Site, drivers: Drivers) -> None:
+    """The first one's commit fails: it starts nothing, and the process that stops is the second one's."""
+    wanted = (
+        "ship/agent/term/at/stock:begin",
+        "ship/agent/kill/at/commit:os.rename:/cas/",
+        "preflight/runner/freeze/at/_check:begin",
+        "release/coordinator/duplicate/before/gc",
+    )
+    known = {fault.name: fault for fault in every()}
+    faults = [known[name] for name in wanted]
+    volley = fire(site, drivers, faults, random.Random(8))
+    assert not volley.troubles
+    assert volley.injected == faults
+    settle(site, drivers, volley)
+    assert count(site).clean()
 
 
 def test_nothing_is_wrong_on_postgresql(
