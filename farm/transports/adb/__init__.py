@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,8 +21,15 @@ if TYPE_CHECKING:
 
 QUIET_S = 5.0
 FIRST_PROOF_S = 6.0
+KILL_TIMEOUT_S = 5.0
 LONGEST_COMMAND_BYTES = 32 * 1024
 _STEP_BYTES = 256 * 1024
+_TRUE = ["true"]
+# Two seconds to heed the SIGHUP. Once begun it needs no link.
+_KILL = (
+    'trap "" HUP; i=0; while [ $i -lt 20 ]; do kill -0 "$1" || exit 0; sleep 0.1; i=$((i + 1)); done; '
+    'kill -KILL "$1"'
+)
 _WRITE = 'cat > "$1"'
 _RESUME = 'truncate -s "$2" "$1" && cat >> "$1"'
 _READ = '[ -r "$1" ] || { echo "no such file, or not readable" >&2; exit 2; }; exec cat "$1"'
@@ -87,7 +95,10 @@ class Adb:
         stdin: bytes = b"",
         output_limit_bytes: int = OUTPUT_LIMIT_BYTES,
     ) -> Completed:
-        """Arguments are quoted for the phone's shell. A timeout ends the command, not the link."""
+        """Arguments are quoted for the phone's shell. A timeout ends the command, not the link.
+
+        Making sure of the end takes up to ``2 * KILL_TIMEOUT_S`` more where the phone is that slow.
+        """
         from farm.transports.adb.shell import STDERR, STDOUT
 
         output = {STDOUT: bytearray(), STDERR: bytearray()}
@@ -155,7 +166,7 @@ class Adb:
     def alive(self, timeout_s: float) -> bool:
         """Whether a command came back within the time; a phone may look connected and be dead."""
         try:
-            return self.run(["true"], timeout_s=timeout_s).returncode == 0
+            return self.run(_TRUE, timeout_s=timeout_s).returncode == 0
         except FarmError:
             return False
 
@@ -174,7 +185,7 @@ class Adb:
                 code="adb.old-shell",
                 fix="it needs Android 7 or newer, and adb 23 or newer on the server's machine",
             )
-        self.run(["true"], timeout_s=timeout_s)
+        self.run(_TRUE, timeout_s=timeout_s)
 
     def open(self, service: str, timeout_s: float) -> Wire:
         """A stream to a service of the phone. Raises InfrastructureError link.*, device.*, adb.*."""
@@ -210,15 +221,39 @@ class Adb:
         timeout_s: float,
         sent: Callable[[int], None] | None = None,
     ) -> int:
-        from farm.transports.adb.shell import Exchange
+        from farm.transports.adb.shell import PROLOGUE, Exchange
 
-        with self._opened(self._service(argv), timeout_s) as wire:
+        service = self._service(argv, PROLOGUE)
+        with self._opened(service, timeout_s) as wire:
             exchange = Exchange(wire, self.name, " ".join(argv), timeout_s, self._pulse.beat, self._quiet_s)
-            return exchange.finish(stdin, take, sent)
+            try:
+                return exchange.finish(stdin, take, sent)
+            except InfrastructureError as error:
+                if error.code == "link.lost" or argv is _TRUE:  # true ends by itself
+                    raise
+                pid = exchange.await_pid(KILL_TIMEOUT_S)
+                wire.conn.close()
+                self._kill(pid)
+                raise
 
-    def _service(self, argv: Sequence[str]) -> str:
+    def _kill(self, pid: int | None) -> None:
+        """End a command that was given up; the closed stream was its SIGHUP, which it may ignore."""
+        from farm.transports.adb.shell import PROLOGUE, Exchange
+
+        if pid is None:  # the phone has not answered at all
+            return
+        argv = ["sh", "-c", _KILL, "sh", str(pid)]
+        with (
+            contextlib.suppress(InfrastructureError),
+            self._opened(self._service(argv, PROLOGUE), KILL_TIMEOUT_S) as wire,
+        ):
+            killer = Exchange(wire, self.name, "kill", KILL_TIMEOUT_S, self._pulse.beat, self._quiet_s)
+            killer.finish([], lambda _kind, _data: None)
+
+    def _service(self, argv: Sequence[str], prologue: str = "") -> str:
         faults.check_arguments(argv)
-        line = f"exec {shlex.join(argv)}"  # itself, no child of a shell: what ends is then the command
+        # Itself, no child of a shell: what ends is then the command.
+        line = f"{prologue}exec {shlex.join(argv)}"
         if len(line.encode("utf-8", "surrogateescape")) > LONGEST_COMMAND_BYTES:
             raise faults.too_large(self.name, "a command line", LONGEST_COMMAND_BYTES)
         return f"shell,v2,raw:{line}"

@@ -14,11 +14,15 @@ from farm.errors import InfrastructureError
 if TYPE_CHECKING:
     from farm.transports.adb.server import Wire
 
+# The command's number, to kill it by. It starts only on our word, and we give it only on an open stream: an
+# opening that came too late starts nothing.
+PROLOGUE = "echo $$; read -r go && "
 STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN = range(5)
 _HEADER = struct.Struct("<BI")
 _STEP_BYTES = 32 * 1024  # what old phones take in one packet
 _READ_BYTES = 256 * 1024
 _LONGEST_PACKET_BYTES = 16 * 1024 * 1024
+_LONGEST_PID = 10
 
 
 class Exchange:
@@ -35,6 +39,21 @@ class Exchange:
         self._quiet = quiet
         self._quiet_s = quiet_s
         self._packets = Packets(device)
+        self._first = bytearray()
+        self._pid: int | None = None
+
+    def await_pid(self, timeout_s: float) -> int | None:
+        """The number of a command that was given up; None where the phone does not tell it in time."""
+        sock = self._wire.conn
+        deadline = time.monotonic() + timeout_s
+        try:
+            while self._pid is None and (left_s := deadline - time.monotonic()) > 0:
+                sock.settimeout(left_s)
+                if self._read(lambda _kind, _data: None) is not None:
+                    return None
+        except (InfrastructureError, OSError):
+            return self._pid
+        return self._pid
 
     def finish(
         self,
@@ -44,8 +63,7 @@ class Exchange:
     ) -> int:
         """Feed the command and hand over what it prints (``take(STDOUT or STDERR, data)``); its exit status.
 
-        Raises InfrastructureError link.timeout, link.lost, adb.garbled. The command hears of a timeout by
-        SIGHUP, for the connection is then closed.
+        Raises InfrastructureError link.timeout, link.lost, adb.garbled. The service began with ``PROLOGUE``.
         """
         sock = self._wire.conn
         sock.settimeout(0)
@@ -97,7 +115,21 @@ class Exchange:
             raise faults.lost(self._device, error.strerror or error) from error
         if not data:
             raise faults.lost(self._device, "the phone's connection ended")
-        return self._packets.feed(data, take)
+        return self._packets.feed(data, lambda kind, body: self._taken(kind, body, take))
+
+    def _taken(self, kind: int, body: bytes, take: Callable[[int, bytes], None]) -> None:
+        """All but the first line of the output, which is the command's number."""
+        if kind != STDOUT or self._pid is not None:
+            take(kind, body)
+            return
+        self._first += body
+        line, end, rest = bytes(self._first).partition(b"\n")
+        if len(line) > _LONGEST_PID or not line.isdigit():
+            raise self._packets.garbled("a command without a number")
+        if end:
+            self._pid = int(line)
+            if rest:
+                take(kind, rest)
 
 
 class Packets:
@@ -114,7 +146,7 @@ class Packets:
         while status is None and len(self._arrived) - begin >= _HEADER.size:
             kind, size = _HEADER.unpack_from(self._arrived, begin)
             if kind > EXIT or size > _LONGEST_PACKET_BYTES:
-                raise self._garbled(f"packet of kind {kind} with {size} bytes")
+                raise self.garbled(f"packet of kind {kind} with {size} bytes")
             end = begin + _HEADER.size + size
             if len(self._arrived) < end:
                 break
@@ -122,7 +154,7 @@ class Packets:
             begin = end
             if kind == EXIT:
                 if size != 1:
-                    raise self._garbled(f"an exit status of {size} bytes")
+                    raise self.garbled(f"an exit status of {size} bytes")
                 status = body[0]
             elif kind in (STDOUT, STDERR):
                 take(kind, body)
@@ -134,7 +166,8 @@ class Packets:
         """A packet for the command."""
         return _HEADER.pack(STDIN, len(data)) + data
 
-    def _garbled(self, why: str) -> InfrastructureError:
+    def garbled(self, why: str) -> InfrastructureError:
+        """What is wrong with it, as an error."""
         return InfrastructureError(
             f"device {self._device}: what it answers is not adb's shell protocol: {why}",
             code="adb.garbled",
@@ -144,6 +177,7 @@ class Packets:
 
 def _packets(stdin: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
     """Each step as a packet with the number of its own bytes; at last the end of the input."""
+    yield Packets.input(b"\n"), 0  # what PROLOGUE waits for
     for data in stdin:
         for begin in range(0, len(data), _STEP_BYTES):
             part = data[begin : begin + _STEP_BYTES]

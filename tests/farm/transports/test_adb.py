@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import signal
 import socket
 import struct
 import sys
@@ -22,7 +23,8 @@ from farm.errors import FarmError, InfrastructureError
 from farm.transports import adb
 from farm.transports.adb import phones, server
 from tests.support import need
-from tests.zoo.android.phone import AdbServer, missing
+from tests.zoo import processes
+from tests.zoo.android.phone import AdbServer, Phone, missing
 from tests.zoo.android.standin import Daemon, Server, fail, okay
 
 ONE = "0123456789ABCDEF       device usb:1-4 product:oriole model:Pixel_6 device:oriole transport_id:3\n"
@@ -136,6 +138,7 @@ def test_a_server_that_never_answers_ends_at_the_deadline(
         (struct.pack("<BI", 1, 2**31), "adb.garbled"),
         (struct.pack("<BI", 3, 4) + b"xxxx", "adb.garbled"),
         (struct.pack("<BI", 1, 100) + b"cut", "link.lost"),
+        (struct.pack("<BI", 1, 5) + b"noise", "adb.garbled"),
         (b"", "link.lost"),
     ],
 )
@@ -149,6 +152,38 @@ def test_a_phone_whose_shell_speaks_something_else(
         "shell,v2": b"OKAY" + packet,
     }
     assert _caught(speaking(answers)).code == code
+
+
+def test_a_late_command_that_ignores_its_sighup_is_killed(phone: tuple[Phone, AdbServer]) -> None:
+    made, at = phone
+    link = adb.connect(Device("phone", "android-generic", at.address(made.serial)), 20)
+    try:
+        with pytest.raises(InfrastructureError) as caught:
+            link.run(["sh", "-c", "trap '' HUP; exec sleep 91"], timeout_s=1)
+    finally:
+        link.close()
+    assert caught.value.code == "link.timeout"
+    processes.until(lambda: not made.pids("sleep"), "the command to end")
+
+
+def test_an_opening_that_came_too_late_starts_nothing(phone: tuple[Phone, AdbServer]) -> None:
+    made, at = phone
+    link = adb.connect(Device("phone", "android-generic", at.address(made.serial)), 20)
+    target = f"/data/local/tmp/late-{random.randrange(10**30)}"
+    daemon = made.pids("adbd")
+    try:
+        for pid in daemon:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(InfrastructureError) as caught:
+                link.run(["touch", target], timeout_s=0.3)
+        finally:
+            for pid in daemon:
+                os.kill(pid, signal.SIGCONT)
+        assert caught.value.code == "link.timeout"
+        assert link.run(["sh", "-c", 'sleep 0.5; [ ! -e "$1" ]', "sh", target], timeout_s=30).returncode == 0
+    finally:
+        link.close()
 
 
 def test_an_old_phone_without_exit_codes_is_refused(speaking: Callable[..., Device]) -> None:
