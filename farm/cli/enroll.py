@@ -94,6 +94,8 @@ def command(
 
         return enroll_phone(state, address, name, profile, tags, health=not no_health, check=check)
     words = ["farm", "enroll", target, "--name", name, "--profile", profile]
+    given = {"--identity": identity, "--wheels": str(wheels or ""), "--runtime": ",".join(runtimes)}
+    words += [word for option, value in given.items() if value for word in (option, value)]
     request = flow.Request(
         address=address,
         name=name,
