@@ -159,8 +159,7 @@ class _Queued:
 
         reserved = reservation_of(self._engine, self._wish.device)
         if reserved is not None and reserved.owner != self._wish.owner:
-            left_s = give_up - time.monotonic()
-            if reserved.until_unix_s is None or reserved.until_unix_s > time.time() + left_s:
+            if reserved.left_s is None or reserved.left_s > give_up - time.monotonic():
                 raise refusal(reserved)
             return reserved.text()
         current = leases.holder_of(self._engine, self._wish.device)

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reservation:
-    """``owner``: user@host. ``until_unix_s`` None: until it is unlocked."""
+    """``owner``: user@host. ``until_unix_s`` None: until it is unlocked; ``left_s``: until then, by the
+    database's clock."""
 
     device: str
     owner: str
     reason: str
     since_unix_s: float
     until_unix_s: float | None
+    left_s: float | None = None
 
     def text(self) -> str:
         """By whom, why and until when, for messages."""
@@ -95,10 +97,13 @@ def refusal(current: Reservation) -> InfrastructureError:
 
 
 def _current(engine: Engine, connection: Connection, device: str) -> Reservation | None:
-    columns = [RESERVATION.c[name] for name in Reservation.__dataclass_fields__]
-    query = select(*columns).where(RESERVATION.c.device == device, reserved_at(database_clock(engine)))
+    now = database_clock(engine)
+    names = ("device", "owner", "reason", "since_unix_s", "until_unix_s")
+    columns = [RESERVATION.c[name] for name in names]
+    left_s = RESERVATION.c.until_unix_s - now
+    query = select(*columns, left_s).where(RESERVATION.c.device == device, reserved_at(now))
     row = connection.execute(query).first()
-    return None if row is None else Reservation(*row)
+    return None if row is None else Reservation(*row[:-1], left_s=row[-1])
 
 
 def _when(unix_s: float) -> str:

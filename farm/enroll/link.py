@@ -55,17 +55,17 @@ class Link:
         progress: Callable[[int], None] | None = None,
     ) -> None:
         """Write a small file. Raises InfrastructureError device.disk-full, device.not-writable."""
-        del progress
-        if offset_bytes:
-            raise NotImplementedError
-        done = self.run(
-            ["sh", "-c", 'cat >"$1"', "sh", target], timeout_s=timeout_s, stdin=source.read_bytes()
-        )
+        data = source.read_bytes()[offset_bytes:]
+        # dd cuts the file at the place where it begins; byte by byte, which only a resumed rest needs
+        step = 'dd of="$1" bs=1 seek="$2"' if offset_bytes else 'cat >"$1"'
+        done = self.run(["sh", "-c", step, "sh", target, str(offset_bytes)], timeout_s=timeout_s, stdin=data)
         if done.returncode:
             why = done.stderr.decode("utf-8", "replace").strip()
             if "No space left" in why:
                 raise faults.disk_full(self._device.name, target)
             raise faults.not_writable(self._device.name, target, why[-300:])
+        if progress:
+            progress(len(data))
 
     def get(self, source: str, target: Path, *, timeout_s: float, limit_bytes: int) -> None:
         """Copy a device's file here."""
