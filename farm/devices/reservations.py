@@ -103,7 +103,7 @@ def _current(engine: Engine, connection: Connection, device: str) -> Reservation
     left_s = RESERVATION.c.until_unix_s - now
     query = select(*columns, left_s).where(RESERVATION.c.device == device, reserved_at(now))
     row = connection.execute(query).first()
-    return None if row is None else Reservation(*row[:-1], left_s=row[-1])
+    return None if row is None else Reservation(*list(row))
 
 
 def _when(unix_s: float) -> str:
