@@ -131,6 +131,7 @@ class Result:
     model's own value on the same samples; ``accuracy_delta``: value less that, with its 95 % interval
     on the same samples; ``accuracy_low``, ``accuracy_high``: that of the value itself.
     ``agreement`` with the source's outputs: snr_db, cosine, max_abs_error, top1, not_finite (samples).
+    ``origin``: "" for what a device measured, "simulated" for what none did.
     """
 
     job_id: str
@@ -182,6 +183,7 @@ class Result:
     agreement: Mapping[str, float] = field(default_factory=dict)
     accuracy_low: float | None = None
     accuracy_high: float | None = None
+    origin: str = ""
     document: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -79,11 +80,146 @@ RESULT = Table(
     Column("error_code", Verbatim, nullable=False),
     Column("verdict", Text, nullable=False),
     Column("p50_ns", Float(53)),
+    Column("series", Text, nullable=False),
+    Column("segment", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("scenario", Verbatim, nullable=False),
+    Column("protocol", Verbatim, nullable=False),
+    Column("threads", BigInteger, nullable=False),
+    Column("runtime_version", Verbatim, nullable=False),
+    Column("artifact_sha256", Verbatim, nullable=False),
+    Column("metric", Text, nullable=False),
+    Column("value", Float(53)),
+    Column("low", Float(53)),
+    Column("high", Float(53)),
+    Column("between_cv", Float(53)),
+    Column("peak_memory_bytes", BigInteger),
+    Column("energy_j", Float(53)),
+    Column("accuracy", Float(53)),
+    Column("artifact_bytes", BigInteger),
     Column("record", Text, nullable=False),
-    Column("document", Text, nullable=False),
     Index("result_run", "run_id"),
-    Index("result_series", "model", "device", "runtime", "precision", "created_unix_s"),
+    Index("result_created", "created_unix_s"),
+    Index("result_in_series", "series", "created_unix_s"),
+    Index("result_on_device", "device", "created_unix_s"),
+    Index("result_of_model", "model", "created_unix_s"),
 )
+"""``series``: ``series.series_id``; ``segment``: ``environment.segment_id``; ``metric``, ``value`` and
+its 95 % interval: the series' own number (``series.number_of``); ``origin``: "" or simulated."""
+
+DOCUMENT = Table(
+    "result_document",
+    METADATA,
+    Column("job_id", Verbatim, ForeignKey("result.job_id"), primary_key=True),
+    Column("packed", LargeBinary, nullable=False),
+)
+"""The document of a result: JSON, compressed by zlib. Apart, so that reading many rows stays cheap."""
+
+SERIES = Table(
+    "series",
+    METADATA,
+    Column("series", Text, primary_key=True),
+    Column("model", Verbatim, nullable=False),
+    Column("device", Verbatim, nullable=False),
+    Column("profile", Verbatim, nullable=False),
+    Column("format", Verbatim, nullable=False),
+    Column("runtime", Verbatim, nullable=False),
+    Column("precision", Verbatim, nullable=False),
+    Column("threads", BigInteger, nullable=False),
+    Column("scenario", Verbatim, nullable=False),
+    Column("options", Verbatim, nullable=False),
+    Column("metric", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("first_unix_s", Float(53), nullable=False),
+    Column("last_unix_s", Float(53), nullable=False),
+    Column("last_job_id", Verbatim, nullable=False),
+    Column("last_ok_unix_s", Float(53), nullable=False),
+    Column("last_ok_job_id", Verbatim, nullable=False),
+    Index("series_device", "device"),
+    Index("series_model", "model"),
+    Index("series_last", "last_unix_s"),
+)
+"""What is measured again and again, with its newest result and its newest ok one ("" and 0 without)."""
+
+RUN_LABEL = Table(
+    "run_label",
+    METADATA,
+    Column("run_id", Verbatim, ForeignKey("run.run_id"), primary_key=True),
+    Column("key", Verbatim, primary_key=True),
+    Column("value", Verbatim, nullable=False),
+    Index("run_label_value", "key", "value"),
+)
+
+BASELINE = Table(
+    "baseline",
+    METADATA,
+    Column("baseline_id", Text, primary_key=True),
+    Column("series", Text, nullable=False),
+    Column("job_id", Verbatim, nullable=False),
+    Column("artifact_sha256", Verbatim, nullable=False),
+    Column("at_unix_s", Float(53), nullable=False),
+    Column("actor", Verbatim, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("reason", Verbatim, nullable=False),
+    Index("baseline_series", "series", "at_unix_s"),
+)
+"""Which result a series is held against: the newest row of the series. Rows are only ever added."""
+
+COMPARISON = Table(
+    "comparison",
+    METADATA,
+    Column("comparison_id", Text, primary_key=True),
+    Column("created_unix_s", Float(53), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("series", Text, nullable=False),
+    Column("device", Verbatim, nullable=False),
+    Column("run_id", Verbatim, nullable=False),
+    Column("word", Text, nullable=False),
+    Column("effect", Float(53)),
+    Column("low", Float(53)),
+    Column("high", Float(53)),
+    Column("pairs", BigInteger, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("record", Text, nullable=False),
+    Index("comparison_series", "series", "created_unix_s"),
+    Index("comparison_kind", "kind", "created_unix_s"),
+    Index("comparison_run", "run_id"),
+)
+"""Two artifacts measured in turns on one device (``comparison.Comparison``); kind ab, or aa for one artifact
+against itself."""
+
+NIGHT = Table(
+    "night",
+    METADATA,
+    Column("night_id", Text, primary_key=True),
+    Column("started_unix_s", Float(53), nullable=False),
+    Column("ended_unix_s", Float(53)),
+    Column("state", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("record", Text, nullable=False),
+    Index("night_started", "started_unix_s"),
+)
+"""One ``farm nightly run``: what it planned, did, skipped and why; state running, done or interrupted."""
+
+FINDING = Table(
+    "finding",
+    METADATA,
+    Column("finding_id", Text, primary_key=True),
+    Column("night_id", Text, nullable=False),
+    Column("series", Text, nullable=False),
+    Column("device", Verbatim, nullable=False),
+    Column("model", Verbatim, nullable=False),
+    Column("at_unix_s", Float(53), nullable=False),
+    Column("word", Text, nullable=False),
+    Column("effect", Float(53)),
+    Column("state", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("record", Text, nullable=False),
+    Index("finding_series", "series", "at_unix_s"),
+    Index("finding_state", "state", "at_unix_s"),
+    Index("finding_night", "night_id"),
+)
+"""What a night found of a series (``finding.Finding``) and what people made of it."""
 
 LEASE = Table(
     "lease",

@@ -11,12 +11,14 @@ from sqlalchemy import ColumnElement, and_, func, select, true, update
 
 from farm_agent import codec
 from farm_agent.errors import FarmBug, InfrastructureError, UsageError
+from farm_results.columns import columns_of, pack_document, unpack_document
 from farm_results.engine import Location, insert_into, locate, open_engine, writing
 from farm_results.faults import store_faults
 from farm_results.lookup import resolve
 from farm_results.model import Result, Run
 from farm_results.objects import Objects
-from farm_results.schema import RESULT, RUN
+from farm_results.schema import DOCUMENT, RESULT, RUN, RUN_LABEL
+from farm_results.standing import note_result
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -71,7 +73,11 @@ class Store:
         }
         with store_faults(self.name), writing(self.engine).begin() as connection:
             statement = insert_into(self.engine, RUN).values(values).on_conflict_do_nothing()
-            return int(connection.execute(statement, execution_options=COUNTED).rowcount) == 1
+            added = int(connection.execute(statement, execution_options=COUNTED).rowcount) == 1
+            if added and run.labels:
+                rows = [{"run_id": run.run_id, "key": k, "value": v} for k, v in run.labels.items()]
+                connection.execute(RUN_LABEL.insert(), rows)
+            return added
 
     def end_run(self, run_id: str, state: str, ended_unix_s: float | None = None, *, cause: str = "") -> None:
         """Say how a run ended: done or interrupted. Raises UsageError ``results.unknown-run``."""
@@ -107,13 +113,25 @@ class Store:
         with store_faults(self.name), writing(self.engine).begin() as connection:
             if not connection.execute(select(RUN.c.run_id).where(RUN.c.run_id == result.run_id)).first():
                 raise FarmBug(f"run {result.run_id} was never added", code="store.run-missing")
-            added = connection.execute(self._insert(result, late=late), execution_options=COUNTED).rowcount
+            statement = self._insert(result, late=late)
+            added = int(connection.execute(statement, execution_options=COUNTED).rowcount) == 1
+            if added:
+                self._follow(connection, result)
             if also is not None:
                 also(connection)
-            return int(added) == 1
+            return added
+
+    def _follow(self, connection: Connection, result: Result) -> None:
+        """What goes with a row: its document, and how its series stands now."""
+        document = insert_into(self.engine, DOCUMENT).values(
+            job_id=result.job_id, packed=pack_document(result)
+        )
+        packed = {"packed": document.excluded.packed}
+        connection.execute(document.on_conflict_do_update(index_elements=[DOCUMENT.c.job_id], set_=packed))
+        note_result(connection, result)
 
     def _insert(self, result: Result, *, late: bool) -> Any:  # noqa: ANN401 - the two dialects share no class
-        statement = insert_into(self.engine, RESULT).values(_row_of(result))
+        statement = insert_into(self.engine, RESULT).values(columns_of(result))
         if not late:
             return statement.on_conflict_do_nothing()
         return statement.on_conflict_do_update(
@@ -191,8 +209,9 @@ class Store:
 
     def _select(self, where: ColumnElement[bool], limit: int | None) -> list[Result]:
         query = (
-            select(RESULT.c.record, RESULT.c.document, RUN.c.created_unix_s)
+            select(RESULT.c.record, DOCUMENT.c.packed, RUN.c.created_unix_s)
             .join(RUN, RUN.c.run_id == RESULT.c.run_id)
+            .join(DOCUMENT, DOCUMENT.c.job_id == RESULT.c.job_id)
             .where(where)
             .order_by(RESULT.c.created_unix_s.desc(), RESULT.c.job_id)
             .limit(limit)
@@ -207,24 +226,11 @@ def _order(result: Result) -> tuple[object, ...]:
     return (*parts, result.threads, result.job_id)
 
 
-def _row_of(result: Result) -> dict[str, object]:
-    record = codec.encode(result)
-    document = record.pop("document")
-    latency, verdict = result.latency, result.verdict
-    derived = {
-        "record": codec.dumps(record),
-        "document": codec.dumps(document),
-        "p50_ns": None if latency is None else latency.p50_ns,
-        "verdict": verdict.word,
-    }
-    return {name: record[name] for name in RESULT.c.keys() if name not in derived} | derived  # noqa: SIM118
-
-
-def _result_of(record: str, document: str) -> Result:
+def _result_of(record: str, packed: bytes) -> Result:
     """Raises DecodeError or JSONDecodeError, which ``store_faults`` turns into ``store.corrupt``."""
     values = json.loads(record)
     if isinstance(values, dict):
-        values["document"] = json.loads(document)
+        values["document"] = unpack_document(packed)
     return codec.decode(Result, values)
 
 

@@ -1,0 +1,87 @@
+"""What the store keeps of a result beside its record: the columns that queries ask for, and its series."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+from farm_agent import codec
+from farm_results.environment import segment_id
+from farm_results.model import Result
+from farm_results.series import key_of, number_of, series_id
+
+_PLAIN = (
+    *(
+        "job_id",
+        "run_id",
+        "created_unix_s",
+        "model",
+        "model_sha256",
+        "device",
+        "profile",
+        "format",
+        "runtime",
+    ),
+    *("precision", "status", "error_code", "scenario", "protocol", "threads", "runtime_version", "origin"),
+    *("artifact_sha256", "artifact_bytes", "peak_memory_bytes", "accuracy"),
+)
+
+
+def columns_of(result: Result) -> dict[str, Any]:
+    """One row of the table ``result``."""
+    record = codec.encode(result)
+    del record["document"]
+    number, latency = number_of(result), result.latency
+    derived = {
+        "verdict": result.verdict.word,
+        "p50_ns": None if latency is None else latency.p50_ns,
+        "between_cv": None if latency is None else latency.between_cv,
+        "series": series_id(key_of(result)),
+        "segment": segment_id(result),
+        "metric": number.metric,
+        "value": number.value,
+        "low": number.low,
+        "high": number.high,
+        "energy_j": energy_of(result),
+        "record": codec.dumps(record),
+    }
+    return {name: record[name] for name in _PLAIN} | derived
+
+
+def series_columns_of(result: Result) -> dict[str, Any]:
+    """One row of the table ``series``, as if this were its only result."""
+    key, ok = key_of(result), result.status == "ok"
+    return {
+        "series": series_id(key),
+        **{name: getattr(key, name) for name in ("model", "device", "profile", "format", "runtime")},
+        **{name: getattr(key, name) for name in ("precision", "threads", "scenario", "origin")},
+        "options": json.dumps(dict(key.options), sort_keys=True),
+        "metric": number_of(result).metric,
+        "first_unix_s": result.created_unix_s,
+        "last_unix_s": result.created_unix_s,
+        "last_job_id": result.job_id,
+        "last_ok_unix_s": result.created_unix_s if ok else 0.0,
+        "last_ok_job_id": result.job_id if ok else "",
+    }
+
+
+def energy_of(result: Result) -> float | None:
+    """Energy per inference in joules by the first sensor that gave a number."""
+    return next((entry.gross_j for entry in result.energy if entry.gross_j is not None), None)
+
+
+def pack_document(result: Result) -> bytes:
+    """The document as it lies in the store."""
+    return zlib.compress(codec.dumps(dict(result.document)).encode(), 6)
+
+
+def unpack_document(packed: bytes) -> dict[str, Any]:
+    """What ``pack_document`` was given. Raises ValueError for what is not a packed document."""
+    try:
+        found = json.loads(zlib.decompress(packed))
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(found, dict):
+        raise ValueError("a document is not an object")  # noqa: TRY004 - the store's fault, as the others
+    return found

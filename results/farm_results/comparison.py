@@ -1,0 +1,60 @@
+"""Two artifacts measured in turns on one device: the only ground on which farm says "slower"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from farm_results.model import Caveat
+
+SAME, FASTER, SLOWER, INCONCLUSIVE = "same", "faster", "slower", "inconclusive"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two. ``label``: what a person called it; ``job_id``: the stored result it stands for, ""
+    where there is none. ``medians_ns``: of its processes, in the order of the pairs."""
+
+    label: str
+    model: str
+    model_sha256: str
+    artifact_sha256: str
+    runtime: str
+    runtime_version: str
+    job_id: str = ""
+    medians_ns: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How much longer the candidate takes: candidate / reference - 1, with its interval at ``level`` (0.99)
+    from the paired bootstrap over the pairs' log ratios. ``zone``: up to here both are called the same."""
+
+    ratio: float
+    low: float
+    high: float
+    level: float
+    zone: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``word``: same, faster, slower or inconclusive. ``kind``: ab, or aa for an artifact against itself.
+    ``order``: which came first in each pair, "rc" or "cr". ``origin``: "" or simulated."""
+
+    comparison_id: str
+    created_unix_s: float
+    kind: str
+    series: str
+    device: str
+    run_id: str
+    reference: Side
+    candidate: Side
+    word: str
+    pairs: int
+    effect: Effect | None = None
+    order: tuple[str, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+    sample_hashes: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""
