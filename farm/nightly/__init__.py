@@ -1,0 +1,1 @@
+"""Nights: measure what changed, compare with what was, and tell regression from weather."""
