@@ -73,7 +73,7 @@ class Stage:
             secret.write_text(f"{self.privilege.password}\n")
             argv += ["--become-password-file", str(secret)]
         try:
-            with _running(argv, _environment(self.login, place), ours) as process:
+            with _running(argv, _environment(self.login, place, prepared.python), ours) as process:
                 problem, counts = _follow(process, self.hear)
         finally:
             secret.unlink(missing_ok=True)
@@ -106,13 +106,15 @@ def _quoted(word: str) -> str:
     return '"' + word.replace('"', '\\"') + '"' if " " in word else word
 
 
-def _environment(login: Login, place: Path) -> dict[str, str]:
+def _environment(login: Login, place: Path, python: str) -> dict[str, str]:
+    """Ansible's own settings alone. What Python compiles lies in the environment: never beside the playbooks,
+    and not compiled anew by each of Ansible's processes."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(NOT_FOR_ANSIBLE)}
     ours = login.folder
     return {
         **kept,
         "LANG": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": str(Path(python).parent.parent / "pycache"),
         "LC_ALL": "C.UTF-8",
         "ANSIBLE_CONFIG": str(place / "ansible.cfg"),
         "ANSIBLE_HOME": str(ours / "ansible"),

@@ -39,6 +39,7 @@ class Phone:
 
     def __init__(self, *, size: str = "700m") -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="farm-phone-"))
+        self._daemons: list[subprocess.Popen[bytes]] = []
         argv = [*_UNSHARE, str(HERE / "boot.sh"), str(self._folder), str(root.ready()), str(TEXTS), size]
         self._init = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
@@ -66,13 +67,14 @@ class Phone:
         """Let it listen."""
         enter = ["nsenter", f"--target={self.pid}", *_SPACES, "--"]
         inner = [sys.executable, "-I", str(HERE / "confine.py"), f"{self._folder}/root", _ADBD]
-        subprocess.Popen(
+        daemon = subprocess.Popen(
             [*enter, *inner],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        self._daemons.append(daemon)
         deadline = time.monotonic() + 20
         while True:
             try:
@@ -114,6 +116,8 @@ class Phone:
                     pipe.close()
         if hasattr(self, "pid"):
             processes.until(lambda: not Path(f"/proc/{self.pid}/root").exists(), "the phone's init to end")
+        for daemon in self._daemons:
+            daemon.wait()  # its namespace has ended with the phone's init
         with contextlib.suppress(OSError):
             self._folder.rmdir()
 
