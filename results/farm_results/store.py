@@ -14,7 +14,7 @@ from farm_agent.errors import FarmBug, InfrastructureError, UsageError
 from farm_results.columns import columns_of, pack_document, unpack_document
 from farm_results.engine import Location, insert_into, locate, open_engine, writing
 from farm_results.faults import store_faults
-from farm_results.lookup import resolve
+from farm_results.lookup import find_id
 from farm_results.model import Result, Run
 from farm_results.objects import Objects
 from farm_results.schema import DOCUMENT, RESULT, RUN, RUN_LABEL
@@ -180,9 +180,7 @@ class Store:
 
         Raises UsageError ``results.unknown-job``, ``results.ambiguous-job``.
         """
-        with store_faults(self.name), self.engine.connect() as connection:
-            ids = [str(row[0]) for row in connection.execute(select(RESULT.c.job_id))]
-        return self._select(RESULT.c.job_id == resolve(job_id, ids, "job"), None)[0]
+        return self._select(RESULT.c.job_id == find_id(self, RESULT.c.job_id, job_id, "job"), None)[0]
 
     def runs(self, limit: int | None = None, *, state: str | None = None) -> list[Run]:
         """Runs, the newest first; with ``state``, only those."""
@@ -197,10 +195,13 @@ class Store:
 
         Raises UsageError ``results.unknown-run``, ``results.ambiguous-run``.
         """
-        query = select(RUN.c.run_id).order_by(RUN.c.created_unix_s.desc(), RUN.c.run_id.desc())
-        with store_faults(self.name), self.engine.connect() as connection:
-            ids = [str(row[0]) for row in connection.execute(query)]
-        return ids[0] if run_id == "last" and ids else resolve(run_id, ids, "run")
+        if run_id == "last":
+            newest = (RUN.c.created_unix_s.desc(), RUN.c.run_id.desc())
+            with store_faults(self.name), self.engine.connect() as connection:
+                found = connection.execute(select(RUN.c.run_id).order_by(*newest).limit(1)).scalar()
+            if found is not None:
+                return str(found)
+        return find_id(self, RUN.c.run_id, run_id, "run")
 
     def count(self) -> int:
         """How many results the store holds."""
