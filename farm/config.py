@@ -20,11 +20,12 @@ import platformdirs
 from farm.errors import UsageError
 from farm.health.settings import HealthSettings, parse_health
 from farm.meters import parse_meters
+from farm.notify_settings import NotifySettings, parse_notify
 from farm.power import MeterSettings
 from farm.switches import SwitchSettings, parse_switches
 
 PATHS = ("cache_dir", "state_dir", "inventory_path")
-METERS, SWITCHES, HEALTH = "meters", "switches", "health"
+METERS, SWITCHES, HEALTH, NOTIFY = "meters", "switches", "health", "notify"
 NAMES = ("store", *PATHS, "offline")
 _WORDS = {
     "1": True,
@@ -42,7 +43,8 @@ _WORDS = {
 class Config:
     """``store`` is a folder or a database URL; ``offline`` forbids every download; ``meters`` are the
     external power meters by name, ``switches`` the power switches: a nearer file's table replaces a farther
-    one's of the same name. ``health``: how often devices are checked, and who hears of it."""
+    one's of the same name. ``health``: how often devices are checked, and who hears of it; ``notify``: where
+    messages go."""
 
     store: str
     cache_dir: Path
@@ -52,6 +54,7 @@ class Config:
     meters: Mapping[str, MeterSettings] = field(default_factory=dict)
     switches: Mapping[str, SwitchSettings] = field(default_factory=dict)
     health: HealthSettings = field(default_factory=HealthSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def origin(self, name: str) -> str:
@@ -67,6 +70,7 @@ def load_config(overrides: Mapping[str, str] | None = None) -> Config:
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     health: dict[str, Any] = {}
+    notify: dict[str, Any] = {}
     for origin, folder, layer in _layers(overrides or {}):
         for name, value in layer.items():
             if name == METERS:
@@ -76,11 +80,18 @@ def load_config(overrides: Mapping[str, str] | None = None) -> Config:
                 values[SWITCHES] = {**parse_switches(value, origin, folder), **values.get(SWITCHES, {})}
             elif name == HEALTH:
                 health = {**parse_health(value, origin, folder), **health}
+            elif name == NOTIFY:
+                notify = {**parse_notify(value, origin, folder), **notify}
             elif name not in values:
                 source = f"FARM_{name.upper()}" if origin == "environment" else origin
                 values[name] = _checked(name, value, source, folder)
                 origins[name] = source
-    return Config(**{**_defaults(), **values}, health=HealthSettings(**health), origins=origins)
+    return Config(
+        **{**_defaults(), **values},
+        health=HealthSettings(**health),
+        notify=NotifySettings(**notify),
+        origins=origins,
+    )
 
 
 def masked(text: str) -> str:
@@ -134,7 +145,7 @@ def _checked(name: str, value: object, origin: str, folder: Path) -> str | Path 
         raise UsageError(
             f"{origin}: there is no setting {name!r}",
             code="config.unknown-key",
-            fix=f"use one of: {', '.join((*NAMES, METERS, SWITCHES, HEALTH))}",
+            fix=f"use one of: {', '.join((*NAMES, METERS, SWITCHES, HEALTH, NOTIFY))}",
         )
     if name == "offline":
         word = _WORDS.get(value.lower()) if isinstance(value, str) else value
