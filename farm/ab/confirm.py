@@ -1,0 +1,1 @@
+"""Two stored results, measured again in turns."""
