@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,21 @@ if TYPE_CHECKING:
 PAIRS = 20
 
 
+@dataclass(frozen=True)
+class Terms:
+    """How the turns are taken. ``plan``: of each process, None for what the candidate was measured with.
+    ``seed``: of the order and of the bootstrap, None for one drawn from the ids. ``run_id``: under which the
+    comparison is stored, "" for none. ``gate``: wait for a quiet device before every process."""
+
+    plan: BlockPlan | None = None
+    seed: int | None = None
+    run_id: str = ""
+    wait_s: float = 600.0
+    priority: int = 0
+    anyway: bool = False
+    gate: bool = True
+
+
 def confirm(
     config: Config,
     device_name: str,
@@ -22,33 +38,23 @@ def confirm(
     *,
     pairs: int = PAIRS,
     reporter: Reporter | None = None,
-    plan: BlockPlan | None = None,
-    run_id: str = "",
-    seed: int | None = None,
-    wait_s: float = 600.0,
-    anyway: bool = False,
+    terms: Terms | None = None,
     stop: threading.Event | None = None,
 ) -> Comparison:
     """Measure two stored results again, in turns, on one device; the comparison is stored and returned.
 
     ``reference``, ``candidate``: job ids of ok results whose artifacts are kept (``farm_results.kept``); the
-    same id twice is an A/A. ``plan``: of each process, None for the candidate's own. ``seed``: of the order of
-    the turns and the bootstrap, None for one from the ids. Raises FarmError: ab.not-kept, ab.scenario, and all
-    that keeps a job from its end.
+    same id twice is an A/A. Raises FarmError: ab.not-kept, ab.scenario, ab.pairs, and all that keeps a job
+    from its end.
     """
     from farm.ab.confirm import confirmed
 
     return confirmed(
         config,
         device_name,
-        reference,
-        candidate,
+        (reference, candidate),
         pairs=pairs,
         reporter=reporter,
-        plan=plan,
-        run_id=run_id,
-        seed=seed,
-        wait_s=wait_s,
-        anyway=anyway,
+        terms=terms or Terms(),
         stop=stop or threading.Event(),
     )
