@@ -76,8 +76,14 @@ def number_of(result: Result) -> Number:
     """
     if "tool_median_ns" in result.metrics:
         return Number("tool_median_ns", result.metrics["tool_median_ns"])
+    values = result.metrics
     if result.scenario == "throughput":
-        return Number("throughput_per_s", result.metrics.get("throughput_per_s"), better=HIGHER)
+        return Number("throughput_best_per_s", values.get("throughput_best_per_s"), better=HIGHER)
+    if result.scenario == "cold-start":
+        bounds = values.get("cold_total_low_ns"), values.get("cold_total_high_ns")
+        return Number("cold_total_ns", values.get("cold_total_ns"), *bounds)
+    if result.scenario == "sustained":
+        return Number("sustained_p50_ns", values.get("sustained_p50_ns"))
     latency = result.latency
     if latency is None:
         return Number("p50_ns", None)
