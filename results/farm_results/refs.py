@@ -1,0 +1,208 @@
+"""What a person may call results by: a run, a job, a label, a git commit, @baseline, last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from farm_agent.errors import UsageError
+from farm_results import git
+
+if TYPE_CHECKING:
+    from farm_results.model import Result
+    from farm_results.store import Store
+
+BASELINE_WORD, LAST = "@baseline", "last"
+RUN, JOB, LABEL, COMMIT, BASELINE = "run", "job", "label", "commit", "baseline"
+MOST_RUNS = 20
+_LAST = re.compile(r"last(?:~([0-9]{1,6}))?")
+_HASH = re.compile(r"[0-9a-fA-F]{4,40}")
+_FIX = "a run or job id, KEY=VALUE of a label, a git commit, @baseline, last or last~1 (farm results runs)"
+
+
+@dataclass(frozen=True)
+class Ref:
+    """What ``text`` names. ``kind``: run, job, label, commit or baseline. ``run_ids``: newest first, at most
+    20; empty for a job and for the baseline. ``job_id``: where it names one result. ``note``: what a person
+    should know of how it was understood."""
+
+    text: str
+    kind: str
+    run_ids: tuple[str, ...] = ()
+    job_id: str = ""
+    note: str = ""
+
+
+def resolve(store: Store, text: str, *, folder: Path | None = None) -> Ref:
+    """Understand a reference; ``folder``: whose git repository names commits (the working directory).
+
+    Raises UsageError ``results.unknown-ref``, ``results.ambiguous-run``, ``results.ambiguous-job``,
+    ``results.unknown-label``, ``results.unknown-commit``.
+    """
+    if text == BASELINE_WORD:
+        return Ref(text, BASELINE)
+    if counted := _LAST.fullmatch(text):
+        return Ref(text, RUN, (_nth(store, text, int(counted[1] or 0)),))
+    if text and store.run(text) is not None:
+        return Ref(text, RUN, (text,))
+    key, mark, value = text.partition("=")
+    if mark and key:
+        return _labelled(store, text, key, value)
+    return _identified(store, text) or _committed(store, text, folder or Path.cwd()) or _unknown(store, text)
+
+
+def results_of(store: Store, ref: Ref, *, series: Sequence[str] = ()) -> list[Result]:
+    """Its results, oldest first; with ``series``, only of these. For @baseline: of each of these series the
+    result that it is held against, or of all that have one."""
+    from farm_results.series import key_of, series_id
+
+    if ref.kind == BASELINE:
+        return _baselines(store, series)
+    if ref.kind == JOB:
+        found = [store.result(ref.job_id)]
+    else:
+        found = [result for run_id in reversed(ref.run_ids) for result in store.results(run_id)]
+    wanted = set(series)
+    return [result for result in found if not wanted or series_id(key_of(result)) in wanted]
+
+
+def of_series(store: Store, ref: Ref, series: str) -> Result | None:
+    """The newest ok result of one series; None where the reference has none."""
+    return next((r for r in reversed(results_of(store, ref, series=(series,))) if r.status == "ok"), None)
+
+
+def _nth(store: Store, text: str, back: int) -> str:
+    runs = store.runs(limit=back + 1)
+    if len(runs) <= back:
+        raise UsageError(
+            f"{text}: the store holds {len(runs)} run{'s' * (len(runs) != 1)}",
+            code="results.unknown-ref",
+            fix="farm results runs" if runs else "farm bench",
+        )
+    return runs[back].run_id
+
+
+def _identified(store: Store, text: str) -> Ref | None:
+    """By the beginning of a run's or job's id; an ambiguous one is an error, an unknown one None."""
+    if not text:
+        return None
+    try:
+        return Ref(text, RUN, (store.find_run(text),))
+    except UsageError as error:
+        if error.code != "results.unknown-run":
+            raise
+    try:
+        return Ref(text, JOB, job_id=store.result(text).job_id)
+    except UsageError as error:
+        if error.code != "results.unknown-job":
+            raise
+    return None
+
+
+def _labelled(store: Store, text: str, key: str, value: str) -> Ref:
+    found = labelled(store, key, value)
+    if not found:
+        raise UsageError(
+            f"no run has the label {text!r}",
+            code="results.unknown-label",
+            fix="farm bench --label KEY=VALUE sets one; farm results runs --json shows those there are",
+        )
+    return Ref(text, LABEL, found, note=_several(text, found))
+
+
+def labelled(store: Store, key: str, value: str, *, limit: int = MOST_RUNS) -> tuple[str, ...]:
+    """Runs with this label, newest first."""
+    from sqlalchemy import select
+
+    from farm_results.schema import RUN as RUNS
+    from farm_results.schema import RUN_LABEL
+    from farm_results.session import reading
+
+    query = (
+        select(RUNS.c.run_id)
+        .join(RUN_LABEL, RUN_LABEL.c.run_id == RUNS.c.run_id)
+        .where(RUN_LABEL.c.key == key, RUN_LABEL.c.value == value)
+        .order_by(RUNS.c.created_unix_s.desc(), RUNS.c.run_id.desc())
+        .limit(limit)
+    )
+    with reading(store) as connection:
+        return tuple(str(row[0]) for row in connection.execute(query))
+
+
+def _committed(store: Store, text: str, folder: Path) -> Ref | None:
+    """By a commit, as the repository there knows it or as the runs' own labels do."""
+    commit = git.commit_of(text, folder)
+    known = (commit,) if commit else _commits(store, text)
+    if len(known) > 1:
+        raise UsageError(
+            f"{len(known)} commits with runs start with {text!r}",
+            code="results.ambiguous-run",
+            fix=f"write more of the hash: {', '.join(one[:12] for one in known[:3])}",
+        )
+    if not known:
+        return None
+    runs = labelled(store, git.COMMIT, known[0])
+    if not runs:
+        raise UsageError(
+            f"{text} is commit {known[0][:12]}, and no run was started there",
+            code="results.unknown-commit",
+            fix=f"git checkout {text}, then farm bench",
+        )
+    return _clean_first(store, text, known[0], runs)
+
+
+def _clean_first(store: Store, text: str, commit: str, runs: tuple[str, ...]) -> Ref:
+    """Runs of exactly this commit before runs of a changed working copy."""
+    dirty = set(labelled(store, git.DIRTY, "true", limit=10_000))
+    clean = tuple(run for run in runs if run not in dirty)
+    if clean:
+        return Ref(text, COMMIT, clean, note=_several(f"commit {commit[:12]}", clean))
+    return Ref(text, COMMIT, runs, note=f"commit {commit[:12]} has no run without uncommitted changes")
+
+
+def _commits(store: Store, text: str) -> tuple[str, ...]:
+    from sqlalchemy import select
+
+    from farm_results.schema import RUN_LABEL
+    from farm_results.session import reading
+
+    if not _HASH.fullmatch(text):
+        return ()
+    query = (
+        select(RUN_LABEL.c.value)
+        .where(RUN_LABEL.c.key == git.COMMIT, RUN_LABEL.c.value.like(f"{text.lower()}%"))
+        .distinct()
+        .limit(4)
+    )
+    with reading(store) as connection:
+        return tuple(str(row[0]) for row in connection.execute(query))
+
+
+def _baselines(store: Store, series: Sequence[str]) -> list[Result]:
+    from farm_results import baselines
+
+    found = baselines.currents(store, list(series) or None)
+    results = [store.result(row.job_id) for row in found.values() if store.has_result(row.job_id)]
+    return sorted(results, key=lambda result: (result.created_unix_s, result.job_id))
+
+
+def _several(what: str, runs: Sequence[str]) -> str:
+    if len(runs) < 2:
+        return ""
+    most = " or more" if len(runs) == MOST_RUNS else ""
+    return f"{what} names {len(runs)}{most} runs, the newest {runs[0]}"
+
+
+def _unknown(store: Store, text: str) -> Ref:
+    import difflib
+
+    ids = [run.run_id for run in store.runs(limit=100)]
+    near = difflib.get_close_matches(text, ids, n=1, cutoff=0.5)
+    raise UsageError(
+        f"nothing in the store is called {text!r}" if ids else "the store holds no run yet",
+        code="results.unknown-ref",
+        fix=f"did you mean {near[0]}?" if near else (f"give {_FIX}" if ids else "farm bench"),
+    )
