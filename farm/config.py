@@ -20,12 +20,14 @@ import platformdirs
 from farm.errors import UsageError
 from farm.health.settings import HealthSettings, parse_health
 from farm.meters import parse_meters
+from farm.nightly.settings import NightlySettings, parse_nightly
 from farm.notify_settings import NotifySettings, parse_notify
 from farm.power import MeterSettings
 from farm.switches import SwitchSettings, parse_switches
 
 PATHS = ("cache_dir", "state_dir", "inventory_path")
 METERS, SWITCHES, HEALTH, NOTIFY = "meters", "switches", "health", "notify"
+NIGHTLY = "nightly"
 NAMES = ("store", *PATHS, "offline")
 _WORDS = {
     "1": True,
@@ -55,6 +57,7 @@ class Config:
     switches: Mapping[str, SwitchSettings] = field(default_factory=dict)
     health: HealthSettings = field(default_factory=HealthSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)
+    nightly: NightlySettings = field(default_factory=NightlySettings)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def origin(self, name: str) -> str:
@@ -70,6 +73,7 @@ def load_config(overrides: Mapping[str, str] | None = None) -> Config:
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     health: dict[str, Any] = {}
+    nightly: dict[str, Any] = {}
     notify: dict[str, Any] = {}
     for origin, folder, layer in _layers(overrides or {}):
         for name, value in layer.items():
@@ -80,6 +84,8 @@ def load_config(overrides: Mapping[str, str] | None = None) -> Config:
                 values[SWITCHES] = {**parse_switches(value, origin, folder), **values.get(SWITCHES, {})}
             elif name == HEALTH:
                 health = {**parse_health(value, origin, folder), **health}
+            elif name == NIGHTLY:
+                nightly = {**parse_nightly(value, origin, folder), **nightly}
             elif name == NOTIFY:
                 notify = {**parse_notify(value, origin, folder), **notify}
             elif name not in values:
@@ -145,7 +151,7 @@ def _checked(name: str, value: object, origin: str, folder: Path) -> str | Path 
         raise UsageError(
             f"{origin}: there is no setting {name!r}",
             code="config.unknown-key",
-            fix=f"use one of: {', '.join((*NAMES, METERS, SWITCHES, HEALTH, NOTIFY))}",
+            fix=f"use one of: {', '.join((*NAMES, METERS, SWITCHES, HEALTH, NOTIFY, NIGHTLY))}",
         )
     if name == "offline":
         word = _WORDS.get(value.lower()) if isinstance(value, str) else value
