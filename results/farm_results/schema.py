@@ -53,6 +53,12 @@ class Verbatim(TypeDecorator[str]):
 
 METADATA = MetaData()
 
+
+def _by_prefix(name: str, column: str) -> Index:
+    """What finds the beginning of an id on PostgreSQL, whose usual index follows the database's language."""
+    return Index(name, column, postgresql_ops={column: "text_pattern_ops"}).ddl_if(dialect="postgresql")
+
+
 RUN = Table(
     "run",
     METADATA,
@@ -61,6 +67,7 @@ RUN = Table(
     Column("state", Text, nullable=False),
     Column("record", Text, nullable=False),
     Index("run_created", "created_unix_s"),
+    _by_prefix("run_begins", "run_id"),
 )
 
 RESULT = Table(
@@ -99,6 +106,7 @@ RESULT = Table(
     Column("artifact_bytes", BigInteger),
     Column("record", Text, nullable=False),
     Index("result_run", "run_id"),
+    _by_prefix("result_begins", "job_id"),
     Index("result_created", "created_unix_s"),
     Index("result_in_series", "series", "created_unix_s"),
     Index("result_on_device", "device", "created_unix_s"),

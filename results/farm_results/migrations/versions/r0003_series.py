@@ -51,6 +51,10 @@ def upgrade() -> None:
     op.create_index("result_in_series", "result", ["series", "created_unix_s"])
     op.create_index("result_on_device", "result", ["device", "created_unix_s"])
     op.create_index("result_of_model", "result", ["model", "created_unix_s"])
+    if op.get_bind().dialect.name == "postgresql":
+        for table, column in (("run", "run_id"), ("result", "job_id")):
+            ops = {column: "text_pattern_ops"}
+            op.create_index(f"{table}_begins", table, [column], postgresql_ops=ops)
 
 
 def _create() -> None:
@@ -153,6 +157,9 @@ def downgrade() -> None:
         connection.execute(put, {"job": job, "document": zlib.decompress(packed).decode()})
     for name in ("result_created", "result_in_series", "result_on_device", "result_of_model"):
         op.drop_index(name, "result")
+    if connection.dialect.name == "postgresql":
+        op.drop_index("run_begins", "run")
+        op.drop_index("result_begins", "result")
     for name in (*_TEXTS, "threads", *_FLOATS, *_SIZES):
         op.drop_column("result", name)
     op.create_index("result_series", "result", ["model", "device", "runtime", "precision", "created_unix_s"])
