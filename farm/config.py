@@ -46,7 +46,7 @@ class Config:
     """``store`` is a folder or a database URL; ``offline`` forbids every download; ``meters`` are the
     external power meters by name, ``switches`` the power switches: a nearer file's table replaces a farther
     one's of the same name. ``health``: how often devices are checked, and who hears of it; ``notify``: where
-    messages go."""
+    messages go; ``nightly``: what is measured every night."""
 
     store: str
     cache_dir: Path
@@ -96,6 +96,7 @@ def load_config(overrides: Mapping[str, str] | None = None) -> Config:
         **{**_defaults(), **values},
         health=HealthSettings(**health),
         notify=NotifySettings(**notify),
+        nightly=NightlySettings(**nightly),
         origins=origins,
     )
 
