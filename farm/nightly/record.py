@@ -27,6 +27,7 @@ class CellRecord:
     job_ids: tuple[str, ...] = ()
     outcome: str = ""
     text: str = ""
+    error_code: str = ""
     trigger_z: float | None = None
     comparison_id: str = ""
     finding_id: str = ""

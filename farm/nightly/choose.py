@@ -1,0 +1,97 @@
+"""Which cells a night measures: canaries, then what changed, then by turns what has waited longest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from farm.nightly.bench import Wanted
+from farm.nightly.content import changed
+from farm.nightly.record import FAILED, SKIPPED, WAITING, CellRecord
+
+MEASURING_SHARE = 0.75
+"""Of the budget; the rest is for a second look at what moved."""
+NEVER_S = 10 * 365 * 86400.0
+
+
+@dataclass(frozen=True)
+class Last:
+    """A series' newest ok result: when, how long it took, and what its number depended on."""
+
+    at_unix_s: float
+    content: Mapping[str, str] = field(default_factory=dict)
+
+
+def choose(
+    wanted: Sequence[Wanted], last: Mapping[str, Last], *, budget_s: float, now_unix_s: float
+) -> tuple[CellRecord, ...]:
+    """Every cell with its state: waiting in the order of measuring, skipped or failed, and why.
+
+    On each device, canaries come first, then new and changed cells by priority, then unchanged ones by how
+    long they have waited, where each step of priority counts like twice the age. The first one is measured
+    even where it alone is longer than the budget.
+    """
+    found: list[CellRecord] = []
+    for device in dict.fromkeys(each.device for each in wanted):
+        here = [each for each in wanted if each.device == device]
+        found += _of_device(here, last, budget_s * MEASURING_SHARE, now_unix_s)
+    return tuple(found)
+
+
+def _of_device(
+    wanted: Sequence[Wanted], last: Mapping[str, Last], budget_s: float, now_unix_s: float
+) -> list[CellRecord]:
+    ready = [each for each in wanted if not each.problem]
+    reasons = {each.key: _reason(each, last.get(each.key)) for each in ready}
+
+    def rank(each: Wanted) -> tuple[int, float, float]:
+        before = last.get(each.key)
+        age_s = NEVER_S if before is None else max(0.0, now_unix_s - before.at_unix_s)
+        if each.canary:
+            return (0, 0.0, 0.0)
+        if reasons[each.key]:
+            return (1, -float(each.priority), -age_s)
+        return (2, 0.0, -age_s * 2.0**each.priority)
+
+    found, spent_s, taken = [], 0.0, False
+    for each in sorted(ready, key=rank):
+        why = reasons[each.key] or _since(last[each.key], now_unix_s)
+        if not taken or each.canary or spent_s + each.estimate_s <= budget_s:
+            spent_s += each.estimate_s
+            taken = taken or not each.canary
+            found.append(record_of(each, WAITING, why))
+        else:
+            found.append(record_of(each, SKIPPED, f"no time left in the budget; {why}"))
+    return found + [record_of(each, FAILED, each.problem) for each in wanted if each.problem]
+
+
+def record_of(each: Wanted, state: str, why: str) -> CellRecord:
+    """The cell as it is written down."""
+    return CellRecord(
+        key=each.key,
+        device=each.device,
+        model=each.model,
+        what=each.what,
+        series=each.series,
+        canary=each.canary,
+        state=state,
+        why=why,
+        estimate_s=each.estimate_s,
+        error_code=each.problem_code if state == FAILED else "",
+    )
+
+
+def _reason(each: Wanted, before: Last | None) -> str:
+    """Why it is measured before the unchanged ones; "" for an unchanged one."""
+    if before is None:
+        return "never measured"
+    differences = changed(before.content, each.content)
+    if differences:
+        return f"changed: {', '.join(differences[:3])}"
+    return "" if before.content and each.content else "not known whether it changed"
+
+
+def _since(before: Last, now_unix_s: float) -> str:
+    hours = max(0.0, now_unix_s - before.at_unix_s) / 3600
+    ago = f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
+    return f"unchanged, measured {ago} ago"
