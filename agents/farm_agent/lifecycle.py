@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from farm_agent import cas, files, identity, job, pack, restore, scenarios
+from farm_agent import arms, cas, files, identity, job, pack, restore, scenarios
 from farm_agent.errors import FarmError, InfrastructureError, JobError, UsageError
 from farm_agent.job import Job, Record
 from farm_agent.root import Root
@@ -65,9 +65,11 @@ def validate(spec: JobSpec) -> None:
     for blob in blobs_of(spec):
         files.safe_name(blob.name)
         files.safe_sha256(blob.sha256)
-    names = [blob.name for blob in spec.artifact.files]
-    if not names or len(set(names)) != len(names):
-        raise UsageError("an artifact needs files of different names", code="artifact.files", fix="")
+    arms.validate(spec)
+    for one in (spec, arms.reference_spec(spec)):
+        names = [blob.name for blob in one.artifact.files]
+        if not names or len(set(names)) != len(names):
+            raise UsageError("an artifact needs files of different names", code="artifact.files", fix="")
     if spec.scenario not in scenarios.names() or spec.protocol not in PROTOCOLS:
         raise JobError(
             f"this agent does not know the scenario {spec.scenario} under {spec.protocol}",
@@ -79,13 +81,17 @@ def validate(spec: JobSpec) -> None:
 
 
 def _lay_out(root: Root, found: Job, spec: JobSpec) -> None:
-    """The job's folder, with the artifact's files under the names its runtime expects."""
-    sources = {blob.name: cas.require(root, blob) for blob in blobs_of(spec)}
+    """The job's folder, with each artifact's files under the names its runtime expects."""
+    sources = {blob.sha256: cas.require(root, blob) for blob in blobs_of(spec)}
+    both = {arms.CANDIDATE: spec.artifact}
+    if spec.reference is not None:
+        both[arms.REFERENCE] = spec.reference.artifact
     with files.disk_errors(found.path):
-        (found.path / "artifact").mkdir(parents=True, exist_ok=True)
-        for blob in spec.artifact.files:
-            target = found.path / "artifact" / blob.name
-            files.place(sources[blob.name], target)
+        for name, artifact in both.items():
+            folder = found.path / arms.FOLDERS[name]
+            folder.mkdir(parents=True, exist_ok=True)
+            for blob in artifact.files:
+                files.place(sources[blob.sha256], folder / blob.name)
     from farm_agent import codec
 
     files.write_atomic(found.path / "spec.json", codec.dumps(spec).encode())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 from farm_agent import (
+    arms,
     check,
     child,
     codec,
@@ -51,11 +52,12 @@ def run_measured(
     loads = not spec.tool or runner.can_check(spec)
     if loads:
         run_check(keeper, spec, folder)
+    other = run_reference(keeper, spec, folder)
     if spec.tool:
         preflight.pass_gate(spec.tool)
         runner.run(keeper, spec, folder, telemetry)
     else:
-        run_blocks(keeper, spec, folder, telemetry, preflight)
+        run_blocks(keeper, spec, folder, telemetry, preflight, other)
     if spec.energy is not None:
         energy.run(keeper, spec, folder, lambda: preflight.pass_gate("the energy windows"))
     if spec.profile_ops:
@@ -64,24 +66,41 @@ def run_measured(
         run_evaluation(keeper, spec, folder)
 
 
+def run_reference(keeper: Keeper, spec: JobSpec, folder: Path) -> JobSpec:
+    """Build and check the other artifact of a job that has two; its spec then, else the job's own."""
+    if spec.reference is None:
+        return spec
+    beside = arms.ArmKeeper(keeper)
+    other = steps_build.run(beside, arms.reference_spec(spec), folder, _task, arms.REFERENCE)
+    run_check(beside, other, folder, arms.REFERENCE)
+    return other
+
+
 def run_blocks(
-    keeper: Keeper, spec: JobSpec, folder: Path, telemetry: Telemetry, preflight: Preflight
+    keeper: Keeper,
+    spec: JobSpec,
+    folder: Path,
+    telemetry: Telemetry,
+    preflight: Preflight,
+    other: JobSpec,
 ) -> None:
-    """The timed blocks: each waits for a quiet device and has the sensors beside it."""
+    """The timed blocks: each waits for a quiet device and has the sensors beside it. ``other``: the job as it
+    is for the reference's."""
     points = scenarios.load(spec.scenario).points(spec)
     for index, point in enumerate(points):
         keeper.emit("progress", {"block": index, "blocks": len(points)})
         gate = preflight.pass_gate(f"process {index + 1} of {len(points)}")
-        run_block(keeper, spec, folder, index, point, telemetry, gate)
+        own = other if arms.arm_of(point) == arms.REFERENCE else spec
+        run_block(keeper, own, folder, index, point, telemetry, gate)
 
 
-def run_check(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
+def run_check(keeper: Keeper, spec: JobSpec, folder: Path, arm: str = arms.CANDIDATE) -> None:
     """Prove on this device that the artifact computes what the source model does, before any timing."""
     keeper.emit("phase", {"phase": "check"})
     request = check.CheckRequest(
         runtime=spec.runtime,
         artifact=spec.artifact,
-        directory=str(folder / "artifact"),
+        directory=str(folder / arms.FOLDERS[arm]),
         golden=spec.golden,
         golden_path=steps_process.golden_path(spec, folder),
         options=steps_process.options(spec),
@@ -137,6 +156,8 @@ def _task(
     """Run ``_build``, ``_check`` or ``_evaluate`` and return its response. Raises its failure."""
     asked, answered = folder / f"{name}.request.json", folder / f"{name}.response.json"
     files.write_atomic(asked, codec.dumps(request).encode())
+    with files.disk_errors(answered):
+        answered.unlink(missing_ok=True)  # of the other artifact: no answer of one stands for the other
     argv = identity.agent_argv(f"_{name}", str(asked), str(answered))
     ended = child.run(argv, spec.process_timeout_s, on_line)
     response = codec.loads(kind, files.read_bounded(answered)) if answered.exists() else None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional
 
-from farm_agent import child, codec, files, identity, memory, steps_process, watch
+from farm_agent import arms, child, codec, files, identity, memory, steps_process, watch
 from farm_agent.block import BlockMessage, BlockRequest
 from farm_agent.errors import FarmBug
 from farm_agent.messages.gate import GateReport
@@ -27,11 +27,12 @@ def run_block(
     telemetry: Telemetry,
     gate: Optional[GateReport] = None,
 ) -> None:
-    """One fresh process, watched from outside."""
+    """One fresh process, watched from outside; ``spec`` is that of the point's own arm."""
+    arm = arms.arm_of(point)
     request = BlockRequest(
         runtime=spec.runtime,
         artifact=spec.artifact,
-        directory=str(folder / "artifact"),
+        directory=str(folder / arms.FOLDERS[arm]),
         samples_path=str(folder / f"block-{index}.samples.gz"),
         plan=spec.plan,
         options=steps_process.options(spec),
@@ -50,7 +51,8 @@ def run_block(
         ended = child.run(argv, spec.process_timeout_s, phases.on_line)
     finally:
         phases.abandon()
-    keeper.note_versions(phases.versions)
+    if arm == arms.CANDIDATE:
+        keeper.note_versions(phases.versions)
     steps_process.raise_failure(keeper, f"block {index} ({spec.runtime})", ended, spec, phases.final)
     traces = watch.save(folder / f"block-{index}.traces.gz", phases.traces)
     result = replace(phases.result(index), point=dict(point), gate=gate, traces=traces)

@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
-from farm_agent import build, steps_process
+from farm_agent import arms, build, steps_process
 from farm_agent.steps_process import Keeper
 from farm_agent.wire import JobSpec
 
 Task = Callable[[Keeper, JobSpec, Path, str, object, Any], Any]
 
 
-def run(keeper: Keeper, spec: JobSpec, folder: Path, task: Task) -> JobSpec:
+def run(keeper: Keeper, spec: JobSpec, folder: Path, task: Task, arm: str = arms.CANDIDATE) -> JobSpec:
     """The job with the engine as its artifact; as it is where nothing is to be built.
 
     A native tool (``spec.tool``) builds for itself from the ONNX file.
@@ -25,8 +25,9 @@ def run(keeper: Keeper, spec: JobSpec, folder: Path, task: Task) -> JobSpec:
     request = build.BuildRequest(
         plan=plan,
         artifact=spec.artifact,
-        directory=str(folder / "artifact"),
-        job=str(folder),
+        directory=str(folder / arms.FOLDERS[arm]),
+        # The reference's timing cache must not take the place of the one that is fetched.
+        job=str(folder if arm == arms.CANDIDATE else folder / arms.FOLDERS[arm]),
         store=str(folder.parent.parent / "engines"),
         golden_path=steps_process.golden_path(spec, folder),
         timing_cache_path=_stored(folder, plan.timing_cache),

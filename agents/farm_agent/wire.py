@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from farm_agent import codec
 from farm_agent.errors import FarmError, from_blame
+from farm_agent.messages.arm import Arm, ArmReport
 from farm_agent.messages.blob import Blob
 from farm_agent.messages.block import BlockPlan, BlockResult, MemoryPhase
 from farm_agent.messages.build import BuildPlan, BuildReport
@@ -54,6 +55,8 @@ LATER_IN_SPEC = (
     "profile_ops",
     "tool",
     "build",
+    "reference",
+    "turns",
 )
 LATER_IN_PLAN = ("ci_half_width",)
 LATER_IN_MAP = ("scale", "zero_point")
@@ -81,7 +84,9 @@ class JobSpec:
     """One artifact on one device in one scenario. The id stays the same over retries.
 
     ``harness``: auto, native or python. ``sensors``: those of the device's profile, by name. ``tool``: the
-    native tool that measures instead of our loop, "" for ours.
+    native tool that measures instead of our loop, "" for ours. ``reference``: another artifact that is
+    measured in turns with this one, ``turns`` in which order ("rc" or "cr" per pair; see ``arms``); the
+    plan's ``blocks`` are then the processes of both.
     """
 
     job_id: str
@@ -106,6 +111,8 @@ class JobSpec:
     profile_ops: bool = False
     tool: str = ""
     build: Optional[BuildPlan] = None
+    reference: Optional[Arm] = None
+    turns: Tuple[str, ...] = ()
 
 
 _BLANK_SPEC = JobSpec("", 0, ArtifactSpec("", "", (), (), ()), "", BlockPlan())
@@ -137,7 +144,11 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class JobResult:
-    """Everything a job produced. ``outcome``: ok, failed, stopped or interrupted (the device rebooted)."""
+    """Everything a job produced. ``outcome``: ok, failed, stopped or interrupted (the device rebooted).
+
+    In a job of two artifacts ``check``, ``proof`` and ``build`` are the candidate's, and ``reference`` has
+    the other's; whose a block is stands in its ``point``.
+    """
 
     job_id: str
     outcome: str
@@ -157,6 +168,7 @@ class JobResult:
     tool: Optional[ToolReport] = None
     evaluation: Optional[Evaluation] = None
     build: Optional[BuildReport] = None
+    reference: Optional[ArmReport] = None
 
 
 @dataclass(frozen=True)
@@ -270,6 +282,14 @@ def blobs_of(spec: JobSpec) -> List[Blob]:
     """Every file that must lie in the device's content store before the job can start."""
     blobs = list(spec.artifact.files)
     blobs += [part.blob for part in (spec.golden, spec.dataset) if part is not None]
-    if spec.build is not None:
-        blobs += [blob for blob in (spec.build.timing_cache, spec.build.calibration) if blob is not None]
+    blobs += _build_blobs(spec.build)
+    if spec.reference is not None:
+        blobs += spec.reference.artifact.files
+        blobs += [spec.reference.golden.blob] if spec.reference.golden is not None else []
+        blobs += _build_blobs(spec.reference.build)
     return blobs
+
+
+def _build_blobs(plan: Optional[BuildPlan]) -> List[Blob]:
+    found = (plan.timing_cache, plan.calibration) if plan is not None else ()
+    return [blob for blob in found if blob is not None]
