@@ -1,0 +1,66 @@
+"""Numbers as bars, the unit in the axis: sizes, energies, counts by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from farm_results.pages.chart import ACCENT, WORD_COLOURS, Chart, base, label, short
+from farm_results.pages.filters import cell
+from farm_results.pages.grid import grid
+from farm_results.pages.marks import marks
+
+MOST_BARS = 60
+
+
+@dataclass(frozen=True)
+class Bar:
+    """``word``: its verdict, "" for a number that has none."""
+
+    label: str
+    value: float
+    word: str = ""
+    origin: str = ""
+
+
+def chart(bars: Sequence[Bar], *, kind: str, name: str = "bars", title: str = "") -> Chart:
+    """Horizontal bars in their order, each with its number. ``kind``: what a column of a grid holds."""
+    shown = list(bars[:MOST_BARS])
+    option = base(
+        xAxis={"type": "value", "axisLabel": {"show": False}, "splitLine": {"show": False}},
+        yAxis={
+            "type": "category",
+            "inverse": True,
+            "data": [_label(bar) for bar in shown],
+            "axisLabel": {"width": 240, "overflow": "break", "interval": 0},
+        },
+        series=[
+            {
+                "type": "bar",
+                "barMaxWidth": 20,
+                "data": [
+                    {
+                        "value": short(bar.value),
+                        "itemStyle": {
+                            "color": ACCENT
+                            if bar.word in ("", "valid")
+                            else WORD_COLOURS.get(bar.word, ACCENT)
+                        },
+                        "label": {"show": True, "position": "right", "formatter": cell(bar.value, kind)},
+                    }
+                    for bar in shown
+                ],
+            }
+        ],
+    )
+    option["grid"] |= {"right": 90, "top": 12}
+    option["tooltip"] = {"show": False}
+    rows = [(bar.label, bar.value, marks(bar.word, origin=bar.origin)) for bar in bars]
+    table = grid({"what": "text", "value": kind, "verdict": "marks"}, rows)
+    note = f"{len(bars) - len(shown)} more are in the table only" if len(bars) > len(shown) else ""
+    return Chart(name, title, option, table, note, height_px=40 + 30 * len(shown))
+
+
+def _label(bar: Bar) -> str:
+    own = "" if bar.word in ("", "valid") else f" {bar.word.upper()}"
+    return label(bar.label, 70) + label(own, 20) + (" SIMULATED" if bar.origin else "")

@@ -1,0 +1,220 @@
+"""What one pays for what: latency, energy, size and accuracy against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from farm_results.model import Result
+from farm_results.pages.chart import (
+    ACCENT,
+    DIM,
+    SYMBOLS,
+    Chart,
+    base,
+    label,
+    series_colour,
+    short,
+    value_axis,
+)
+from farm_results.pages.grid import grid
+from farm_results.pages.marks import Marks, marks_of
+
+LOWER, HIGHER = "lower", "higher"
+# Numbers that may not be believed are shown, and cannot be a best choice.
+BELIEVED = ("valid", "noisy")
+MOST_ITEMS = 500
+
+
+@dataclass(frozen=True)
+class Axis:
+    """``scale``: one of the axis' unit in the base unit; ``kind``: of a column of a grid."""
+
+    name: str
+    unit: str
+    scale: float
+    kind: str
+    better: str = LOWER
+
+
+AXES = {
+    "p50_ns": Axis("latency p50", "ms", 1e6, "ns"),
+    "throughput_per_s": Axis("throughput", "1/s", 1.0, "number", HIGHER),
+    "energy_j": Axis("energy", "mJ", 1e-3, "j"),
+    "artifact_bytes": Axis("size", "MB", 1e6, "bytes"),
+    "peak_memory_bytes": Axis("peak memory", "MB", 1e6, "bytes"),
+    "accuracy": Axis("accuracy", "%", 0.01, "share", HIGHER),
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One configuration. ``values`` by the names of ``AXES``; what was not measured is absent."""
+
+    label: str
+    group: str
+    values: Mapping[str, float]
+    marks: Marks
+    word: str = "valid"
+    job_id: str = ""
+
+
+def item_of(result: Result, name: str) -> Item:
+    """A result as a configuration, called ``name``; a mean error is no accuracy, and left out."""
+    from farm_results.columns import energy_of
+    from farm_results.series import number_of
+
+    number = number_of(result)
+    found = {
+        number.metric: number.value,
+        "energy_j": energy_of(result),
+        "artifact_bytes": result.artifact_bytes,
+        "peak_memory_bytes": result.peak_memory_bytes,
+        "accuracy": result.accuracy if result.accuracy_metric != "mae" else None,
+    }
+    values = {key: float(value) for key, value in found.items() if value is not None and key in AXES}
+    word = result.verdict.word if result.status == "ok" else result.status
+    return Item(name, result.device, values, marks_of(result), word, result.job_id)
+
+
+def front(items: Sequence[Item], names: Sequence[str]) -> list[bool]:
+    """For each item whether no other believed one is at least as good in all of ``names`` and better in one.
+
+    An item that lacks one of the numbers, or may not be believed, is never on the front.
+    """
+    able = [i.word in BELIEVED and all(name in i.values for name in names) for i in items]
+    signs = [-1.0 if AXES[name].better == HIGHER else 1.0 for name in names]
+    costs = [[s * i.values.get(n, 0.0) for s, n in zip(signs, names, strict=True)] for i in items]
+
+    def beaten(index: int) -> bool:
+        own = costs[index]
+        return any(
+            able[other]
+            and all(a <= b for a, b in zip(costs[other], own, strict=True))
+            and costs[other] != own
+            for other in range(len(items))
+        )
+
+    return [able[index] and not beaten(index) for index in range(len(items))]
+
+
+def axes_of(items: Sequence[Item]) -> tuple[str, str]:
+    """The two numbers that say most: latency (or throughput), against the first that varies of accuracy,
+    energy, size and memory."""
+    x = "p50_ns" if any("p50_ns" in item.values for item in items) else "throughput_per_s"
+    for name in ("accuracy", "energy_j", "artifact_bytes", "peak_memory_bytes"):
+        if len({item.values[name] for item in items if name in item.values}) > 1:
+            return x, name
+    return x, "peak_memory_bytes"
+
+
+def chart(
+    items: Sequence[Item],
+    *,
+    x: str = "",
+    y: str = "",
+    name: str = "pareto",
+    title: str = "What one pays for what",
+) -> Chart:
+    """A dot per configuration: colour and legend by device, size by the artifact's bytes, the front joined
+    by a line, all others dimmed."""
+    usual = axes_of(items)
+    x, y = x or usual[0], y or usual[1]
+    placed = [item for item in items if x in item.values and y in item.values][:MOST_ITEMS]
+    best = front(placed, (x, y))
+    groups = list(dict.fromkeys(item.group for item in placed))
+    series = [_dots(placed, best, group, index, (x, y)) for index, group in enumerate(groups)]
+    series.append(_line(placed, best, (x, y)))
+    option = base(
+        legend={"top": 4, "type": "scroll"},
+        xAxis=_axis(x, nameLocation="middle", nameGap=28),
+        yAxis=_axis(y),
+        series=series,
+    )
+    option["grid"] |= {"bottom": 36}
+    option["tooltip"] |= {"trigger": "item", "formatter": "@format:point"}
+    missing = len(items) - len(placed)
+    note = f"{missing} without both numbers are in the table only" if missing else ""
+    return Chart(name, title, option, _grid(items, (x, y)), note, height_px=380, log_axis="x")
+
+
+def _axis(name: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - ECharts' own keys
+    own = AXES[name]
+    arrow = "less is better" if own.better == LOWER else "more is better"
+    return value_axis(f"{own.name}, {own.unit} ({arrow})", nameTextStyle={"align": "left"}, **more) | (
+        {"nameTextStyle": {}} if more else {}
+    )
+
+
+def _place(item: Item, name: str) -> float | None:
+    return short(item.values[name] / AXES[name].scale)
+
+
+def _dots(
+    items: Sequence[Item], best: Sequence[bool], group: str, index: int, axes: tuple[str, str]
+) -> dict[str, Any]:
+    own = [(item, good) for item, good in zip(items, best, strict=True) if item.group == group]
+    largest = max((item.values.get("artifact_bytes", 0.0) for item in items), default=0.0)
+
+    def size(item: Item) -> int:
+        share = item.values.get("artifact_bytes", 0.0) / largest if largest > 0 else 0.0
+        return round(9 + 16 * float(share) ** 0.5)
+
+    return {
+        "type": "scatter",
+        "name": label(group, 40),
+        "itemStyle": {"color": series_colour(index)},
+        "dimensions": [AXES[axes[0]].name, AXES[axes[1]].name],
+        "data": [
+            {
+                "name": f"{label(item.label)} {item.marks}",
+                "value": [_place(item, axes[0]), _place(item, axes[1])],
+                "symbol": SYMBOLS.get(item.word, "circle"),
+                "symbolSize": size(item),
+                "itemStyle": {"opacity": 0.95 if good else 0.35},
+                "label": {
+                    "show": good or item.word != "valid" or "SIMULATED" in str(item.marks),
+                    "position": "right",
+                    "formatter": f"{label(item.label, 34)}{_loud(item)}",
+                    "color": "@color:ink",
+                    "fontSize": 11,
+                },
+            }
+            for item, good in own
+        ],
+        "labelLayout": {"hideOverlap": False, "moveOverlap": "shiftY"},
+    }
+
+
+def _loud(item: Item) -> str:
+    """What cannot be hidden of a dot."""
+    return "".join(f" {mark.text}" for mark in item.marks.marks if mark.word != "valid")
+
+
+def _line(items: Sequence[Item], best: Sequence[bool], axes: tuple[str, str]) -> dict[str, Any]:
+    points = sorted(
+        [_place(i, axes[0]), _place(i, axes[1])] for i, good in zip(items, best, strict=True) if good
+    )
+    return {
+        "type": "line",
+        "name": "best of these",
+        "data": points,
+        "showSymbol": False,
+        "silent": True,
+        "itemStyle": {"color": ACCENT},
+        "lineStyle": {"color": DIM, "type": "dashed"},
+        "z": 1,
+    }
+
+
+def _grid(items: Sequence[Item], axes: tuple[str, str]) -> Any:  # noqa: ANN401 - a Grid
+    names = [name for name in AXES if any(name in item.values for item in items)]
+    best = front(items, axes)
+    columns = {"configuration": "text", "device": "text"}
+    columns |= {AXES[name].name: AXES[name].kind for name in names} | {"best": "text", "verdict": "marks"}
+    rows = [
+        (item.label, item.group, *(item.values.get(n) for n in names), "yes" if good else "", item.marks)
+        for item, good in zip(items, best, strict=True)
+    ]
+    return grid(columns, rows)

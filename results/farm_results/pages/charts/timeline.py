@@ -1,0 +1,187 @@
+"""What happened while a job ran: latency, temperature, clock and power on one axis of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from farm_results import text
+from farm_results.pages.chart import DIM, Chart, base, label, series_colour, short, time_unit
+from farm_results.pages.charts.joined import Slice, joined
+from farm_results.pages.grid import Grid, grid
+from farm_results.view.raw import Process
+
+SLICES = 240
+LEAST_SLICES = 20
+MOST_CHANNELS = 4
+PANEL_PX, TOP_PX, GAP_PX = 130, 42, 34
+_KINDS: dict[str, tuple[str, float, str]] = {
+    "temperature_c": ("temperature", 1.0, "°C"),
+    "frequency_khz": ("clock", 1e6, "GHz"),
+    "power_w": ("power", 1.0, "W"),
+    "throttle_state": ("throttling", 1.0, "state"),
+}
+"""Kind of a channel: (what it is called, how much of its unit one of ours is, our unit)."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a panel: of each slice its lowest, middle and highest value in the panel's unit."""
+
+    name: str
+    slices: tuple[Slice, ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """``unit`` of all its lines."""
+
+    name: str
+    unit: str
+    lines: tuple[Line, ...]
+
+
+def chart(
+    processes: Sequence[Process], *, name: str = "timeline", title: str = "Timeline", slices: int = SLICES
+) -> Chart:
+    """A panel per kind of value, one under the other. Extremes of each slice are drawn as bars."""
+    panels = panels_of(processes, slices)
+    grids, x_axes, y_axes, series = [], [], [], []
+    for index, panel in enumerate(panels):
+        top = TOP_PX + index * (PANEL_PX + GAP_PX)
+        grids.append({"left": 62, "right": 20, "top": top, "height": PANEL_PX})
+        last = index == len(panels) - 1
+        x_axes.append(
+            {
+                "type": "value",
+                "gridIndex": index,
+                "name": "s" if last else "",
+                "axisLabel": {"show": last},
+                "scale": True,
+                "max": "dataMax",
+            }
+        )
+        y_axes.append(
+            {
+                "type": "value",
+                "gridIndex": index,
+                "scale": True,
+                "name": f"{panel.name}, {panel.unit}",
+                "nameTextStyle": {"align": "left"},
+                "nameGap": 8,
+                "splitNumber": 3,
+            }
+        )
+        series += [part for i, line in enumerate(panel.lines) for part in _drawn(line, index, i)]
+    option = base(
+        legend={"top": 4, "type": "scroll"},
+        axisPointer={"link": [{"xAxisIndex": "all"}]},
+        dataZoom=[{"type": "inside", "xAxisIndex": list(range(len(panels)))}] if panels else [],
+        xAxis=x_axes,
+        yAxis=y_axes,
+        series=series,
+    )
+    option["grid"] = grids
+    height = TOP_PX + len(panels) * (PANEL_PX + GAP_PX) + 10
+    return Chart(name, title, option, _grid(panels), _note(processes, panels), height, "y")
+
+
+def panels_of(processes: Sequence[Process], slices: int = SLICES) -> list[Panel]:
+    """Latency first, then each kind of value that the traces hold; seconds since the first run."""
+    held = [process for process in processes if len(process.measured.rows)]
+    if not held:
+        return []
+    origin_ns = min(int(process.measured.rows[0, 0]) for process in held)
+    share = max(LEAST_SLICES, slices // len(held))
+    every = [np.asarray(process.measured.latency_ns(), dtype=np.float64) for process in held]
+    unit, size = time_unit([float(np.median(taken)) for taken in every])
+    lines = []
+    for number, (process, taken) in enumerate(zip(held, every, strict=True)):
+        at_s = (process.measured.rows[:, 0] - origin_ns) / 1e9
+        lines.append(Line(_name(process, number), tuple(joined(at_s, taken / size, share))))
+    panels = [Panel("latency", unit, tuple(lines))]
+    for kind, (called, scale, own_unit) in _KINDS.items():
+        found = _channels(held, kind, origin_ns, scale, slices)
+        if any(one.high > 0 for line in found for one in line.slices) or kind == "temperature_c":
+            panels += [Panel(called, own_unit, tuple(found))] if found else []
+    return panels
+
+
+def _channels(
+    processes: Sequence[Process], kind: str, origin_ns: int, scale: float, slices: int
+) -> list[Line]:
+    """A line per channel over all processes; the busiest where there are many."""
+    by_name: dict[str, list[tuple[Any, Any]]] = {}
+    for process in processes:
+        for trace in process.traces.traces:
+            if trace.channel.kind == kind and trace.values:
+                at_s = (np.asarray(trace.times_ns, dtype=np.int64) - origin_ns) / 1e9
+                values = np.asarray(trace.values, dtype=np.float64) / scale
+                called = f"{trace.sensor} {trace.channel.name}".strip()
+                by_name.setdefault(called, []).append((at_s, values))
+    ranked = sorted(by_name.items(), key=lambda item: -max(float(v.max()) for _, v in item[1]))
+    return [
+        Line(
+            text.printable(called, 30),
+            tuple(joined(np.concatenate([t for t, _ in own]), np.concatenate([v for _, v in own]), slices)),
+        )
+        for called, own in ranked[:MOST_CHANNELS]
+    ]
+
+
+def _name(process: Process, number: int) -> str:
+    point = " ".join(f"{value} {key}" for key, value in process.block.point.items())
+    return text.printable(point, 30) or f"process {number}"
+
+
+def _drawn(line: Line, panel: int, index: int) -> list[dict[str, Any]]:
+    axes = {"xAxisIndex": panel, "yAxisIndex": panel}
+    colour = series_colour(index + 3 * panel)
+    spread = [one for one in line.slices if one.high > one.low]
+    name = label(line.name, 30)
+    return [
+        {
+            "type": "custom",
+            "name": name,
+            "renderItem": "@render:interval-y",
+            "silent": True,
+            "tooltip": {"show": False},
+            "itemStyle": {"color": DIM, "opacity": 0.5},
+            "encode": {"x": 0, "y": [1, 2]},
+            "data": [[short(one.at), short(one.low), short(one.high)] for one in spread],
+            **axes,
+        },
+        {
+            "type": "line",
+            "name": name,
+            "showSymbol": len(line.slices) < 4,
+            "symbolSize": 5,
+            "lineStyle": {"width": 1.5},
+            "itemStyle": {"color": colour},
+            "data": [[short(one.at), short(one.middle)] for one in line.slices],
+            **axes,
+        },
+    ]
+
+
+def _grid(panels: Sequence[Panel]) -> Grid:
+    columns = {"at": "s", "what": "text", "of": "text", "unit": "text"}
+    columns |= dict.fromkeys(("low", "middle", "high"), "number") | {"values": "count"}
+    rows = [
+        (one.at, panel.name, line.name, panel.unit, one.low, one.middle, one.high, one.count)
+        for panel in panels
+        for line in panel.lines
+        for one in line.slices
+    ]
+    return grid(columns, rows)
+
+
+def _note(processes: Sequence[Process], panels: Sequence[Panel]) -> str:
+    runs = sum(len(process.measured.rows) for process in processes)
+    points = sum(len(line.slices) for panel in panels[:1] for line in panel.lines)
+    if runs <= points:
+        return ""
+    return f"{runs} runs in {points} slices of time: the line is each slice's median, the bar its extremes"
