@@ -18,7 +18,7 @@ from farm_agent.errors import UsageError
 from farm_results.faults import from_os
 from farm_results.model import Result
 
-_PARTS = ("rows", "flat", "caveats", "exposed")
+_PARTS = ("rows", "flat", "caveats", "exposed", "figures")
 
 
 def names() -> tuple[str, ...]:

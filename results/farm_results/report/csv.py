@@ -24,13 +24,14 @@ def render(results: Sequence[Result]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     kinds, records = table(results)
-    writer.writerow([_cell(name) for name in kinds])
+    writer.writerow([cell(name) for name in kinds])
     for record in records:
-        writer.writerow([_cell(value) for value in record.values()])
+        writer.writerow([cell(value) for value in record.values()])
     return text.getvalue()
 
 
-def _cell(value: Any) -> Any:  # noqa: ANN401 - text, int, float or None
+def cell(value: Any) -> Any:  # noqa: ANN401 - text, int, float or None
+    """A value that no spreadsheet takes for a formula."""
     if not isinstance(value, str):
         return value
     plain = printable(value, _LIMIT)

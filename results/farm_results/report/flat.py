@@ -116,6 +116,7 @@ _READ: dict[str, tuple[str, Callable[[Result], Any]]] = {
     **{f"accuracy_{name}": ("float", _own(f"accuracy_{name}")) for name in _ACCURACY},
     **{f"agreement_{name}": ("float", _agreement(key)) for name, key in _AGREEMENT.items()},
     **{name: ("text", _own(name)) for name in _ERROR},
+    "origin": ("text", _own("origin")),
 }
 
 KINDS = MappingProxyType({name: kind for name, (kind, _) in _READ.items()})

@@ -18,15 +18,17 @@ def render(results: Sequence[Result]) -> str:
     """Foreign text is escaped: it can be neither a link, nor HTML, nor a mention."""
     table = table_of(results)
     rules = ["---:" if side == "right" else "---" for side in table.align]
-    lines = [_line(table.columns), _line(rules)]
-    lines += [_line([_escape(cell) for cell in row]) for row in table.rows]
-    caveats = [f"- {_escape(line)}" for line in lines_of_caveats(results)]
+    lines = [line_of(table.columns), line_of(rules)]
+    lines += [line_of([escape(cell) for cell in row]) for row in table.rows]
+    caveats = [f"- {escape(line)}" for line in lines_of_caveats(results)]
     return "\n".join([*lines, *([""] if caveats else []), *caveats]) + "\n"
 
 
-def _line(cells: Sequence[str]) -> str:
+def line_of(cells: Sequence[str]) -> str:
+    """A row of a Markdown table."""
     return "| " + " | ".join(cells) + " |"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Foreign text that is no markup."""
     return _SPECIAL.sub(r"\\\1", text)

@@ -265,7 +265,12 @@ def _only_agreement(result: Result) -> bool:
 
 
 def verdict_text(result: Result) -> str:
-    """The verdict's word, or FAILED and SKIPPED with the reason."""
+    """The verdict's word, or FAILED and SKIPPED with the reason; what no device measured says so."""
+    own = _verdict(result)
+    return f"{printable(result.origin.upper(), 40)} {own}" if result.origin else own
+
+
+def _verdict(result: Result) -> str:
     message = printable(result.error_message, 160)
     if result.status == "failed":
         return f"FAILED {printable(result.error_code)}: {message}"
