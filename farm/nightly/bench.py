@@ -5,6 +5,7 @@ The real one drives devices (``farm.nightly.real``); a simulated one makes numbe
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -43,6 +44,9 @@ class Bench(Protocol):
 
     origin: str
     """"" for what devices measure, "simulated" for what none does."""
+
+    stop: threading.Event
+    """Set when a person interrupts: what runs ends soon."""
 
     def now_unix_s(self) -> float:
         """The night's clock."""

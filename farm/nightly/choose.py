@@ -23,18 +23,24 @@ class Last:
 
 
 def choose(
-    wanted: Sequence[Wanted], last: Mapping[str, Last], *, budget_s: float, now_unix_s: float
+    wanted: Sequence[Wanted],
+    last: Mapping[str, Last],
+    *,
+    budget_s: float,
+    now_unix_s: float,
+    spent_s: Mapping[str, float] | None = None,
 ) -> tuple[CellRecord, ...]:
     """Every cell with its state: waiting in the order of measuring, skipped or failed, and why.
 
     On each device, canaries come first, then new and changed cells by priority, then unchanged ones by how
     long they have waited, where each step of priority counts like twice the age. The first one is measured
-    even where it alone is longer than the budget.
+    even where it alone is longer than the budget. ``spent_s``: by device, what the night took already.
     """
     found: list[CellRecord] = []
     for device in dict.fromkeys(each.device for each in wanted):
         here = [each for each in wanted if each.device == device]
-        found += _of_device(here, last, budget_s * MEASURING_SHARE, now_unix_s)
+        left_s = budget_s * MEASURING_SHARE - (spent_s or {}).get(device, 0.0)
+        found += _of_device(here, last, left_s, now_unix_s)
     return tuple(found)
 
 

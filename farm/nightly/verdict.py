@@ -115,7 +115,7 @@ def shift_of(level: float, centre: float, sigma: float) -> Shift | None:
 
 
 def _environment(case: Case) -> bool:
-    """Whether the reference's own level moved; at once where something explains it, else on a second night."""
+    """Whether the reference's own level moved: at once where it is explained, else on a second night."""
     around = any(each.kind == SURROUNDINGS for each in case.differences)
     if case.reference is None:
         return around and case.trigger.fired and abs(case.trigger.z or 0.0) > MOVED_Z
