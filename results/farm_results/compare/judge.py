@@ -1,0 +1,200 @@
+"""What one pair of sides comes to in one metric, before all rows are judged together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import median
+
+from farm_results.compare.chance import degrees_of, t_quantile
+from farm_results.compare.metrics import Metric, metric_of
+from farm_results.compare.noise import History, history_of
+from farm_results.compare.pairs import Pair
+from farm_results.compare.row import (
+    ALONE,
+    DIFFERENCE,
+    HIGHER_WORD,
+    IMPROVED,
+    INCOMPARABLE,
+    LARGE,
+    LOWER_WORD,
+    REGRESSED,
+    SAME_WORD,
+    UNCHANGED,
+    Reading,
+    Row,
+)
+from farm_results.detect.student import two_sided_p
+from farm_results.environment import SURROUNDINGS, Difference, differences
+from farm_results.model import Result
+from farm_results.point import Point
+from farm_results.series import LOWER, key_of, series_id
+
+Past = Callable[[str], Sequence[Point]]
+"""A series' points, oldest first."""
+
+ALPHA = 0.05
+YOUNG_ZONE = 0.05
+"""Without a history nobody knows how far two runs of the same lie apart: smaller effects tell nothing."""
+UNUSABLE = ("invalid", "throttled")
+PROCESSES, HISTORY, COUNTED = "the processes; no history", "the processes and the history", "counted"
+
+
+def row_of(pair: Pair, metric_name: str, past: Past) -> Row:
+    """The row with its effect, interval and p. Its section is "" where statistics decide (``settled``), else
+    not comparable or only in one."""
+    newest = (pair.candidate or pair.reference)[-1]
+    metric = metric_of(metric_name, newest)
+    base = Row(
+        INCOMPARABLE,
+        metric.name,
+        key_of(newest),
+        series_id(key_of(newest)),
+        None,
+        None,
+        better=metric.better,
+        scale=metric.scale,
+        axis=pair.axis,
+    )
+    before, after = _usable(pair.reference), _usable(pair.candidate)
+    base = replace(base, reference=_reading(before, metric), candidate=_reading(after, metric))
+    if base.reference is None or base.candidate is None:
+        return replace(base, section=ALONE, reason=_why_alone(pair, base))
+    base = replace(base, differences=_differences(before[-1], after[-1], pair))
+    base = replace(base, effect=_effect(base.reference, base.candidate, metric))  # type: ignore[arg-type]
+    if reason := _forbidden(before[-1], after[-1], metric, base.differences):
+        return replace(base, reason=reason)
+    return _measured(base, before, after, metric, past)
+
+
+def settled(row: Row, metric: Metric, q: float | None, alpha: float = ALPHA) -> Row:
+    """The row in its section, once ``q`` says how it stands among all rows."""
+    if row.section:
+        return row
+    effect = row.effect or 0.0
+    row = replace(row, q=q, word=SAME_WORD if effect == 0 else HIGHER_WORD if effect > 0 else LOWER_WORD)
+    young = row.noise == PROCESSES and not metric.complete
+    sure = q is not None and q <= alpha and abs(effect) >= metric.zone
+    if sure and not (young and abs(effect) < YOUNG_ZONE):
+        worse = (effect > 0) == (row.better == LOWER)
+        return replace(row, section=REGRESSED if worse else IMPROVED)
+    if abs(effect) >= metric.large:
+        return replace(row, section=LARGE, reason=row.reason or "noise alone may explain it")
+    unknown = f"below {YOUNG_ZONE * 100:.0f} %, and no history tells how far two runs lie apart"
+    return replace(row, section=UNCHANGED, reason=row.reason or (unknown if sure else ""))
+
+
+def _usable(results: Sequence[Result]) -> tuple[Result, ...]:
+    """The ok ones that were taken in the surroundings of the newest ok one."""
+    good = [result for result in results if result.status == "ok"]
+    alike = [r for r in good if not _of_kind(differences(r, good[-1]), SURROUNDINGS)]
+    return tuple(alike)
+
+
+def _reading(results: Sequence[Result], metric: Metric) -> Reading | None:
+    """One number of one side: the median over its results that have one."""
+    pairs = [(result, found) for result in results if (found := metric.read(result)) is not None]
+    if not pairs or pairs[-1][0] is not results[-1]:
+        return None
+    newest, base = pairs[-1]
+    base = replace(base, job_id=newest.job_id, run_id=newest.run_id, verdict=newest.verdict.word)
+    if len(pairs) == 1:
+        return base
+    spreads = [found.spread for _, found in pairs]
+    known = [spread for spread in spreads if spread is not None]
+    joined = math.sqrt(sum(spread**2 for spread in known)) / len(known) if len(known) == len(pairs) else None
+    value = median(found.value for _, found in pairs)
+    degrees = sum(found.degrees for _, found in pairs)
+    return replace(base, value=value, low=None, high=None, spread=joined, degrees=degrees, runs=len(pairs))
+
+
+def _why_alone(pair: Pair, row: Row) -> str:
+    """Which side lacks the number, and why."""
+    side, results = ("candidate", pair.candidate) if row.candidate is None else ("reference", pair.reference)
+    if not results:
+        return f"the {side} has no such result"
+    last = results[-1]
+    if last.status != "ok":
+        return f"the {side} {last.status}" + (f" [{last.error_code}]" if last.error_code else "")
+    return f"the {side} has no {row.metric}"
+
+
+def _differences(before: Result, after: Result, pair: Pair) -> tuple[Difference, ...]:
+    """What differs, but for what is compared on purpose."""
+    found = differences(before, after)
+    if "device" in pair.by and before.device != after.device:
+        found = tuple(one for one in found if one.kind != SURROUNDINGS or one.name in ("protocol", "harness"))
+    return found
+
+
+def _forbidden(before: Result, after: Result, metric: Metric, found: Sequence[Difference]) -> str:
+    """Why the two may not be held against each other at all; "" where they may."""
+    for side, result in (("reference", before), ("candidate", after)):
+        if result.verdict.word in UNUSABLE:
+            reasons = [c.evidence for c in result.verdict.caveats if c.severity == result.verdict.word]
+            return f"the {side} is {result.verdict.word}" + (f": {reasons[0]}" if reasons else "")
+    if metric.basis(before) != metric.basis(after):
+        return f"{metric.name}: {metric.basis(before)} → {metric.basis(after)}"
+    if changed := _of_kind(found, SURROUNDINGS):
+        return "; ".join(str(one) for one in changed[:3]) + ("; …" if len(changed) > 3 else "")
+    return ""
+
+
+def _of_kind(found: Sequence[Difference], kind: str) -> list[Difference]:
+    return [one for one in found if one.kind == kind]
+
+
+def _effect(before: Reading, after: Reading, metric: Metric) -> float:
+    if metric.scale == DIFFERENCE:
+        return after.value - before.value
+    return after.value / before.value - 1.0
+
+
+def _measured(row: Row, before: Sequence[Result], after: Sequence[Result], metric: Metric, past: Past) -> Row:
+    """With interval and p: noise is the larger of what the processes and what the history tell."""
+    jobs = {result.job_id for result in (*before, *after)}
+    histories = [_history(results[-1], metric, jobs, past) for results in (before, after)]
+    pairs = zip((row.reference, row.candidate), histories, strict=True)
+    parts = [part for reading, history in pairs if (part := _variance(reading, history)) is not None]
+    row = replace(row, section="", noise=_noise(histories))
+    if len(parts) < 2:
+        return replace(row, noise="", reason="one process and no history: nobody knows its noise")
+    total = math.sqrt(sum(variance for variance, _ in parts))
+    if total == 0.0:
+        chance = 1.0 if row.effect == 0.0 else 0.0
+        return replace(row, noise=COUNTED, low=row.effect, high=row.effect, p=chance)
+    return _with_interval(row, metric, total, degrees_of(parts))
+
+
+def _noise(histories: Sequence[History | None]) -> str:
+    counts = [history.count for history in histories if history is not None]
+    return PROCESSES if len(counts) < len(histories) else f"{HISTORY} of {min(counts)} runs"
+
+
+def _with_interval(row: Row, metric: Metric, total: float, degrees: float) -> Row:
+    effect = row.effect or 0.0
+    shift = effect if metric.scale == DIFFERENCE else math.log1p(effect)
+    half = t_quantile(degrees, ALPHA) * total
+    low, high = shift - half, shift + half
+    if metric.scale != DIFFERENCE:
+        low, high = math.expm1(low), math.expm1(min(high, 700.0))
+    return replace(row, low=low, high=high, p=two_sided_p(shift / total, degrees))
+
+
+def _history(result: Result, metric: Metric, jobs: set[str], past: Past) -> History | None:
+    if metric.past is None:
+        return None
+    points = past(series_id(key_of(result)))
+    return history_of(points, metric.past, scale=metric.scale, without=jobs)
+
+
+def _variance(reading: Reading | None, history: History | None) -> tuple[float, float] | None:
+    """(variance, degrees) of one side's number."""
+    if reading is None:
+        return None
+    own = None if reading.spread is None else (reading.spread**2, reading.degrees)
+    if history is None:
+        return own
+    seen = history.sigma**2 / reading.runs, history.degrees
+    return seen if own is None else max(own, seen, key=lambda part: part[0])

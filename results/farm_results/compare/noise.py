@@ -1,0 +1,67 @@
+"""How much a series' number moves from one run to the next while nothing changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from farm_results.compare.row import DIFFERENCE
+from farm_results.point import Point
+
+WINDOW, LEAST = 60, 5
+FLOOR = 1e-4
+EFFICIENCY = 0.37
+"""Of the MAD, beside that of a standard deviation: so many degrees of freedom it is worth."""
+
+
+@dataclass(frozen=True)
+class History:
+    """``sigma``: of one run's number, of its log (or of itself for differences); ``count``: from so many
+    points; ``degrees``: of freedom behind it."""
+
+    sigma: float
+    count: int
+    degrees: float
+
+
+def history_of(
+    points: Sequence[Point],
+    value: Callable[[Point], float | None],
+    *,
+    scale: str = "",
+    without: Collection[str] = (),
+) -> History | None:
+    """Out of a series' points, oldest first; None where they are too few to tell.
+
+    Only points that ran the very same artifact by the same toolchain in the same surroundings are held
+    against each other, so that no real change of the past passes for noise. ``without``: jobs to leave out,
+    those whose difference is in question.
+    """
+    import numpy as np
+
+    from farm_results.detect.robust import GAUSS
+
+    groups: dict[tuple[str, ...], list[float]] = {}
+    for point in points[-WINDOW:]:
+        number = value(point) if point.usable and point.job_id not in without else None
+        if number is None or not math.isfinite(number) or (scale != DIFFERENCE and number <= 0):
+            continue
+        kind = (point.segment, point.model_sha256, point.artifact_sha256, point.runtime_version)
+        groups.setdefault(kind, []).append(number if scale == DIFFERENCE else math.log(number))
+    rests = list(_rests(groups.values()))
+    free = len(rests) - sum(len(group) > 1 for group in groups.values())
+    if free < LEAST - 1:
+        return None
+    sigma = GAUSS * len(rests) / (len(rests) - 0.8) * float(np.median(np.abs(rests)))
+    return History(max(sigma, FLOOR), len(rests), max(1.0, EFFICIENCY * free))
+
+
+def _rests(groups: Iterable[Sequence[float]]) -> Iterable[float]:
+    """Each value less its group's median, widened by what the median took from a small group."""
+    from statistics import median
+
+    for group in groups:
+        if len(group) > 1:
+            centre, widened = median(group), math.sqrt(len(group) / (len(group) - 1.0))
+            yield from ((value - centre) * widened for value in group)

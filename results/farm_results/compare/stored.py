@@ -1,0 +1,134 @@
+"""Comparing what a store holds: references resolved, histories read, A/B comparisons beside the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from farm_agent.errors import UsageError
+from farm_results import refs
+from farm_results.compare import sides
+from farm_results.compare.judge import ALPHA, Past
+from farm_results.compare.metrics import OWN
+from farm_results.compare.noise import WINDOW
+from farm_results.compare.row import Compared, Row
+from farm_results.series import key_of, series_id
+
+if TYPE_CHECKING:
+    from farm_results.comparison import Comparison
+    from farm_results.model import Result
+    from farm_results.point import Point
+    from farm_results.store import Store
+
+MOST_ROWS = 2000
+
+
+def compare_refs(
+    store: Store,
+    reference: refs.Ref,
+    candidate: refs.Ref,
+    *,
+    metrics: Sequence[str] = (OWN,),
+    by: Sequence[str] = (),
+    alpha: float = ALPHA,
+) -> Compared:
+    """Both sides out of a store, each series with its own history. Raises UsageError as ``refs.resolve`` and
+    ``sides.compare`` do, ``compare.nothing`` and ``compare.too-many``."""
+    ours, theirs = results_of_both(store, reference, candidate, by)
+    found = compare_results(
+        store, ours, theirs, names=(reference.text, candidate.text), metrics=metrics, by=by, alpha=alpha
+    )
+    return sides.with_notes(found, reference.note, candidate.note)
+
+
+def compare_results(
+    store: Store,
+    reference: Sequence[Result],
+    candidate: Sequence[Result],
+    *,
+    names: tuple[str, str] = ("reference", "candidate"),
+    metrics: Sequence[str] = (OWN,),
+    by: Sequence[str] = (),
+    alpha: float = ALPHA,
+) -> Compared:
+    """``sides.compare`` with the store's histories and its A/B comparisons."""
+    found = sides.compare(
+        reference, candidate, names=names, metrics=metrics, by=by, past=_past(store), alpha=alpha
+    )
+    return replace(found, rows=tuple(_confirmed(store, row) for row in found.rows))
+
+
+def compare_within(
+    store: Store,
+    ref: refs.Ref,
+    by: Sequence[str],
+    *,
+    metrics: Sequence[str] = (OWN,),
+    alpha: float = ALPHA,
+) -> Compared:
+    """One side's own results along axes. Raises as ``compare_refs``."""
+    results = _some(ref, refs.results_of(store, ref))
+    found = sides.compare_along(results, by, name=ref.text, metrics=metrics, past=_past(store), alpha=alpha)
+    return sides.with_notes(found, ref.note)
+
+
+def results_of_both(
+    store: Store, reference: refs.Ref, candidate: refs.Ref, by: Sequence[str] = ()
+) -> tuple[list[Result], list[Result]]:
+    """Both sides' results. @baseline is that of the other side's series, or every one when both are."""
+    if reference.kind == refs.BASELINE and candidate.kind != refs.BASELINE and not by:
+        theirs = _some(candidate, refs.results_of(store, candidate))
+        return refs.results_of(store, reference, series=_series(theirs)), theirs
+    ours = _some(reference, refs.results_of(store, reference))
+    if candidate.kind == refs.BASELINE and not by:
+        return ours, refs.results_of(store, candidate, series=_series(ours))
+    return ours, _some(candidate, refs.results_of(store, candidate))
+
+
+def _series(results: Sequence[Result]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(series_id(key_of(result)) for result in results))
+
+
+def _some(ref: refs.Ref, results: list[Result]) -> list[Result]:
+    if not results:
+        baseline = ref.kind == refs.BASELINE
+        raise UsageError(
+            f"{ref.text} has no results" if not baseline else "no series has a baseline yet",
+            code="compare.nothing",
+            fix="farm baseline set last" if baseline else f"farm results show {ref.text}",
+        )
+    if len(results) > MOST_ROWS:
+        raise UsageError(
+            f"{ref.text} has {len(results)} results, more than {MOST_ROWS}",
+            code="compare.too-many",
+            fix="name a single run, or a narrower label",
+        )
+    return results
+
+
+def _past(store: Store) -> Past:
+    from farm_results.points import points
+
+    def read(series: str) -> Sequence[Point]:
+        return points(store, series, limit=WINDOW)
+
+    return read
+
+
+def _confirmed(store: Store, row: Row) -> Row:
+    """With the A/B on the device of exactly these two results, where there was one."""
+    if row.reference is None or row.candidate is None or row.metric != "p50":
+        return row
+    found = confirmation(store, row.series, row.reference.job_id, row.candidate.job_id)
+    return row if found is None else replace(row, confirmed=found)
+
+
+def confirmation(store: Store, series: str, reference_job: str, candidate_job: str) -> Comparison | None:
+    """The newest A/B of two stored results; None where they were never measured in turns."""
+    from farm_results import comparisons
+
+    for found in comparisons.of_series(store, series, limit=50):
+        if (found.reference.job_id, found.candidate.job_id) == (reference_job, candidate_job):
+            return found
+    return None
