@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from farm_agent.errors import InfrastructureError, UsageError
 from farm_results.faults import store_faults
@@ -51,7 +51,12 @@ class Objects:
         with store_faults(str(self.folder)):
             return self._put(io.BytesIO(data), "")
 
-    def _put(self, stream: BinaryIO, expected: str) -> str:
+    def put_stream(self, stream: IO[bytes], expected: str) -> str:
+        """Store what a stream holds; it is ``expected``, or nothing is stored. Raises as ``put_file``."""
+        with store_faults(str(self.folder)):
+            return self._put(stream, expected)
+
+    def _put(self, stream: IO[bytes], expected: str) -> str:
         self.folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self.folder, prefix=_PART)
         part = Path(name)

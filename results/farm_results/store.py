@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,6 +182,10 @@ class Store:
         """
         return self._select(RESULT.c.job_id == find_id(self, RESULT.c.job_id, job_id, "job"), None)[0]
 
+    def of_jobs(self, job_ids: Sequence[str]) -> list[Result]:
+        """The results of these jobs, by whole ids; those that are not here are left out."""
+        return self._select(RESULT.c.job_id.in_(list(job_ids)), None) if job_ids else []
+
     def runs(self, limit: int | None = None, *, state: str | None = None) -> list[Run]:
         """Runs, the newest first; with ``state``, only those."""
         query = select(RUN.c.record).order_by(RUN.c.created_unix_s.desc(), RUN.c.run_id.desc()).limit(limit)
@@ -218,7 +222,7 @@ class Store:
             .limit(limit)
         )
         with store_faults(self.name), self.engine.connect() as connection:
-            rows = [(_result_of(row[0], row[1]), float(row[2])) for row in connection.execute(query)]
+            rows = [(result_of(row[0], row[1]), float(row[2])) for row in connection.execute(query)]
         return [result for result, _ in sorted(rows, key=lambda row: (row[1], *_order(row[0])))]
 
 
@@ -227,11 +231,15 @@ def _order(result: Result) -> tuple[object, ...]:
     return (*parts, result.threads, result.job_id)
 
 
-def _result_of(record: str, packed: bytes) -> Result:
-    """Raises DecodeError or JSONDecodeError, which ``store_faults`` turns into ``store.corrupt``."""
+def result_of(record: str, packed: bytes) -> Result:
+    """A result as it lies in its rows. Raises DecodeError or JSONDecodeError, which ``store_faults`` turns
+    into ``store.corrupt``."""
     values = json.loads(record)
     if isinstance(values, dict):
-        values["document"] = unpack_document(packed)
+        try:
+            values["document"] = unpack_document(packed)
+        except ValueError as error:
+            raise codec.DecodeError("document", "packed JSON", str(error)) from error
     return codec.decode(Result, values)
 
 
