@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from farm.cli.after_options import after_of, after_options
 from farm.cli.calib_options import calib_options
 from farm.cli.data_options import data_options
 from farm.cli.duration import Duration
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
     help="Show the plan and what would be skipped; measure nothing.",
 )
 @click.option("--format", "layout", type=click.Choice(LAYOUTS), default="table", help="Of the final results.")
+@after_options
 @json_option
 @pass_state
 def command(
@@ -144,7 +146,7 @@ def command(
     plan_file: Path | None,
     dry_run: bool,
     layout: str,
-    **measuring: Any,  # noqa: ANN401 - the values of measure_options
+    **measuring: Any,  # noqa: ANN401 - the values of measure_options, after_options
 ) -> int:
     """Measure models on devices: convert, ship, run, judge, store.
 
@@ -158,6 +160,7 @@ def command(
     from farm.tune.replay import check, replayed
 
     _present("--inputs", inputs)
+    after = after_of(measuring)
     wished = Request(
         models=models,
         devices=devices or devices_from_environment(),
@@ -198,6 +201,7 @@ def command(
     signal.signal(signal.SIGTERM, _terminate)
     outcome = execute(plan, state.config, progress.choose(quiet=state.quiet), command=sys.argv)
     _show(outcome, "json" if state.json else layout)
+    after.write(outcome.results, run_id=outcome.run_id)
     return _exit_code(plan, outcome)
 
 

@@ -16,6 +16,7 @@ import farm.cli
 
 HELPERS = frozenset(
     {
+        "after_options",
         "calib_options",
         "crash",
         "data_options",

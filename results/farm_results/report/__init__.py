@@ -10,7 +10,7 @@ import importlib
 import os
 import pkgutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from farm_agent.errors import UsageError
 from farm_results.faults import from_os
 from farm_results.model import Result
 
-_PARTS = ("rows", "flat", "caveats", "exposed", "figures")
+_PARTS = ("rows", "flat", "caveats", "exposed", "figures", "destination")
 
 
 def names() -> tuple[str, ...]:
@@ -56,11 +56,20 @@ def write(name: str, results: Sequence[Result], path: Path) -> None:
     InfrastructureError host.disk-full.
     """
     module = load(name)
+    _replace(path, lambda part: _fill(module, results, part))
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a rendered report; the file appears whole or not at all. Raises as ``write``."""
+    _replace(path, lambda part: part.write_text(text, encoding="utf-8", newline=""))
+
+
+def _replace(path: Path, fill: Callable[[Path], object]) -> None:
     try:
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
         try:
-            _fill(module, results, Path(part))
+            fill(Path(part))
             Path(part).chmod(0o666 & ~_umask())
             Path(part).replace(path)
         finally:

@@ -1,0 +1,120 @@
+"""Options of ``farm bench``: files for the results beside the store, and the CI system around it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from farm.cli.output import say
+from farm.errors import UsageError
+
+if TYPE_CHECKING:
+    from farm_results.model import Result
+    from farm_results.report.destination import Destination
+
+F = Callable[..., Any]
+SUMMARY, OUTPUT = "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"
+
+_OPTIONS = (
+    click.option(
+        "--junit", metavar="FILE", help="Write JUnit XML: a case per cell, its numbers as properties."
+    ),
+    click.option(
+        "--export",
+        "exports",
+        multiple=True,
+        metavar="[FORMAT=]FILE",
+        help="Results as .csv .json .md .parquet .prom, bmf.json, gha-bench.json, metrics.txt, otava.csv.",
+    ),
+    click.option("--github", is_flag=True, help="Write the step summary and annotations of GitHub Actions."),
+)
+
+
+def after_options(function: F) -> F:
+    """Decorator: the options; their values arrive as junit, exports, github."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+@dataclass(frozen=True)
+class After:
+    """What is to be done with the results of a run."""
+
+    files: tuple[Destination, ...]
+    summary: Path | None
+    github: bool
+
+    def write(
+        self, results: Sequence[Result], *, run_id: str, failures: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """``failures``: why a gate did not hold, by job id. Raises as ``report.write``."""
+        from farm_results.report import junit
+
+        for file in self.files:
+            left = 0
+            if file.format == "junit":
+                from farm_results.report import write_text
+
+                write_text(junit.render(results, failures), file.path)
+            else:
+                left = file.write(results)
+            more = f"; {left} left out: not valid numbers to follow" if left else ""
+            say(f"{file.format} written to {file.path}{more}")
+        if self.github:
+            self._tell_github(results, run_id, failures)
+
+    def _tell_github(
+        self, results: Sequence[Result], run_id: str, failures: Mapping[str, Sequence[str]] | None
+    ) -> None:
+        from farm_results.report import github
+
+        for line in github.workflow_commands(results, failures):
+            sys.stderr.write(line + "\n")
+        if self.summary is not None:
+            there = self.summary.stat().st_size if self.summary.exists() else 0
+            _append(self.summary, github.render(results, failures, github.SUMMARY_LIMIT - there))
+        if output := os.environ.get(OUTPUT):
+            _append(Path(output), f"run-id={run_id}\n")
+
+
+def after_of(values: Mapping[str, Any]) -> After:
+    """What the options ask for; whatever could not be written is refused now, before anything is measured.
+
+    Raises UsageError report.unknown-format, report.not-writable, report.needs-*.
+    """
+    from farm_results.report.destination import destination
+
+    files = [destination(values["junit"], "junit")] if values["junit"] else []
+    files += [destination(text) for text in values["exports"]]
+    summary = os.environ.get(SUMMARY, "") if values["github"] else ""
+    if values["github"] and not summary:
+        say(f"{SUMMARY} is not set, so this is no step of GitHub Actions: annotations only")
+    _refuse_twice(files)
+    return After(tuple(files), Path(summary) if summary else None, values["github"])
+
+
+def _refuse_twice(files: Sequence[Destination]) -> None:
+    paths = [file.path.resolve() for file in files]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise UsageError(
+                f"two formats are to be written to {path}",
+                code="report.not-writable",
+                fix="name a file for each format",
+            )
+
+
+def _append(path: Path, text: str) -> None:
+    """GitHub's own files; a run whose numbers are stored does not fail because one of them is gone."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        say(f"{path} cannot be written: {error.strerror}")
