@@ -22,6 +22,7 @@ from farm_agent.errors import (
 __all__ = [
     "EXIT_BUG",
     "EXIT_GATE",
+    "EXIT_INCONCLUSIVE",
     "EXIT_INTERRUPTED",
     "EXIT_NOTHING",
     "EXIT_OK",
@@ -42,6 +43,7 @@ EXIT_GATE = 1
 EXIT_USAGE = 2
 EXIT_PARTIAL = 3
 EXIT_NOTHING = 4
+EXIT_INCONCLUSIVE = 5
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 
