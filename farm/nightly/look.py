@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from farm.nightly.level import joined, levelled
 from farm.nightly.verdict import Shift, shift_of
 from farm_results.detect.trigger import LEAST, Trigger, trigger
-from farm_results.finding import CANARY, ENVIRONMENT, IMPROVEMENT, REGRESSION, Finding
+from farm_results.finding import ACKNOWLEDGED, CANARY, ENVIRONMENT, IMPROVEMENT, REGRESSION, Finding
 from farm_results.point import Point
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ class Look:
     why: str = ""
 
     @property
+    def reference_job_id(self) -> str:
+        """The result it is held against; "" without a baseline."""
+        return self.baseline.job_id if self.baseline else ""
+
+    @property
     def change(self) -> float:
         """Of tonight's number against what is usual; 0 where nothing is."""
         if self.trigger.centre is None or self.now.value is None:
@@ -60,7 +65,7 @@ class Look:
     def reference_shift(self, comparison: Comparison) -> Shift | None:
         """Where the reference's own level lies tonight, by its processes in the A/B, against its past."""
         medians, sigma = comparison.reference.medians_ns, self.trigger.sigma
-        if self.baseline is None or not medians or sigma is None or self.result.latency is None:
+        if self.baseline is None or not medians or sigma is None or not _by_latency(self.result):
             return None
         sha256 = self.baseline.artifact_sha256
         around = [each for each in self.findings if each.word in (ENVIRONMENT, CANARY)]
@@ -95,6 +100,12 @@ def look(store: Store, job_id: str, *, threshold: float) -> Look:
     return Look(result, series, now, earlier, history, known, found, base, why)
 
 
+def _by_latency(result: Result) -> bool:
+    from farm_results.series import number_of
+
+    return number_of(result).metric == "p50_ns"
+
+
 def _why(found: Trigger, now: Point, earlier: Sequence[Point]) -> str:
     if found.fired:
         return found.reason
@@ -106,10 +117,9 @@ def _why(found: Trigger, now: Point, earlier: Sequence[Point]) -> str:
 
 def _recoveries(known: Sequence[Finding]) -> list[Finding]:
     """Steps back to the baseline, which are written into the notes of what they ended."""
-    return [
-        replace(each, job_id=each.note.removeprefix(RECOVERED).split()[0])
-        for each in known
-        if each.word in (REGRESSION, IMPROVEMENT)
-        and each.note.startswith(RECOVERED)
-        and each.note != RECOVERED
-    ]
+    found = []
+    for each in known:
+        words = each.note.removeprefix(RECOVERED).split() if each.note.startswith(RECOVERED) else []
+        if words and each.word in (REGRESSION, IMPROVEMENT):
+            found.append(replace(each, job_id=words[0], state=ACKNOWLEDGED))
+    return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 WAITING, MEASURED, FAILED, SKIPPED = "waiting", "measured", "failed", "skipped"
 RUNNING, DONE, INTERRUPTED = "running", "done", "interrupted"
-STEADY, NEW_SERIES, LEARNING = "steady", "new", "learning"
+STEADY, NEW_SERIES, LEARNING, UNCONFIRMED = "steady", "new", "learning", "unconfirmed"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from farm_results.finding import CANARY, ENVIRONMENT, IMPROVEMENT, REGRESSION, C
 from farm_results.finding import INCONCLUSIVE as UNCLEAR
 
 MOVED_Z, SURE_Z, LEANING_Z = 3.0, 6.0, 1.5
+TELLING_Z = 3.0
+"""From here on, what could not be looked into is told all the same."""
 MOST_CAUSES = 12
 
 
@@ -81,7 +83,8 @@ def judge(case: Case) -> Judgement:
     comparison = case.comparison
     if comparison is None:
         text = f"{case.trigger.reason}; no A/B on the device: {case.trouble}"
-        return Judgement(UNCLEAR, text, _causes(case, around=True))
+        word = UNCLEAR if abs(case.trigger.z or 0.0) > TELLING_Z else ""
+        return Judgement(word, text, _causes(case, around=True))
     if comparison.word in (SLOWER, FASTER):
         slower = comparison.word == SLOWER
         text = f"{comparison.word} by {effect_text(comparison)} in an A/B of {comparison.pairs} pairs"

@@ -1,0 +1,169 @@
+"""The second half of a night on one device: look at every number, confirm what stands out, write it down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from farm.errors import FarmError
+from farm.nightly.bench import Bench, Say
+from farm.nightly.diary import Diary
+from farm.nightly.found import back_at_baseline, finding_of, known_before
+from farm.nightly.layers import grown
+from farm.nightly.look import Look, look
+from farm.nightly.record import LEARNING, MEASURED, NEW_SERIES, STEADY, UNCONFIRMED, CellRecord
+from farm.nightly.settings import NightlySettings
+from farm.nightly.verdict import TELLING_Z, CanaryWord, Case, judge
+from farm_results.comparison import SAME, Comparison
+from farm_results.detect.trigger import LEAST
+from farm_results.environment import differences
+from farm_results.finding import CANARY
+
+if TYPE_CHECKING:
+    from farm_results.model import Result
+    from farm_results.store import Store
+
+ACTOR = "farm nightly"
+
+
+@dataclass
+class Judging:
+    """Of one device in one night. ``left_s``: of the device's budget; the first A/B is taken in any case."""
+
+    store: Store
+    settings: NightlySettings
+    bench: Bench
+    diary: Diary
+    say: Say
+    left_s: float
+    canary: CanaryWord = field(default_factory=CanaryWord)
+    tried: bool = False
+
+    def cells(self, cells: Sequence[CellRecord]) -> None:
+        """Judge the measured cells of a device: its canaries first, then whatever stands out most."""
+        todo = [cell for cell in cells if cell.state == MEASURED and not cell.outcome]
+        self._remember([cell for cell in cells if cell.canary and cell.outcome])
+        for wave in ([c for c in todo if c.canary], [c for c in todo if not c.canary]):
+            looks = [(cell, each) for cell in wave if (each := self._look(cell)) is not None]
+            for cell, each in sorted(looks, key=lambda pair: -abs(pair[1].trigger.z or 0.0)):
+                if self.bench.stop.is_set():
+                    return
+                self.diary.put(self._judged(cell, each))
+
+    def _look(self, cell: CellRecord) -> Look | None:
+        try:
+            return look(self.store, cell.job_ids[-1], threshold=self.settings.trigger_z)
+        except FarmError as error:
+            self.diary.note(f"{cell.model} on {cell.device}: {error.message}")
+            return None
+
+    def _judged(self, cell: CellRecord, found: Look) -> CellRecord:
+        cell = replace(cell, series=found.series, trigger_z=found.trigger.z)
+        if not found.now.usable:
+            text = f"{found.now.verdict or found.now.status}: not to be compared"
+            return replace(cell, outcome=STEADY, text=text)
+        if found.baseline is None:
+            self._first(found)
+            return replace(cell, outcome=NEW_SERIES, text="first night: its result is the baseline")
+        if not found.why or found.baseline.job_id == found.now.job_id:
+            self._hear(cell, found, moved=False)
+            word = STEADY if found.trigger.count >= LEAST else LEARNING
+            return replace(cell, outcome=word, text=found.trigger.reason)
+        if self._no_time() and abs(found.trigger.z or 0.0) < TELLING_Z:
+            return replace(cell, outcome=UNCONFIRMED, text=f"{found.why}; no time left for an A/B tonight")
+        return self._confirmed(cell, found)
+
+    def _confirmed(self, cell: CellRecord, found: Look) -> CellRecord:
+        night = self.diary.record.night_id
+        comparison, trouble = self._compared(cell, found)
+        if self.bench.stop.is_set() and comparison is None:
+            return replace(cell, outcome="")  # it is judged when the night goes on
+        reference = self._reference(found)
+        verdict = judge(
+            Case(
+                trigger=replace(found.trigger, reason=found.why),
+                change=found.change,
+                differences=differences(reference, found.result) if reference else (),
+                comparison=comparison,
+                trouble=trouble,
+                reference=found.reference_shift(comparison) if comparison else None,
+                last_z=found.last_z,
+                canary=self.canary,
+                is_canary=cell.canary,
+                layers=grown(reference, found.result) if reference else (),
+            )
+        )
+        self._hear(cell, found, moved=verdict.word == CANARY)
+        if not verdict.word and comparison is not None and comparison.word == SAME:
+            back_at_baseline(self.store, found, comparison)
+        finding = finding_of(cell, found, comparison, verdict, night, self.bench.origin)
+        known = known_before(found, finding) if finding else None
+        if finding and known is None:
+            from farm_results import findings
+
+            findings.add(self.store, finding)
+            self.say(f"{cell.device}  {cell.model} {cell.what}: {verdict.word.upper()}: {verdict.text}")
+        return replace(
+            cell,
+            outcome=verdict.word or (STEADY if comparison else UNCONFIRMED),
+            text=f"{verdict.text} (known)" if known else verdict.text,
+            comparison_id=comparison.comparison_id if comparison else "",
+            finding_id=known or (finding.finding_id if finding else ""),
+        )
+
+    def _compared(self, cell: CellRecord, found: Look) -> tuple[Comparison | None, str]:
+        """The A/B of tonight's artifact with the baseline's, from before a break or taken now."""
+        from farm_results import comparisons
+
+        pair = (found.reference_job_id, found.now.job_id)
+        for each in comparisons.of_series(self.store, found.series, limit=20):
+            if (each.reference.job_id, each.candidate.job_id) == pair:
+                return each, ""
+        if self._no_time():
+            return None, "no time left in the budget"
+        begun = self.bench.now_unix_s()
+        self.say(f"{cell.device}  {cell.model} {cell.what}: {found.why}; A/B against the baseline")
+        try:
+            return self.bench.confirm(
+                self.diary.record.night_id, cell.device, *pair, pairs=self.settings.pairs
+            ), ""
+        except FarmError as error:
+            return None, f"{error.message} [{error.code}]"
+        finally:
+            self.left_s = min(self.left_s, self.left_s - (self.bench.now_unix_s() - begun))
+            self.tried = True
+
+    def _no_time(self) -> bool:
+        return self.tried and self.left_s <= 0
+
+    def _first(self, found: Look) -> None:
+        from farm_results import baselines
+
+        baselines.put(
+            self.store,
+            series=found.series,
+            job_id=found.now.job_id,
+            artifact_sha256=found.now.artifact_sha256,
+            actor=ACTOR,
+            event=baselines.INITIAL,
+            reason=f"its first night, {self.diary.record.night_id}",
+            at_unix_s=self.bench.now_unix_s() if self.bench.origin else None,
+        )
+
+    def _reference(self, found: Look) -> Result | None:
+        try:
+            return self.store.result(found.reference_job_id)
+        except FarmError:
+            return None
+
+    def _hear(self, cell: CellRecord, found: Look, *, moved: bool) -> None:
+        if cell.canary:
+            self.canary = CanaryWord(found.shift, moved)
+
+    def _remember(self, canaries: Sequence[CellRecord]) -> None:
+        """What the canary said before the night broke off."""
+        for cell in canaries:
+            found = self._look(cell)
+            if found is not None:
+                self.canary = CanaryWord(found.shift, cell.outcome == CANARY)
