@@ -28,12 +28,12 @@ def judged(
     scratch: Path,
     interrupted: bool,
 ) -> Result:
-    """The result with its verdict; its samples and traces are in ``objects`` then.
+    """The result with its verdict; its samples, traces and artifact are in ``objects`` then.
 
     ``records``: of the external meters. ``interrupted``: a person stopped the run.
     """
     from farm import accuracy, energies
-    from farm_results import outliers
+    from farm_results import kept, outliers
     from farm_results import scenarios as summaries
     from farm_results.build import result_of
     from farm_results.verdicts import judge
@@ -80,6 +80,8 @@ def judged(
         result = replace(result, document={**result.document, "accuracy": about})
     if power.document:
         result = replace(result, document={**result.document, "energy": dict(power.document)})
+    if result.status == "ok":
+        kept.keep(objects, context.spec, [(part.blob, Path(part.path)) for part in context.parts])
     if fetched.result.outcome == "stopped" and result.status == "failed" and interrupted:
         result = replace(result, error_code="run.interrupted", error_message="interrupted while it measured")
     return result

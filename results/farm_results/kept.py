@@ -33,14 +33,17 @@ class Kept:
     artifact: Mapping[str, Any]
 
 
-def keep(objects: Objects, parts: Iterable[Part]) -> tuple[str, ...]:
-    """Put the files of an ok job among the objects; the hashes that are there afterwards.
+def keep(objects: Objects, spec: JobSpec, parts: Iterable[Part]) -> tuple[str, ...]:
+    """Put the files of an ok job among the objects, all but its data set; the hashes that are there then.
 
     A file that is gone, or that is no longer what it was, is left out: the result counts without it. Raises
     as ``Objects.put_file`` does where the disk is full.
     """
     there = []
+    wanted = {blob.sha256 for blob in _blobs(spec)}
     for blob, path in parts:
+        if blob.sha256 not in wanted:
+            continue
         if not objects.has(blob.sha256):
             try:
                 objects.put_file(path, blob.sha256)

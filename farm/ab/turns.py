@@ -1,0 +1,87 @@
+"""In which order the two are measured: pairs of fresh processes, drawn by lot, two mirrored at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from farm_results.paired import LEAST_PAIRS
+
+if TYPE_CHECKING:
+    from farm.ab.contender import Contender
+    from farm.drive import Shipment
+    from farm_agent.wire import BlockPlan, GatePlan, JobSpec
+
+MOST_PAIRS = 500
+
+
+def drawn(pairs: int, seed: int) -> tuple[str, ...]:
+    """One of "rc" and "cr" per pair. Two neighbouring pairs mirror each other (ABBA), so that a steady drift
+    falls out of their mean; which of the two begins is drawn, so that nothing periodic keeps step.
+
+    Raises UsageError ab.pairs.
+    """
+    from farm.errors import UsageError
+
+    if not LEAST_PAIRS <= pairs <= MOST_PAIRS:
+        raise UsageError(
+            f"{pairs} pairs were asked for",
+            code="ab.pairs",
+            fix=f"ask for {LEAST_PAIRS} to {MOST_PAIRS}; 20 see a change of 3 %",
+        )
+    coin = random.Random(seed)  # noqa: S311 - no secret
+    turns: list[str] = []
+    while len(turns) < pairs:
+        turns += coin.choice((("rc", "cr"), ("cr", "rc")))
+    return tuple(turns[:pairs])
+
+
+def seed_of(*words: str) -> int:
+    """The same for the same words, everywhere."""
+    return int.from_bytes(hashlib.sha256("\n".join(words).encode()).digest()[:4], "big")
+
+
+def job_of(
+    job_id: str,
+    reference: Contender,
+    candidate: Contender,
+    turns: tuple[str, ...],
+    *,
+    plan: BlockPlan | None = None,
+    gate: GatePlan | None,
+) -> tuple[JobSpec, Shipment]:
+    """The job of both, and the files that it needs. All that is not the artifact's is the candidate's.
+
+    Every process lasts its least time: the spread between processes is what counts, and an interval within
+    one process says nothing of it. Raises UsageError ab.scenario.
+    """
+    from farm.drive import shipment_of
+    from farm.errors import UsageError
+    from farm_agent.arms import SCENARIOS
+
+    base = candidate.spec
+    if base.scenario not in SCENARIOS or base.tool:
+        raise UsageError(
+            f"two artifacts cannot be measured in turns in the scenario {base.tool or base.scenario}",
+            code="ab.scenario",
+            fix="compare them with --scenario latency",
+        )
+    each = plan or base.plan
+    built = base.build is not None or reference.spec.build is not None
+    spec = replace(
+        base,
+        job_id=job_id,
+        fence=0,
+        plan=replace(each, blocks=2 * len(turns), ci_half_width=0.0),
+        dataset=None,
+        energy=None,
+        profile_ops=False,
+        gate=gate,
+        memory_limit_bytes=0 if built else base.memory_limit_bytes,
+        process_timeout_s=max(base.process_timeout_s, reference.spec.process_timeout_s),
+        reference=reference.arm,
+        turns=turns,
+    )
+    return spec, shipment_of([*candidate.parts, *reference.parts])
