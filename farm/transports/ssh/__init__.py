@@ -15,7 +15,7 @@ from farm.errors import FarmError, InfrastructureError
 from farm.transports import OUTPUT_LIMIT_BYTES, Completed
 from farm.transports.ssh.command import Exchange
 from farm.transports.ssh.opening import close_quietly, open_connection
-from farm.transports.ssh.pulse import SILENCE_S, Pulse
+from farm.transports.ssh.pulse import SILENCE_S, Flow, Pulse
 from farm.transports.ssh.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Ssh:
 
         channel = self._transport.open_session(timeout=timeout_s)
         try:
-            channel.settimeout(min(timeout_s, self.stall_s))
+            channel.settimeout(timeout_s)  # a stall before it is the watchdog's
             channel.invoke_subsystem("sftp")
             watchdog.progress()
             yield paramiko.SFTPClient(channel)
@@ -176,7 +176,8 @@ class Ssh:
         import paramiko
 
         end = time.monotonic() + timeout_s
-        with Watchdog(self._transport, limit_s, stall_s) as watchdog:
+        flow = Flow(self._transport.sock)
+        with Watchdog(self._transport, limit_s, stall_s, flow.moved) as watchdog:
             try:
                 yield watchdog
             except FarmError as error:

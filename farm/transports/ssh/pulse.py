@@ -54,6 +54,21 @@ class Heard:
         return getattr(self._sock, name)
 
 
+class Flow:
+    """What leaves over one connection."""
+
+    def __init__(self, sock: object) -> None:
+        self._tcp = sock.tcp() if isinstance(sock, Heard) else None
+        self._taken = 0
+
+    def moved(self) -> bool:
+        """Whether the peer took some of what waits since this was last asked; False where nothing waits."""
+        waiting, taken = _outgoing(self._tcp)
+        moved = waiting > 0 and taken > self._taken
+        self._taken = taken
+        return moved
+
+
 class Pulse:
     """Watches one connection and closes it when the peer is dead, which wakes whatever waits on it.
 

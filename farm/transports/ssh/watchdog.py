@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -11,15 +12,26 @@ if TYPE_CHECKING:
     import paramiko
 
 
+_TICK_S = 1.0
+
+
 class Watchdog:
     """Closes ``transport`` when the block lasts too long, which wakes whatever waits on it.
 
-    ``limit_s`` bounds the whole block; ``stall_s``, where given, the time between two ``progress()`` calls.
-    ``fired`` says why afterwards: empty, "time" or "stall".
+    ``limit_s`` bounds the whole block; ``stall_s``, where given, the time without ``progress()``. ``moved``
+    says whether the link itself took something since it was last asked: what was written may wait in its
+    queue for longer than a stall. ``fired`` says why afterwards: empty, "time" or "stall".
     """
 
-    def __init__(self, transport: paramiko.Transport, limit_s: float, stall_s: float | None = None) -> None:
+    def __init__(
+        self,
+        transport: paramiko.Transport,
+        limit_s: float,
+        stall_s: float | None = None,
+        moved: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._transport = transport
+        self._moved = moved
         self._end = time.monotonic() + limit_s
         self._stall_s = stall_s
         self._last = time.monotonic()
@@ -41,10 +53,12 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self.fired:
+            if self._stall_s is not None and self._moved():
+                self.progress()
             now = time.monotonic()
             stall_end = self._end if self._stall_s is None else self._last + self._stall_s
             if now >= min(self._end, stall_end):
                 self.fired = "time" if now >= self._end else "stall"
-            elif self._done.wait(min(self._end, stall_end) - now):
+            elif self._done.wait(min(self._end - now, stall_end - now, _TICK_S)):
                 return
         self._transport.close()

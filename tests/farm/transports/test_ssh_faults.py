@@ -279,6 +279,19 @@ def test_a_slow_link_with_a_full_queue_is_not_silent(device: ZooDevice, tmp_path
     link.close()
 
 
+def test_an_upload_over_a_slow_link_is_not_stalled_while_its_queue_moves(
+    device: ZooDevice, tmp_path: Path
+) -> None:
+    """All of it fits into the link's queues: nothing is written and nothing answered for several stalls."""
+    link = ssh.Ssh(device.name, open_connection(device.entry(), 20), stall_s=2.0)
+    assert link.has_sftp(20)
+    network.slow(device.link, "300kbit")
+    target = f"/home/{device.user}/slow"
+    link.put(_sparse(tmp_path / "big", 300 * 1024), target, timeout_s=120)
+    assert link.run(["wc", "-c", target], timeout_s=60).stdout.split()[0] == b"307200"
+    link.close()
+
+
 def _signal(pids: list[int], number: signal.Signals) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
