@@ -222,6 +222,7 @@ def _wish(request: Request) -> DataWish:
 
 
 def _run(plan: Plan, command: Sequence[str]) -> Run:
+    from farm_results import git
     from farm_results.model import Run
 
     return Run(
@@ -230,7 +231,7 @@ def _run(plan: Plan, command: Sequence[str]) -> Run:
         command=tuple(masked(word) for word in command),
         farm_version=__version__,
         host=socket.gethostname(),
-        labels=dict(plan.request.labels),
+        labels={**git.facts(Path.cwd()), **plan.request.labels},
         planned=len(plan.cells),
         driver=holder_text(f"run {plan.run_id}"),
     )
