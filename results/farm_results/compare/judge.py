@@ -55,6 +55,7 @@ def row_of(pair: Pair, metric_name: str, past: Past) -> Row:
         None,
         better=metric.better,
         scale=metric.scale,
+        unit=metric.unit,
         axis=pair.axis,
     )
     before, after = _usable(pair.reference), _usable(pair.candidate)

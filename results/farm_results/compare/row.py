@@ -42,7 +42,8 @@ class Row:
     noise alone, ``q``: the same corrected for all rows (Benjamini and Hochberg). ``word``: higher, lower or
     same, never slower: only an A/B on the device (``confirmed``) says that. ``noise``: what the interval
     counts, in words. ``reason``: why a row is where it is. ``axis``: "onnxruntime → openvino" where the sides
-    differ on purpose. ``series``: of both sides, where they are not the same the candidate's.
+    differ on purpose. ``unit``: ns, bytes, J, per_s, share or "". ``series``: of both sides; the candidate's
+    where they differ.
     """
 
     section: str
@@ -53,6 +54,7 @@ class Row:
     candidate: Reading | None
     better: str = LOWER
     scale: str = RATIO
+    unit: str = ""
     axis: str = ""
     effect: float | None = None
     low: float | None = None
