@@ -43,6 +43,7 @@ def environment() -> Environment:
     made.tests |= {
         "marks": lambda value: isinstance(value, Marks),
         "mark": lambda value: isinstance(value, Mark),
+        "shown": lambda value: isinstance(value, filters.Shown),
         "link": lambda value: hasattr(value, "href"),
     }
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,17 @@ from farm_results import text
 
 NOTHING = "–"
 CELL_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A cell that reads as ``text`` and is sorted by ``value``."""
+
+    text: str
+    value: float | None = None
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def ns(value: float | None) -> str:

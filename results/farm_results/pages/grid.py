@@ -19,7 +19,8 @@ _TEXTS = ("text", "marks", "code")
 @dataclass(frozen=True)
 class Column:
     """``kind`` says what the cells hold and how they read: text, code, marks, ns, ns5 (with five digits), us,
-    s, bytes, j, w, c, hz, count, number, share (0.031 reads 3.1 %), change (+3.1 %), time (unix seconds)."""
+    s, bytes, j, w, c, hz, count, number, shown (a number that
+    reads as it says), share (0.031 reads 3.1 %), change (+3.1 %), time (unix seconds)."""
 
     name: str
     kind: str = "text"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ LOWER, HIGHER = "lower", "higher"
 # Numbers that may not be believed are shown, and cannot be a best choice.
 BELIEVED = ("valid", "noisy")
 MOST_ITEMS = 500
+# Metrics whose value is a share; errors and metrics of the users' own have another scale.
+SHARES = ("top-1", "top-5", "f1")
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Item:
 
 
 def item_of(result: Result, name: str) -> Item:
-    """A result as a configuration, called ``name``; a mean error is no accuracy, and left out."""
+    """A result as a configuration, called ``name``; an accuracy that is no share is left out."""
     from farm_results.columns import energy_of
     from farm_results.series import number_of
 
@@ -71,7 +74,7 @@ def item_of(result: Result, name: str) -> Item:
         "energy_j": energy_of(result),
         "artifact_bytes": result.artifact_bytes,
         "peak_memory_bytes": result.peak_memory_bytes,
-        "accuracy": result.accuracy if result.accuracy_metric != "mae" else None,
+        "accuracy": result.accuracy if result.accuracy_metric in SHARES else None,
     }
     values = {key: float(value) for key, value in found.items() if value is not None and key in AXES}
     word = result.verdict.word if result.status == "ok" else result.status
@@ -159,7 +162,7 @@ def _dots(
 
     def size(item: Item) -> int:
         share = item.values.get("artifact_bytes", 0.0) / largest if largest > 0 else 0.0
-        return round(9 + 16 * float(share) ** 0.5)
+        return round(9 + 16 * math.sqrt(share))
 
     return {
         "type": "scatter",

@@ -1,0 +1,123 @@
+"""What a set of results says at a glance: counts by verdict, one table, reasons, charts of all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from farm_results.columns import energy_of
+from farm_results.model import Result
+from farm_results.pages.chart import Chart
+from farm_results.pages.charts import interval, pareto
+from farm_results.pages.filters import Shown
+from farm_results.pages.grid import Column, Grid, Link
+from farm_results.pages.marks import Mark, marks_of
+from farm_results.report.caveats import lines_of_caveats
+from farm_results.report.rows import closed_loop, precision_text, runtime_text, table_of
+
+ORDER = ("valid", "noisy", "throttled", "invalid", "failed", "skipped")
+_RAW: dict[str, Callable[[Result], float | None]] = {
+    "p50": lambda result: _latency(result, "p50_ns"),
+    "p99": lambda result: _latency(result, "p99_ns"),
+    "between": lambda result: _latency(result, "between_cv"),
+    "energy": energy_of,
+    "peak memory": lambda result: result.peak_memory_bytes,
+    "accuracy": lambda result: result.accuracy,
+}
+"""What the cells of a table are sorted by, where that is a number."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """So many results have this mark."""
+
+    mark: Mark
+    count: int
+
+
+def counts(results: Sequence[Result]) -> list[Count]:
+    """By verdict, failed and skipped ones beside them; then how many of all are simulated."""
+    words = Counter(r.verdict.word or "unknown" if r.status == "ok" else r.status for r in results)
+    order = {word: number for number, word in enumerate(ORDER)}
+    found = [Count(Mark(word), words[word]) for word in sorted(words, key=lambda w: order.get(w, 9))]
+    made_up = sum(bool(result.origin) for result in results)
+    return found + ([Count(Mark("simulated"), made_up)] if made_up else [])
+
+
+def results_grid(
+    results: Sequence[Result], href: Callable[[Result], str] | None = None, most: int = 300
+) -> Grid:
+    """A row per result with the columns that the terminal shows, each verdict with its marks. ``href``: where
+    the first cell leads."""
+    shown = list(results[:most])
+    table = table_of(shown)
+    last = len(table.columns) - 1
+    columns = [
+        Column(name, "marks" if i == last else "shown" if side == "right" else "text")
+        for i, (name, side) in enumerate(zip(table.columns, table.align, strict=True))
+    ]
+    sized = any(result.artifact_bytes for result in shown)
+    if sized:
+        columns.insert(last, Column("size", "bytes"))
+    rows = []
+    for result, cells in zip(shown, table.rows, strict=True):
+        row: list[Any] = [
+            Shown(cell, _RAW[name](result)) if name in _RAW else cell
+            for name, cell in zip(table.columns[:last], cells[:last], strict=True)
+        ]
+        if href is not None:
+            row[0] = Link(str(row[0]), href(result))
+        rows.append((*row, *([result.artifact_bytes] if sized else []), marks_of(result)))
+    left_out = len(results) - len(shown)
+    return Grid(tuple(columns), tuple(rows), f"{left_out} more results are not shown" if left_out else "")
+
+
+def reasons(results: Sequence[Result]) -> list[str]:
+    """Why numbers are not simply valid, each reason once."""
+    return lines_of_caveats(results)
+
+
+def charts(results: Sequence[Result]) -> list[Chart]:
+    """p50 with intervals, and what one pays for what, where two results or more can be drawn."""
+    found = []
+    measured = [r for r in results if r.status == "ok" and closed_loop(r) is not None]
+    if measured:
+        found.append(interval.chart([_row(result, results) for result in measured]))
+    for number, model in enumerate(dict.fromkeys(result.model for result in results)):
+        items = [
+            pareto.item_of(r, name_of(r, results)) for r in results if r.model == model and r.status == "ok"
+        ]
+        if len([item for item in items if len(item.values) > 1]) > 1:
+            several = len({result.model for result in results}) > 1
+            title = f"What one pays for what{f': {model}' if several else ''}"
+            found.append(pareto.chart(items, name=f"pareto-{number}", title=title))
+    return found
+
+
+def name_of(result: Result, among: Sequence[Result]) -> str:
+    """What tells a result from the others of its page."""
+    parts = [result.device, runtime_text(result), precision_text(result)]
+    if len({one.model for one in among}) > 1:
+        parts.insert(0, result.model)
+    if len({one.threads for one in among}) > 1:
+        parts.append(f"{result.threads} thr")
+    if len({one.options.get("batch") for one in among}) > 1:
+        parts.append(f"batch {result.options.get('batch', '?')}")
+    if len({one.scenario for one in among}) > 1:
+        parts.append(result.scenario)
+    return " ".join(part for part in parts if part)
+
+
+def _row(result: Result, among: Sequence[Result]) -> interval.Row:
+    latency = result.latency
+    value = latency.p50_ns if latency is not None else 0.0
+    low, high = (latency.p50_low_ns, latency.p50_high_ns) if latency is not None else (None, None)
+    word = result.verdict.word or "unknown"
+    return interval.Row(name_of(result, among), value, low, high, word, result.origin)
+
+
+def _latency(result: Result, name: str) -> float | None:
+    latency = closed_loop(result)
+    return None if latency is None else getattr(latency, name)

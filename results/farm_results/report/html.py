@@ -1,0 +1,134 @@
+"""One file of HTML that holds everything: styles, charts, tables. It loads nothing and works offline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from farm_results.model import Result, Run
+from farm_results.pages.sections.against import Against
+from farm_results.pages.sections.result import BRIEF, FULL, PLAIN
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from farm_results.comparison import Comparison
+    from farm_results.objects import Objects
+
+SUFFIX = "html"
+LIMIT_BYTES = 2_000_000
+# What a page keeps for what comes after the results' own parts.
+RESERVE_BYTES = 20_000
+MOST_DETAILS = 200
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a report takes what the results alone do not hold. ``unfinished``: what the run lacks."""
+
+    run: Run | None = None
+    objects: Objects | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    against: Against | None = None
+    unfinished: str = ""
+    version: str = ""
+    now_unix_s: float | None = None
+
+
+def render(results: Sequence[Result]) -> str:
+    """A report of the results alone, without their raw samples."""
+    return page(results, Sources())
+
+
+def page(results: Sequence[Result], sources: Sources, *, limit_bytes: int = LIMIT_BYTES) -> str:
+    """The whole file, at most ``limit_bytes``: where results are many, their charts get coarser, then are left
+    out, and the page says so."""
+    from farm_results.pages.environment import render as fill
+
+    values = _values(results, sources)
+    bare = fill("report.html", **values, details=[], shortened="")
+    room = limit_bytes - RESERVE_BYTES - len(bare.encode())
+    details, shortened = _details(results, sources, room)
+    return fill("report.html", **values, details=details, shortened=shortened)
+
+
+def _values(results: Sequence[Result], sources: Sources) -> dict[str, Any]:
+    from farm_results.pages import assets, filters
+    from farm_results.pages.sections import compared, origin, overview
+
+    first = min((result.created_unix_s for result in results), default=None)
+    last = max((result.created_unix_s for result in results), default=None)
+    models = list(dict.fromkeys(filters.foreign(result.model, 60) for result in results))
+    named = ", ".join(models[:3]) + (f" and {len(models) - 3} more" if len(models) > 3 else "")
+    anchors = {result.job_id: f"#r{number}" for number, result in enumerate(results[:MOST_DETAILS])}
+    changes = sources.against
+    return {
+        **assets.inline("echarts"),
+        "title": f"Results · {named}" if results else "No results",
+        "simulated": any(result.origin for result in results),
+        "when": filters.when(first) + (f" to {filters.when(last)}" if last != first else ""),
+        "run": sources.run,
+        "unfinished": sources.unfinished,
+        "counts": overview.counts(results),
+        "grid": overview.results_grid(results, lambda result: anchors[result.job_id], MOST_DETAILS),
+        "reasons": overview.reasons(results),
+        "charts": overview.charts(results),
+        "comparisons": compared.table_of(sources.comparisons) if sources.comparisons else None,
+        "comparison_charts": compared.charts(sources.comparisons),
+        "changes": changes.grid(results) if changes is not None else None,
+        "against": changes.name if changes is not None else "",
+        "run_pairs": origin.run_pairs(sources.run) if sources.run else [],
+        "run_command": origin.command_of(sources.run) if sources.run else "",
+        "devices": origin.devices(results),
+        "version": sources.version,
+        "when_written": filters.when(time.time() if sources.now_unix_s is None else sources.now_unix_s),
+    }
+
+
+def _details(results: Sequence[Result], sources: Sources, room: int) -> tuple[list[Markup], str]:
+    """Each result's part, as rich as the room allows: every result gets its numbers before any gets charts."""
+    plain = [_part(result, sources, number, PLAIN) for number, result in enumerate(results[:MOST_DETAILS])]
+    sizes = [len(part.encode()) for part in plain]
+    while plain and sum(sizes) > room:
+        plain.pop()
+        sizes.pop()
+    left = room - sum(sizes)
+    drawn = 0
+    for number, result in enumerate(results[: len(plain)]):
+        for slices in (FULL, BRIEF) if len(plain) <= 12 else (BRIEF,):
+            part = _part(result, sources, number, slices)
+            more = len(part.encode()) - sizes[number]
+            if more <= left:
+                plain[number] = part
+                left -= more
+                drawn += 1
+                break
+    return plain, _shortened(results, len(plain), drawn)
+
+
+def _shortened(results: Sequence[Result], shown: int, drawn: int) -> str:
+    said = []
+    if shown < len(results):
+        said.append(f"{len(results) - shown} of {len(results)} results are in no part of their own")
+    if drawn < shown:
+        said.append(f"{shown - drawn} have their numbers without charts")
+    return f"To keep this file small, {' and '.join(said)}: farm report JOB shows one." if said else ""
+
+
+def _part(result: Result, sources: Sources, number: int, slices: int) -> Markup:
+    from farm_results.pages.environment import environment
+    from farm_results.pages.sections.result import detail
+    from farm_results.pages.sections.samples import samples_of
+
+    processes, problem = samples_of(sources.objects, result) if slices else ([], "")
+    anchor = f"r{number}"
+    extra = sources.against.charts(result, anchor) if sources.against is not None and slices else ()
+    made = detail(result, processes, problem, anchor=anchor, slices=slices, extra=extra)
+    if not slices and result.sample_hashes:
+        made = replace(made, problem="")
+    from markupsafe import Markup
+
+    module: Any = environment().get_template("_result.html").module
+    return Markup(module.result(made))  # noqa: S704 - of a template that escapes
