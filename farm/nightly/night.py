@@ -2,19 +2,256 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from farm.nightly.bench import Bench, Say
-from farm.nightly.record import NightRecord
-from farm.nightly.settings import NightlySettings
+from farm.errors import FarmError, UsageError
+from farm.nightly import silences, weekly
+from farm.nightly.alone import alone
+from farm.nightly.bench import Bench, Say, Wanted
+from farm.nightly.choose import Last, choose
+from farm.nightly.content import of_result
+from farm.nightly.diary import Diary, opened, with_job_ids
+from farm.nightly.record import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    MEASURED,
+    SKIPPED,
+    WAITING,
+    CellRecord,
+    NightRecord,
+)
+from farm.nightly.settings import WEEKLY, NightlySettings
+from farm.nightly.tell import Tell
 
 if TYPE_CHECKING:
+    from farm.nightly.judging import Judging
+    from farm_results.model import Result
     from farm_results.store import Store
 
+AT_ONCE = 16
+JOIN_S = 0.2
 
-def run_night(store: Store, settings: NightlySettings, bench: Bench, say: Say) -> NightRecord:
+
+def run_night(
+    store: Store,
+    settings: NightlySettings,
+    bench: Bench,
+    say: Say,
+    *,
+    fresh: bool = False,
+    tell: Tell | None = None,
+) -> NightRecord:
     """One night: everything it measures, finds and decides is in the store.
 
-    Raises InfrastructureError ``nightly.running`` while another night of this store goes on.
+    A night that broke off lately goes on; ``fresh``: it is given up. ``tell`` sends what people want to hear.
+    Raises InfrastructureError ``nightly.running`` while another night of this store goes on, and UsageError
+    for a matrix that names nothing.
     """
-    raise NotImplementedError
+    with alone(store) as driver:
+        wanted = bench.matrix(say)
+        refuse_empty(wanted)
+        diary, resumed = opened(
+            store,
+            origin=bench.origin,
+            driver=driver,
+            now_unix_s=bench.now_unix_s(),
+            resume_within_s=0.0 if fresh else settings.resume_within_s,
+        )
+        night = diary.record
+        say(
+            f"{night.night_id} goes on, for the {night.attempts}. time"
+            if resumed
+            else f"{night.night_id} begins"
+        )
+        try:
+            _settle(store, diary)
+            diary.change(lambda r: replace(r, cells=planned(store, settings, bench, wanted, r.cells)))
+            whole = _measure(store, bench, diary, wanted) and _judge(store, settings, bench, diary, say)
+            if whole:
+                _silences(store, bench, diary)
+                if tell is not None and not diary.record.told:
+                    _tell(store, settings, diary, tell)
+        except KeyboardInterrupt:
+            bench.stop.set()
+            whole = False
+        except FarmError as error:
+            diary.note(f"it ended early: {error.message}")
+            diary.end(INTERRUPTED, bench.now_unix_s())
+            raise
+        counts = Counter(cell.outcome or cell.state for cell in diary.record.cells)
+        diary.change(lambda r: replace(r, counts=dict(counts)))
+        return diary.end(DONE if whole else INTERRUPTED, bench.now_unix_s())
+
+
+def refuse_empty(wanted: Sequence[Wanted]) -> None:
+    """Raises UsageError ``nightly.nothing`` where no cell is left that a night could measure, ever."""
+    if not wanted:
+        raise UsageError(
+            "[nightly] names nothing to measure",
+            code="nightly.nothing",
+            fix='write [nightly] with models = ["model.onnx"] into farm.toml, as docs/nightly.md says',
+        )
+
+
+def planned(
+    store: Store,
+    settings: NightlySettings,
+    bench: Bench,
+    wanted: Sequence[Wanted],
+    before: Sequence[CellRecord] = (),
+) -> tuple[CellRecord, ...]:
+    """Tonight's cells; what the night did already (``before``) stays as it is."""
+    done = {cell.key: cell for cell in before if cell.state == MEASURED or cell.job_ids}
+    done = {key: cell for key, cell in done.items() if cell.state != WAITING}
+    tried = {cell.key: cell.job_ids for cell in before}
+    spent: Counter[str] = Counter()
+    for cell in done.values():
+        spent[cell.device] += int(cell.estimate_s)
+    left = [each for each in wanted if each.key not in done]
+    chosen = choose(
+        left,
+        last_of(store, left),
+        budget_s=settings.budget_s,
+        now_unix_s=bench.now_unix_s(),
+        spent_s=spent,
+    )
+    return (*done.values(), *(replace(cell, job_ids=tried.get(cell.key, ())) for cell in chosen))
+
+
+def last_of(store: Store, wanted: Sequence[Wanted]) -> dict[str, Last]:
+    """The newest ok result of every cell that has one, by the cell's key."""
+    from farm_results.points import series_row
+
+    found = {}
+    for each in wanted:
+        row = series_row(store, each.series)
+        if row is not None and row.last_ok_job_id:
+            found[each.key] = Last(row.last_ok_unix_s, of_result(store.result(row.last_ok_job_id)))
+    return found
+
+
+def _measure(store: Store, bench: Bench, diary: Diary, wanted: Sequence[Wanted]) -> bool:
+    """Measure what waits; False when a person interrupted it."""
+    by_key = {each.key: each for each in wanted}
+    waiting = [cell for cell in diary.record.cells if cell.state == WAITING]
+    chosen = [by_key[cell.key] for cell in waiting]
+    if not chosen:
+        return True
+
+    def began(jobs: Mapping[str, str]) -> None:
+        diary.put(*with_job_ids(waiting, dict(jobs)))
+
+    whole = bench.measure(diary.record.night_id, chosen, began)
+    _settle(store, diary)
+    if whole:
+        left = [cell for cell in diary.record.cells if cell.state == WAITING]
+        diary.put(*(replace(c, state=SKIPPED, why="the night's time was over before its turn") for c in left))
+    return whole
+
+
+def _settle(store: Store, diary: Diary) -> None:
+    """Give every cell whose job left a result the state that this says."""
+    cells = [cell for cell in diary.record.cells if cell.state == WAITING and cell.job_ids]
+    settled = []
+    for cell in cells:
+        job_id = next((job for job in reversed(cell.job_ids) if store.has_result(job)), None)
+        if job_id is not None:
+            tried = tuple(job for job in cell.job_ids if job != job_id)
+            settled.append(_ended(replace(cell, job_ids=(*tried, job_id)), store.result(job_id)))
+    if settled:
+        diary.put(*settled)
+
+
+def _ended(cell: CellRecord, result: Result) -> CellRecord:
+    if result.status == "ok":
+        return replace(cell, state=MEASURED)
+    if result.error_code == "run.interrupted":
+        return cell
+    state = SKIPPED if result.status == "skipped" else FAILED
+    return replace(cell, state=state, why=result.error_message[:500], error_code=result.error_code)
+
+
+def _judge(store: Store, settings: NightlySettings, bench: Bench, diary: Diary, say: Say) -> bool:
+    """Look at every device's numbers, devices side by side; False when a person interrupted it."""
+    from farm.nightly.judging import Judging
+
+    cells = diary.record.cells
+    devices = list(dict.fromkeys(cell.device for cell in cells if cell.state == MEASURED))
+    if not devices:
+        return True
+
+    def one(device: str) -> None:
+        mine = [cell for cell in cells if cell.device == device]
+        spent_s = sum(cell.estimate_s for cell in mine if cell.state == MEASURED)
+        judging = Judging(store, settings, bench, diary, say, settings.budget_s - spent_s)
+        judging.cells(mine)
+        _weekly(judging, device)
+
+    return _side_by_side(one, devices, bench)
+
+
+def _side_by_side(action: Callable[[str], None], devices: Sequence[str], bench: Bench) -> bool:
+    with ThreadPoolExecutor(min(AT_ONCE, len(devices)), thread_name_prefix="night") as pool:
+        futures = [pool.submit(action, device) for device in devices]
+        try:
+            while wait(futures, timeout=JOIN_S).not_done:
+                pass
+        except KeyboardInterrupt:
+            bench.stop.set()
+            pool.shutdown(cancel_futures=True)
+            return False
+    for future in futures:
+        future.result()
+    return not bench.stop.is_set()
+
+
+def _weekly(judging: Judging, device: str) -> None:
+    """The device's A/A, when it is due, nobody waits for the night's end, and there is time left."""
+    settings, diary, bench, store = judging.settings, judging.diary, judging.bench, judging.store
+    if settings.aa != WEEKLY or bench.stop.is_set() or judging.left_s <= 0:
+        return
+    if not weekly.due(store, device, now_unix_s=bench.now_unix_s(), origin=bench.origin):
+        return
+    cells = [cell for cell in diary.record.cells if cell.device == device]
+    taken = weekly.take(store, bench, diary.record.night_id, cells, settings.pairs, judging.say)
+    if taken is None:
+        return
+    if isinstance(taken, FarmError):
+        diary.note(f"{device}: no A/A: {taken.message} [{taken.code}]")
+        return
+    diary.change(lambda r: replace(r, aa=(*r.aa, taken.comparison_id)))
+    if weekly.false_alarm(taken):
+        diary.note(f"{device}: a false alarm: the A/A calls an artifact {taken.word} than itself")
+
+
+def _silences(store: Store, bench: Bench, diary: Diary) -> None:
+    night = diary.record
+    found = silences.find(
+        store,
+        night.cells,
+        night_id=night.night_id,
+        now_unix_s=bench.now_unix_s(),
+        origin=bench.origin,
+    )
+    if found:
+        diary.change(
+            lambda r: replace(r, silent=tuple(dict.fromkeys([*r.silent, *(f.series for f in found)])))
+        )
+
+
+def _tell(store: Store, settings: NightlySettings, diary: Diary, tell: Tell) -> None:
+    """Tell it, once: a night that is taken up after that does not tell again."""
+    from farm.nightly.tell import message_of
+    from farm_results import findings
+
+    found = findings.of_night(store, diary.record.night_id)
+    message = message_of(diary.record, found, settings.notify)
+    if message is not None:
+        for trouble in tell(*message):
+            diary.note(f"a message was not sent: {trouble}")
+    diary.change(lambda r: replace(r, told=True))

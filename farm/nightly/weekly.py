@@ -1,5 +1,5 @@
-"""Once a week on every device: one artifact against itself. How often that says "slower" is the farm's own rate
-of false alarms."""
+"""Once a week on every device: one artifact against itself. How often that says "slower" is the farm's own
+rate of false alarms."""
 
 from __future__ import annotations
 
