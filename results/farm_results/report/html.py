@@ -43,7 +43,7 @@ def render(results: Sequence[Result]) -> str:
 
 
 def page(results: Sequence[Result], sources: Sources, *, limit_bytes: int = LIMIT_BYTES) -> str:
-    """The whole file, at most ``limit_bytes``: where results are many, their charts get coarser, then are left
+    """The whole file, at most ``limit_bytes``: where results are many, charts get coarser, then are left
     out, and the page says so."""
     from farm_results.pages.environment import render as fill
 
@@ -88,7 +88,7 @@ def _values(results: Sequence[Result], sources: Sources) -> dict[str, Any]:
 
 
 def _details(results: Sequence[Result], sources: Sources, room: int) -> tuple[list[Markup], str]:
-    """Each result's part, as rich as the room allows: every result gets its numbers before any gets charts."""
+    """Each result as rich as the room allows: all get their numbers before any gets charts."""
     plain = [_part(result, sources, number, PLAIN) for number, result in enumerate(results[:MOST_DETAILS])]
     sizes = [len(part.encode()) for part in plain]
     while plain and sum(sizes) > room:
