@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from farm.cli import results_care, results_query, results_transfer
 from farm.cli.output import print_json, print_table, print_text, say
 from farm.cli.results_output import LAYOUTS, show_results
 from farm.cli.state import State, json_option, pass_state
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-EXPORTS = ("csv", "json", "md", "parquet")
+BUNDLE = "bundle"
+EXPORTS = ("csv", "json", "md", "parquet", BUNDLE)
 STATUSES = ("ok", "failed", "skipped")
 COLUMNS = ("run", "when", "model", "device", "runtime", "prec", "measured", "p50", "95 % interval", "verdict")
 
@@ -47,11 +49,12 @@ def filters(function: F) -> F:
         "farm results list --device rpi4-a --status ok",
         "farm results show last",
         "farm results export last --out results.csv",
+        "farm results query 'SELECT count(*) FROM result'",
     ),
 )
 @click.pass_context
 def command(context: click.Context) -> int | None:
-    """List, show and export stored results.
+    """List, show, ask, export, merge and check stored results.
 
     Without a command: list them.
     """
@@ -142,7 +145,8 @@ def show(state: State, /, run: str, layout: str, **wanted: Any) -> int:  # noqa:
         "\b\nExamples:\n"
         "  farm results export last --out results.csv\n"
         "  farm results export --model digits --format md\n"
-        "  farm results export --out all.parquet"
+        "  farm results export --out all.parquet\n"
+        "  farm results export last --format bundle --out run.zip"
     )
 )
 @click.argument("run", required=False, metavar="[RUN|last]")
@@ -154,12 +158,16 @@ def show(state: State, /, run: str, layout: str, **wanted: Any) -> int:  # noqa:
 def export(state: State, /, run: str | None, layout: str | None, out: Path | None, **wanted: Any) -> int:  # noqa: ANN401
     """Write results to a file or to standard output.
 
-    As CSV, JSON, Markdown or Parquet; without RUN, those of all runs.
+    As CSV, JSON, Markdown or Parquet; without RUN, those of all runs. A bundle (.zip) holds the samples and
+    kept artifacts too, and another farm can take it in: `farm results import FILE.zip`. Without RUN it holds
+    the whole store.
 
     Exit code 4 when nothing matches; then nothing is written.
     """
     from farm_results import report
 
+    if BUNDLE in (layout, None if layout or out is None else _layout_of(out)):
+        return _bundle(state, run, out, wanted)
     results = _read(state, run, wanted)
     name = "json" if state.json else layout or _layout_of(out)
     if not results:
@@ -172,10 +180,25 @@ def export(state: State, /, run: str | None, layout: str | None, out: Path | Non
     return EXIT_OK
 
 
+def _bundle(state: State, run: str | None, out: Path | None, wanted: dict[str, Any]) -> int:
+    if out is None:
+        raise UsageError("a bundle needs a file", code="report.needs-file", fix="add --out FILE.zip")
+    chosen = [f"--{name}" for name, value in wanted.items() if value is not None]
+    if chosen:
+        raise UsageError(
+            f"a bundle holds whole runs: {' '.join(chosen)} cannot choose from them",
+            code="results.bundle-filter",
+            fix="name a run, or leave it out for the whole store",
+        )
+    return results_transfer.write_bundle(state, run, out)
+
+
 def _layout_of(out: Path | None) -> str:
     if out is None:
         return "csv"
     suffix = out.suffix.removeprefix(".").lower()
+    if suffix == "zip":
+        return BUNDLE
     if suffix not in EXPORTS:
         raise UsageError(
             f"{out} does not tell which format is wanted",
@@ -242,3 +265,13 @@ def _when(unix_s: float) -> str:
 
 def _exit_code(results: Sequence[Result]) -> int:
     return EXIT_OK if results else EXIT_NOTHING
+
+
+for _part in (
+    results_query.query,
+    results_transfer.import_bundles,
+    results_transfer.merge,
+    results_care.verify,
+    results_care.gc,
+):
+    command.add_command(_part)

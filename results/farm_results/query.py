@@ -75,7 +75,7 @@ def _on_sqlite(store: Store, sql: str, timeout_s: float) -> tuple[tuple[str, ...
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
             raise _too_long(timeout_s) from error
-        if getattr(error, "sqlite_errorname", "") in ("SQLITE_ERROR", "SQLITE_AUTH", "SQLITE_TOOBIG"):
+        if getattr(error, "sqlite_errorname", "") in ("", "SQLITE_ERROR", "SQLITE_AUTH", "SQLITE_TOOBIG"):
             raise _bad(str(error)) from error
         with store_faults(store.name):
             raise DBAPIError(None, None, error) from error
