@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,7 +34,7 @@ class Request:
     ``parallel``: devices driven at the same time, None for as many as this process may.
     ``priority``: among those who wait for a device, higher comes first. ``anyway``: take devices that are
     quarantined, too. ``targets``: exactly these, whatever the profiles list; runtimes, precisions and
-    threads then choose nothing.
+    threads then choose nothing. ``budget_s``: of a device's cells, none is begun later.
     """
 
     models: tuple[Path, ...]
@@ -59,6 +60,7 @@ class Request:
     priority: int = 0
     anyway: bool = False
     parallel: int | None = None
+    budget_s: float = math.inf
     labels: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -55,17 +55,19 @@ class Work:
 
 
 def run_cells(work: Work, session: Session, cells: Sequence[Cell]) -> None:
-    """Run the cells of one device; every cell that was begun leaves a stored result.
+    """Run the cells of one device; every cell that was begun leaves a stored result, and none is begun after
+    the request's budget.
 
     A device that cannot be reached, or may not be used, fails its remaining cells at once, with the reason.
     """
     blind: FarmError | None = None
     doubt = False
+    end_s = time.monotonic() + work.request.budget_s
     try:
         if any(cell.runs for cell in cells):
             blind = _refused(work, session, cells)
         for cell in cells:
-            if work.stop.is_set():
+            if work.stop.is_set() or time.monotonic() > end_s:
                 return
             try:
                 if cell.runs and blind is None and doubt:
