@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from farm.nightly.bench import Wanted
 from farm.nightly.content import changed
@@ -11,6 +11,8 @@ from farm.nightly.record import FAILED, SKIPPED, WAITING, CellRecord
 
 MEASURING_SHARE = 0.75
 """Of the budget; the rest is for a second look at what moved."""
+NOT_THERE = "skipped"
+"""Problem code of what the device does not have and nobody named."""
 NEVER_S = 10 * 365 * 86400.0
 
 
@@ -20,6 +22,7 @@ class Last:
 
     at_unix_s: float
     content: Mapping[str, str] = field(default_factory=dict)
+    took_s: float | None = None
 
 
 def choose(
@@ -60,15 +63,20 @@ def _of_device(
         return (2, 0.0, -age_s * 2.0**each.priority)
 
     found, spent_s, taken = [], 0.0, False
-    for each in sorted(ready, key=rank):
-        why = reasons[each.key] or _since(last[each.key], now_unix_s)
+    for wish in sorted(ready, key=rank):
+        why = reasons[wish.key] or _since(last[wish.key], now_unix_s)
+        each = _timed(wish, last.get(wish.key))
         if not taken or each.canary or spent_s + each.estimate_s <= budget_s:
             spent_s += each.estimate_s
             taken = taken or not each.canary
             found.append(record_of(each, WAITING, why))
         else:
             found.append(record_of(each, SKIPPED, f"no time left in the budget; {why}"))
-    return found + [record_of(each, FAILED, each.problem) for each in wanted if each.problem]
+    for each in wanted:
+        if each.problem:
+            state = SKIPPED if each.problem_code == NOT_THERE else FAILED
+            found.append(record_of(each, state, each.problem))
+    return found
 
 
 def record_of(each: Wanted, state: str, why: str) -> CellRecord:
@@ -85,6 +93,12 @@ def record_of(each: Wanted, state: str, why: str) -> CellRecord:
         estimate_s=each.estimate_s,
         error_code=each.problem_code if state == FAILED else "",
     )
+
+
+def _timed(wish: Wanted, before: Last | None) -> Wanted:
+    """With the time that it took the last time, where that is known."""
+    took_s = before.took_s if before is not None else None
+    return wish if took_s is None else replace(wish, estimate_s=took_s)
 
 
 def _reason(each: Wanted, before: Last | None) -> str:

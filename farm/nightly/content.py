@@ -42,6 +42,18 @@ def of_result(result: Result) -> dict[str, str]:
     return _content(result.model_sha256, key, {result.runtime: result.runtime_version}, result.document)
 
 
+def took_s(result: Result) -> float | None:
+    """How long the job of a stored result took on its device; None where that is not told."""
+    job = result.document.get("job")
+    times = [
+        job.get(name) if isinstance(job, Mapping) else None for name in ("started_unix_s", "ended_unix_s")
+    ]
+    started, ended = times
+    if not isinstance(started, int | float) or not isinstance(ended, int | float) or ended <= started:
+        return None
+    return float(ended - started)
+
+
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
     """What is not the same any more, in words; nothing is said of what only one of them knows nothing of."""
     if not before or not now:

@@ -13,7 +13,7 @@ from farm.nightly import silences, weekly
 from farm.nightly.alone import alone
 from farm.nightly.bench import Bench, Say, Wanted
 from farm.nightly.choose import Last, choose
-from farm.nightly.content import of_result
+from farm.nightly.content import of_result, took_s
 from farm.nightly.diary import Diary, opened, with_job_ids
 from farm.nightly.record import (
     DONE,
@@ -131,7 +131,8 @@ def last_of(store: Store, wanted: Sequence[Wanted]) -> dict[str, Last]:
     for each in wanted:
         row = series_row(store, each.series)
         if row is not None and row.last_ok_job_id:
-            found[each.key] = Last(row.last_ok_unix_s, of_result(store.result(row.last_ok_job_id)))
+            last = store.result(row.last_ok_job_id)
+            found[each.key] = Last(row.last_ok_unix_s, of_result(last), took_s(last))
     return found
 
 
