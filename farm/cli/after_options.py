@@ -25,6 +25,7 @@ _OPTIONS = (
     click.option(
         "--junit", metavar="FILE", help="Write JUnit XML: a case per cell, its numbers as properties."
     ),
+    click.option("--html", metavar="FILE", help="Write a report: one file with charts, as farm report does."),
     click.option(
         "--export",
         "exports",
@@ -37,7 +38,7 @@ _OPTIONS = (
 
 
 def after_options(function: F) -> F:
-    """Decorator: the options; their values arrive as junit, exports, github."""
+    """Decorator: the options; their values arrive as junit, html, exports, github."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
@@ -45,11 +46,12 @@ def after_options(function: F) -> F:
 
 @dataclass(frozen=True)
 class After:
-    """What is to be done with the results of a run."""
+    """What is to be done with the results of a run. ``store``: where a report's raw samples lie."""
 
     files: tuple[Destination, ...]
     summary: Path | None
     github: bool
+    store: str | Path = ""
 
     def write(
         self, results: Sequence[Result], *, run_id: str, failures: Mapping[str, Sequence[str]] | None = None
@@ -63,6 +65,10 @@ class After:
                 from farm_results.report import write_text
 
                 write_text(junit.render(results, failures), file.path)
+            elif file.format == "html" and self.store:
+                from farm import report_file
+
+                report_file.write_run(self.store, run_id, file.path)
             else:
                 left = file.write(results)
             more = f"; {left} left out: not valid numbers to follow" if left else ""
@@ -84,7 +90,7 @@ class After:
             _append(Path(output), f"run-id={run_id}\n")
 
 
-def after_of(values: Mapping[str, Any]) -> After:
+def after_of(values: Mapping[str, Any], store: str | Path = "") -> After:
     """What the options ask for; whatever could not be written is refused now, before anything is measured.
 
     Raises UsageError report.unknown-format, report.not-writable, report.needs-*.
@@ -92,12 +98,13 @@ def after_of(values: Mapping[str, Any]) -> After:
     from farm_results.report.destination import destination
 
     files = [destination(values["junit"], "junit")] if values["junit"] else []
+    files += [destination(values["html"], "html")] if values.get("html") else []
     files += [destination(text) for text in values["exports"]]
     summary = os.environ.get(SUMMARY, "") if values["github"] else ""
     if values["github"] and not summary:
         say(f"{SUMMARY} is not set, so this is no step of GitHub Actions: annotations only")
     _refuse_twice(files)
-    return After(tuple(files), Path(summary) if summary else None, values["github"])
+    return After(tuple(files), Path(summary) if summary else None, values["github"], store)
 
 
 def _refuse_twice(files: Sequence[Destination]) -> None:

@@ -160,7 +160,7 @@ def command(
     from farm.tune.replay import check, replayed
 
     _present("--inputs", inputs)
-    after = after_of(measuring)
+    after = after_of(measuring, state.config.store)
     wished = Request(
         models=models,
         devices=devices or devices_from_environment(),

@@ -277,4 +277,5 @@ def _verdict(result: Result) -> str:
     if result.status == "skipped":
         return f"skipped: {message}"
     word = printable(result.verdict.word)
-    return word if word == "valid" else word.upper()
+    word = word if word == "valid" else word.upper()
+    return f"{printable(result.origin).upper()} {word}".strip() if result.origin else word
