@@ -1,0 +1,136 @@
+"""The last night at a glance: what it found, the worst first, how the fleet is, what changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from farm_results import findings, nights
+from farm_results.dashboard.blocks import Block, Count, Counts, Note, Page, Strip, Table, Tile
+from farm_results.dashboard.pages import View
+from farm_results.dashboard.rows import Line, lines, simulated, to_device, to_model, to_run, to_series
+from farm_results.finding import ENVIRONMENT, IMPROVEMENT, INCONCLUSIVE, REGRESSION, SILENT, WORDS, Finding
+from farm_results.night import RUNNING, Night
+from farm_results.pages.filters import when
+from farm_results.pages.grid import Link, grid
+from farm_results.pages.marks import Mark, marks
+from farm_results.pages.sections.origin import command_of
+
+PATHS = ("/",)
+NAV = (1, "Overview")
+DAY_S = 86_400.0
+LOOK_AT = 3000
+_WORST = (REGRESSION, "device changed", SILENT, ENVIRONMENT, INCONCLUSIVE, IMPROVEMENT)
+
+
+def page(view: View) -> Page:
+    """The newest night, the fleet, and what differs from the day before."""
+    store = view.store
+    night = next(iter(nights.recent(store, limit=1)), None)
+    found = findings.of_night(store, night.night_id) if night else []
+    waiting = findings.open_ones(store, limit=200)
+    devices = view.fleet.devices()
+    runs = store.runs(8)
+    newest = lines(store, limit=LOOK_AT)
+    blocks: list[Block] = [_night_note(night), _counts(found, waiting)]
+    shown = found or waiting
+    title = "What the last night found, the worst first" if found else "What waits for somebody"
+    blocks.append(findings_table("findings", title, worst_first(shown)[:100], "nothing"))
+    tiles = tuple(
+        Tile(one.name, one.word, to_device(one.name).href, one.reason or ", ".join(one.drift))
+        for one in devices
+    )
+    blocks.append(Strip("The fleet", tiles, "no device is known; farm enroll adds one"))
+    blocks.append(_changes(newest, view.now_unix_s))
+    recent = grid(
+        {"run": "text", "when": "time", "state": "text", "command": "text"},
+        [(to_run(run.run_id), run.created_unix_s, run.state, command_of(run)) for run in runs],
+    )
+    blocks.append(Table("runs", "The newest runs", recent, "none yet; farm bench makes one", more="/runs"))
+    return Page("Overview", tuple(blocks), simulated=simulated([*shown, *newest[:200]]), live_s=30)
+
+
+def worst_first(found: Sequence[Finding]) -> list[Finding]:
+    """Regressions before all else, the largest first."""
+    order = {word: place for place, word in enumerate(_WORST)}
+    return sorted(found, key=lambda one: (order.get(one.word, len(order)), -abs(one.effect or 0.0)))
+
+
+def findings_table(name: str, title: str, found: Sequence[Finding], empty: str) -> Table:
+    """Findings with what to look at next."""
+    columns = {
+        "what": "marks",
+        "change": "change",
+        "from": "change",
+        "to": "change",
+        "model": "text",
+        "device": "text",
+        "why": "text",
+        "state": "text",
+        "when": "time",
+    }
+    rows = [
+        (
+            marks(one.word, origin=one.origin, title=one.message),
+            one.effect,
+            one.low,
+            one.high,
+            Link(one.model, f"{to_series(one.series).href}#finding-{one.finding_id}"),
+            to_device(one.device),
+            "; ".join(cause.text for cause in one.causes) or one.message,
+            one.state,
+            one.at_unix_s,
+        )
+        for one in found
+    ]
+    return Table(name, title, grid(columns, rows), empty)
+
+
+def _night_note(night: Night | None) -> Note:
+    if night is None:
+        return Note("There was no night yet: farm nightly install makes one every night.", "info")
+    if night.state == RUNNING:
+        return Note(f"A night goes on since {when(night.started_unix_s)}.", "info")
+    ended = f" to {when(night.ended_unix_s)}" if night.ended_unix_s else ""
+    level = "good" if night.state == "done" else "warn"
+    return Note(f"The last night, {when(night.started_unix_s)}{ended}: {night.state}.", level)
+
+
+def _counts(found: Sequence[Finding], waiting: Sequence[Finding]) -> Counts:
+    by_word = Counter(one.word for one in found)
+    counts = [Count(str(by_word[word]), Mark(word).word, word if by_word[word] else "") for word in WORDS]
+    open_word = "inconclusive" if waiting else ""
+    return Counts("", (*counts, Count(str(len(waiting)), "wait for somebody", open_word, "/findings")))
+
+
+def _changes(newest: Sequence[Line], now: float) -> Table:
+    """What the results of the last day were made of, against the ones before them of the same series."""
+    recent = [line for line in newest if line.created_unix_s > now - DAY_S and line.status == "ok"]
+    before: dict[str, Line] = {}
+    after: dict[str, Line] = {}
+    for line in newest:  # the newest first
+        if line.status != "ok":
+            continue
+        if line in recent:
+            after.setdefault(line.series, line)
+        else:
+            before.setdefault(line.series, line)
+    rows = []
+    for series, line in after.items():
+        old = before.get(series)
+        for what, was, is_now in _differences(old, line) if old else ():
+            rows.append(
+                (what, was, is_now, to_device(line.device), to_model(line.model), to_series(series, "trend"))
+            )
+    columns = {"what": "text", "before": "text", "now": "text", "device": "text", "model": "text", "": "text"}
+    note = f"among the newest {LOOK_AT} results" if len(newest) == LOOK_AT else ""
+    return Table("changes", "Changed in the last day", grid(columns, rows[:200], note), "nothing")
+
+
+def _differences(old: Line, new: Line) -> list[tuple[str, str, str]]:
+    pairs = (
+        ("model file", old.model_sha256[:12], new.model_sha256[:12]),
+        (new.runtime, old.runtime_version, new.runtime_version),
+        ("surroundings of the device", old.segment, new.segment),
+    )
+    return [pair for pair in pairs if pair[1] != pair[2]]

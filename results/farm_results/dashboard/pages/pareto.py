@@ -1,0 +1,184 @@
+"""What one pays for what: every configuration's newest numbers, limits, what is feasible, how to get it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from farm_results import points
+from farm_results.dashboard.blocks import Block, Charted, Command, Field, Filters, Note, Page, Table
+from farm_results.dashboard.pages import View
+from farm_results.dashboard.query import Query
+from farm_results.dashboard.rows import Line, lines, newest_ok, simulated, to_device, to_result
+from farm_results.pages.charts import pareto as chart
+from farm_results.pages.grid import grid
+
+PATHS = ("/pareto",)
+NAV = (7, "Pareto")
+MOST_SERIES = 500
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A bound on one axis of ``chart.AXES``, in the unit that people give it in."""
+
+    name: str
+    axis: str
+    label: str
+
+
+LIMITS = (
+    Limit("p50", "p50_ns", "p50 at most"),
+    Limit("energy", "energy_j", "Energy at most"),
+    Limit("memory", "peak_memory_bytes", "Peak memory at most"),
+    Limit("size", "artifact_bytes", "Size at most"),
+    Limit("accuracy", "accuracy", "Accuracy at least"),
+)
+
+
+def page(view: View) -> Page:
+    """Of a model (and a device), or of one run; the newest ok result of each configuration."""
+    query = view.query
+    series = points.series_rows(view.store, limit=2000)
+    models, devices = _names(series, "model"), _names(series, "device")
+    run = query.text("run")
+    model = query.text("model") or ("" if run or not series else series[0].key.model)
+    device = query.text("device")
+    found = _lines(view, run, model, device)
+    items = [_item(line) for line in found]
+    bounds = {limit.name: value for limit in LIMITS if (value := query.number(limit.name)) is not None}
+    feasible = [item for item in items if _fits(item, bounds)]
+    fields = (
+        Field("model", "Model", model, "select", models),
+        Field("device", "Device", device, "select", devices),
+        *(field for limit in LIMITS if (field := _slider(limit, items, query)) is not None),
+        *((Field("run", "Run", run),) if run else ()),
+    )
+    blocks: list[Block] = [Filters(query.path, fields, "Show", live=True)]
+    blocks.append(_words(items, feasible, bounds))
+    shown = feasible if bounds else items
+    if shown:
+        blocks.append(Charted(chart.chart(shown)))
+    blocks += _choice(shown, {line.job_id: line for line in found})
+    return Page(
+        "Pareto", tuple(blocks), simulated=simulated(found), subtitle=f"Model {model}" if model else ""
+    )
+
+
+def _names(series: Sequence[points.SeriesRow], field: str) -> tuple[str, ...]:
+    return tuple(sorted({getattr(one.key, field) for one in series}))[:500]
+
+
+def _lines(view: View, run: str, model: str, device: str) -> list[Line]:
+    if run:
+        whole = lines(view.store, run_id=view.store.find_run(run), status="ok", limit=MOST_SERIES)
+        return [
+            line
+            for line in whole
+            if (not model or line.model == model) and (not device or line.device == device)
+        ]
+    rows = points.series_rows(view.store, model=model or None, device=device or None, limit=MOST_SERIES)
+    return newest_ok(view.store, [row.last_ok_job_id for row in rows], most=MOST_SERIES)
+
+
+def _item(line: Line) -> chart.Item:
+    found = {
+        line.metric: line.value,
+        "energy_j": line.energy_j,
+        "artifact_bytes": line.artifact_bytes,
+        "peak_memory_bytes": line.peak_memory_bytes,
+        "accuracy": line.accuracy,
+    }
+    values = {name: float(value) for name, value in found.items() if value is not None and name in chart.AXES}
+    return chart.Item(
+        f"{line.device} {line.target}",
+        line.device,
+        values,
+        line.marks,
+        line.verdict or line.status,
+        line.job_id,
+    )
+
+
+def _fits(item: chart.Item, bounds: dict[str, float]) -> bool:
+    """What was not measured is not known to keep a limit."""
+    for limit in LIMITS:
+        bound, axis = bounds.get(limit.name), chart.AXES[limit.axis]
+        if bound is None:
+            continue
+        value = item.values.get(limit.axis)
+        if value is None:
+            return False
+        least = axis.better == chart.HIGHER
+        in_unit = value / axis.scale
+        if (in_unit < bound) if least else (in_unit > bound):
+            return False
+    return True
+
+
+def _slider(limit: Limit, items: Sequence[chart.Item], query: Query) -> Field | None:
+    """From the smallest to the largest value there is; where it stands at the loose end it limits nothing."""
+    axis = chart.AXES[limit.axis]
+    known = [item.values[limit.axis] / axis.scale for item in items if limit.axis in item.values]
+    if not known:
+        return None
+    low, high = _rounded(min(known), up=False), _rounded(max(known), up=True)
+    given = query.number(limit.name)
+    loose = low if axis.better == chart.HIGHER else high
+    value = loose if given is None else min(max(given, low), high)
+    return Field(limit.name, limit.label, f"{value:.5g}", "range", least=low, most=high, unit=axis.unit)
+
+
+def _rounded(value: float, *, up: bool) -> float:
+    """To three digits, outwards: the slider's ends leave nothing out."""
+    if value <= 0:
+        return 0.0
+    digits = f"{value * (1.0005 if up else 0.9995):.3g}"
+    return (
+        float(digits) if (float(digits) >= value) == up else float(f"{value * (1.005 if up else 0.995):.3g}")
+    )
+
+
+def _words(items: Sequence[chart.Item], feasible: Sequence[chart.Item], bounds: dict[str, float]) -> Note:
+    if not items:
+        return Note("Nothing was measured of this.", "warn")
+    if not bounds:
+        return Note(f"{len(items)} configurations; limits leave those that you can use.")
+    level = "good" if feasible else "warn"
+    return Note(f"{len(feasible)} of {len(items)} configurations keep the limits.", level)
+
+
+def _choice(shown: Sequence[chart.Item], by_job: dict[str, Line]) -> list[Block]:
+    names = [name for name in chart.AXES if any(name in item.values for item in shown)]
+    best = chart.front(shown, names)
+    columns = {"configuration": "text", "device": "text"}
+    columns |= {chart.AXES[name].name: chart.AXES[name].kind for name in names}
+    columns |= {"best": "text", "verdict": "marks"}
+    rows = [
+        (
+            to_result(item.job_id, by_job[item.job_id].target),
+            to_device(item.group),
+            *(item.values.get(name) for name in names),
+            "yes" if good else "",
+            item.marks,
+        )
+        for item, good in zip(shown, best, strict=True)
+    ]
+    note = "best: no other believed one is at least as good in all columns and better in one"
+    blocks: list[Block] = [
+        Table("configurations", "Configurations", grid(columns, rows, note), "none keeps them")
+    ]
+    front = [item for item, good in zip(shown, best, strict=True) if good and "p50_ns" in item.values]
+    if front:
+        fastest = by_job[min(front, key=lambda item: item.values["p50_ns"]).job_id]
+        blocks.append(
+            Command(f"To use the fastest of them ({fastest.device} {fastest.target})", _command(fastest))
+        )
+    return blocks
+
+
+def _command(line: Line) -> str:
+    """Names come from a store: each is one word of the command, whatever is in it."""
+    words = ["farm", "convert", f"{line.model}.onnx", "--to", line.format, "--precision", line.precision]
+    return " ".join(shlex.quote(word) for word in [*words, "--for", line.device])

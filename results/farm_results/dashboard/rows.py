@@ -1,0 +1,168 @@
+"""Stored results as lines: columns alone, no record and no document, so that many of them stay cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from farm_results.pages.grid import Grid, Link, grid
+from farm_results.pages.marks import Marks, marks
+from farm_results.session import reading
+
+if TYPE_CHECKING:
+    from farm_results.store import Store
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table ``result``, as it is there."""
+
+    job_id: str
+    run_id: str
+    created_unix_s: float
+    model: str
+    model_sha256: str
+    device: str
+    profile: str
+    format: str
+    runtime: str
+    runtime_version: str
+    precision: str
+    threads: int
+    scenario: str
+    status: str
+    error_code: str
+    verdict: str
+    series: str
+    segment: str
+    origin: str
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    p50_ns: float | None
+    between_cv: float | None
+    energy_j: float | None
+    peak_memory_bytes: int | None
+    accuracy: float | None
+    artifact_bytes: int | None
+    artifact_sha256: str
+
+    @property
+    def marks(self) -> Marks:
+        """Its verdict or its failure, and that it was simulated."""
+        return marks(self.verdict if self.status == "ok" else self.status, origin=self.origin)
+
+    @property
+    def target(self) -> str:
+        """``onnxruntime int8 ×4``: what tells configurations of one model on one device apart."""
+        scenario = "" if self.scenario == "latency" else f" {self.scenario}"
+        return f"{self.runtime} {self.precision} ×{self.threads}{scenario}"
+
+
+def lines(  # noqa: PLR0913 - keyword-only: what narrows them down
+    store: Store,
+    *,
+    device: str | None = None,
+    model: str | None = None,
+    run_id: str | None = None,
+    status: str | None = None,
+    since_unix_s: float | None = None,
+    jobs: Sequence[str] | None = None,
+    limit: int,
+    offset: int = 0,
+) -> list[Line]:
+    """Results, the newest first. Raises as ``Store`` does."""
+    from sqlalchemy import select
+
+    from farm_results.schema import RESULT
+
+    wanted = {"device": device, "model": model, "run_id": run_id, "status": status}
+    query = select(*(RESULT.c[field.name] for field in fields(Line)))
+    for name, value in wanted.items():
+        if value is not None:
+            query = query.where(RESULT.c[name] == value)
+    if since_unix_s is not None:
+        query = query.where(RESULT.c.created_unix_s >= since_unix_s)
+    if jobs is not None:
+        query = query.where(RESULT.c.job_id.in_(list(jobs)[:limit]))
+    query = query.order_by(RESULT.c.created_unix_s.desc(), RESULT.c.job_id).limit(limit).offset(offset)
+    with reading(store) as connection:
+        return [Line(*row) for row in connection.execute(query)]
+
+
+def newest_ok(store: Store, series_jobs: Iterable[str], *, most: int = 2000) -> list[Line]:
+    """The lines of these jobs, in parts that every database takes."""
+    wanted = [job for job in dict.fromkeys(series_jobs) if job][:most]
+    found: list[Line] = []
+    for start in range(0, len(wanted), 500):
+        found += lines(store, jobs=wanted[start : start + 500], limit=500)
+    return found
+
+
+def results_grid(found: Sequence[Line], *, leave_out: Sequence[str] = ()) -> Grid:
+    """Results as a table. Times and throughputs never share a column."""
+    timed = any(line.metric.endswith("_ns") for line in found)
+    other = any(not line.metric.endswith("_ns") for line in found)
+    columns: dict[str, str] = {"when": "time", "device": "text", "model": "text", "target": "text"}
+    columns |= {"time": "ns", "from": "ns", "to": "ns"} if timed or not other else {}
+    columns |= {"number": "number", "of": "text"} if other else {}
+    columns |= {"energy": "j"} if any(line.energy_j is not None for line in found) else {}
+    columns |= {"peak memory": "bytes"}
+    columns |= {"accuracy": "share"} if any(line.accuracy is not None for line in found) else {}
+    columns |= {"verdict": "marks", "result": "text"}
+    shown = {name: kind for name, kind in columns.items() if name not in leave_out}
+    return grid(shown, [[_cell(line, name) for name in shown] for line in found])
+
+
+def _cell(line: Line, name: str) -> object:
+    is_time = line.metric.endswith("_ns")
+    cells: dict[str, object] = {
+        "when": line.created_unix_s,
+        "device": to_device(line.device),
+        "model": to_model(line.model),
+        "target": to_series(line.series, line.target),
+        "time": line.value if is_time else None,
+        "from": line.low if is_time else None,
+        "to": line.high if is_time else None,
+        "number": None if is_time else line.value,
+        "of": "" if is_time else line.metric,
+        "energy": line.energy_j,
+        "peak memory": line.peak_memory_bytes,
+        "accuracy": line.accuracy,
+        "verdict": line.marks,
+        "result": to_result(line.job_id),
+    }
+    return cells[name]
+
+
+def to_device(name: str) -> Link:
+    """A device's page."""
+    return Link(name, f"/devices/{quote(name, safe='', errors='backslashreplace')}")
+
+
+def to_model(name: str) -> Link:
+    """A model's page."""
+    return Link(name, f"/models/{quote(name, safe='', errors='backslashreplace')}")
+
+
+def to_run(run_id: str) -> Link:
+    """A run's page."""
+    return Link(run_id, f"/runs/{quote(run_id, safe='', errors='backslashreplace')}")
+
+
+def to_result(job_id: str, text: str = "") -> Link:
+    """A result's page."""
+    return Link(text or job_id, f"/results/{quote(job_id, safe='', errors='backslashreplace')}")
+
+
+def to_series(series: str, text: str = "") -> Link:
+    """A series' trend."""
+    return Link(text or series, f"/trend/{quote(series, safe='', errors='backslashreplace')}")
+
+
+def simulated(found: Iterable[object]) -> bool:
+    """Whether any of these was measured by no device."""
+    return any(getattr(each, "origin", "") for each in found)
