@@ -46,7 +46,7 @@ class Limit:
 class Check:
     """One limit held against one result. ``state``: met, broken, or unclear where the number's interval lies
     on both sides of the limit or the number itself cannot be believed. ``value``: None: not measured, which
-    is broken: a budget that nobody checked must not pass."""
+    is broken: a budget that nobody checked must not pass. ``unit``: of the value, as in ``compare.words``."""
 
     limit: Limit
     result: Result
@@ -55,6 +55,7 @@ class Check:
     low: float | None
     high: float | None
     reason: str = ""
+    unit: str = ""
 
 
 def parse_budget(words: str) -> tuple[Limit, ...]:
@@ -107,12 +108,13 @@ def _check(result: Result, limit: Limit) -> Check:
     if reading is None:
         return Check(limit, result, BROKEN, None, None, None, f"{limit.metric} was not measured")
     value, low, high = reading.value, reading.low, reading.high
-    if result.verdict.word in UNUSABLE:
-        return Check(limit, result, UNCLEAR, value, low, high, f"the result is {result.verdict.word}")
-    if low is not None and high is not None and low < limit.bound < high:
-        return Check(limit, result, UNCLEAR, value, low, high, "its interval lies on both sides of the limit")
     kept = value <= limit.bound if limit.sense == "<=" else value >= limit.bound
-    return Check(limit, result, MET if kept else BROKEN, value, low, high)
+    state, reason = (MET if kept else BROKEN), ""
+    if result.verdict.word in UNUSABLE:
+        state, reason = UNCLEAR, f"the result is {result.verdict.word}"
+    elif low is not None and high is not None and low < limit.bound < high:
+        state, reason = UNCLEAR, "its interval lies on both sides of the limit"
+    return Check(limit, result, state, value, low, high, reason, metric.unit)
 
 
 def _limit(words: str) -> Limit:

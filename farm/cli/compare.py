@@ -127,7 +127,7 @@ def _show(found: Compared, *, everything: bool, as_markdown: bool) -> None:
         for section in tables.shown(found, everything=everything):
             table = tables.table_of(found.of(section), found.rows)
             align = dict(zip(table.columns, table.align, strict=True))
-            print_table(table.columns, table.rows, title=section, align=align)
+            print_table(table.columns, table.rows, title=words.title_of(section, found), align=align)
     else:
         flat = tables.flat_table(found, everything=everything)
         print_table(flat.columns, flat.rows)

@@ -21,6 +21,7 @@ HELPERS = frozenset(
         "crash",
         "data_options",
         "duration",
+        "gate_options",
         "holding",
         "enroll_options",
         "enroll_phone",

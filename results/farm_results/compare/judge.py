@@ -34,11 +34,13 @@ from farm_results.series import LOWER, key_of, series_id
 Past = Callable[[str], Sequence[Point]]
 """A series' points, oldest first."""
 
-ALPHA = 0.05
+ALPHA, INTERVAL = 0.01, 0.05
+"""The share of false alarms among the rows called changed; one less the level of the intervals shown."""
 YOUNG_ZONE = 0.05
 """Without a history nobody knows how far two runs of the same lie apart: smaller effects tell nothing."""
 UNUSABLE = ("invalid", "throttled")
-PROCESSES, HISTORY, COUNTED = "the processes; no history", "the processes and the history", "counted"
+PROCESSES, HISTORY = "the processes; no history", "the processes and the history"
+ITSELF, COUNTED = "its own interval", "counted"
 
 
 def row_of(pair: Pair, metric_name: str, past: Past) -> Row:
@@ -75,7 +77,7 @@ def settled(row: Row, metric: Metric, q: float | None, alpha: float = ALPHA) -> 
         return row
     effect = row.effect or 0.0
     row = replace(row, q=q, word=SAME_WORD if effect == 0 else HIGHER_WORD if effect > 0 else LOWER_WORD)
-    young = row.noise == PROCESSES and not metric.complete
+    young = row.noise == PROCESSES
     sure = q is not None and q <= alpha and abs(effect) >= metric.zone
     if sure and not (young and abs(effect) < YOUNG_ZONE):
         worse = (effect > 0) == (row.better == LOWER)
@@ -126,7 +128,7 @@ def _differences(before: Result, after: Result, pair: Pair) -> tuple[Difference,
     found = differences(before, after)
     if "device" in pair.by and before.device != after.device:
         found = tuple(one for one in found if one.kind != SURROUNDINGS or one.name in ("protocol", "harness"))
-    return found
+    return tuple(one for one in found if one.kind == SURROUNDINGS) if pair.axis else found
 
 
 def _forbidden(before: Result, after: Result, metric: Metric, found: Sequence[Difference]) -> str:
@@ -158,7 +160,7 @@ def _measured(row: Row, before: Sequence[Result], after: Sequence[Result], metri
     histories = [_history(results[-1], metric, jobs, past) for results in (before, after)]
     pairs = zip((row.reference, row.candidate), histories, strict=True)
     parts = [part for reading, history in pairs if (part := _variance(reading, history)) is not None]
-    row = replace(row, section="", noise=_noise(histories))
+    row = replace(row, section="", noise=_noise(histories, metric))
     if len(parts) < 2:
         return replace(row, noise="", reason="one process and no history: nobody knows its noise")
     total = math.sqrt(sum(variance for variance, _ in parts))
@@ -168,15 +170,17 @@ def _measured(row: Row, before: Sequence[Result], after: Sequence[Result], metri
     return _with_interval(row, metric, total, degrees_of(parts))
 
 
-def _noise(histories: Sequence[History | None]) -> str:
+def _noise(histories: Sequence[History | None], metric: Metric) -> str:
     counts = [history.count for history in histories if history is not None]
-    return PROCESSES if len(counts) < len(histories) else f"{HISTORY} of {min(counts)} runs"
+    if len(counts) == len(histories):
+        return f"{HISTORY} of {min(counts)} runs"
+    return ITSELF if metric.complete else PROCESSES
 
 
 def _with_interval(row: Row, metric: Metric, total: float, degrees: float) -> Row:
     effect = row.effect or 0.0
     shift = effect if metric.scale == DIFFERENCE else math.log1p(effect)
-    half = t_quantile(degrees, ALPHA) * total
+    half = t_quantile(degrees, INTERVAL) * total
     low, high = shift - half, shift + half
     if metric.scale != DIFFERENCE:
         low, high = math.expm1(low), math.expm1(min(high, 700.0))

@@ -81,7 +81,7 @@ class Compared:
     candidate: str
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
-    alpha: float = 0.05
+    alpha: float = 0.01
 
     def of(self, section: str) -> tuple[Row, ...]:
         """The rows of one section."""

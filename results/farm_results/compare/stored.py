@@ -79,10 +79,10 @@ def results_of_both(
     """Both sides' results. @baseline is that of the other side's series, or every one when both are."""
     if reference.kind == refs.BASELINE and candidate.kind != refs.BASELINE and not by:
         theirs = _some(candidate, refs.results_of(store, candidate))
-        return refs.results_of(store, reference, series=_series(theirs)), theirs
+        return _some(reference, refs.results_of(store, reference, series=_series(theirs))), theirs
     ours = _some(reference, refs.results_of(store, reference))
     if candidate.kind == refs.BASELINE and not by:
-        return ours, refs.results_of(store, candidate, series=_series(ours))
+        return ours, _some(candidate, refs.results_of(store, candidate, series=_series(ours)))
     return ours, _some(candidate, refs.results_of(store, candidate))
 
 
@@ -94,7 +94,7 @@ def _some(ref: refs.Ref, results: list[Result]) -> list[Result]:
     if not results:
         baseline = ref.kind == refs.BASELINE
         raise UsageError(
-            f"{ref.text} has no results" if not baseline else "no series has a baseline yet",
+            f"{ref.text} has no results" if not baseline else "none of these series has a baseline yet",
             code="compare.nothing",
             fix="farm baseline set last" if baseline else f"farm results show {ref.text}",
         )

@@ -76,7 +76,12 @@ def markdown(compared: Compared, *, everything: bool = False) -> str:
     for section in shown(compared, everything=everything):
         table = table_of(compared.of(section), compared.rows)
         rules = ["---:" if side == "right" else "---" for side in table.align]
-        lines += [f"### {section.capitalize()}", "", _line(table.columns), _line(rules)]
+        lines += [
+            f"### {words.title_of(section, compared).capitalize()}",
+            "",
+            _line(table.columns),
+            _line(rules),
+        ]
         lines += [*(_line([_escape(cell) for cell in row]) for row in table.rows), ""]
     lines += [f"- {_escape(line)}" for line in words.closing_lines(compared)]
     return "\n".join(lines).rstrip() + "\n"

@@ -9,7 +9,9 @@ from farm_results import text
 from farm_results.compare.row import (
     ALONE,
     DIFFERENCE,
+    IMPROVED,
     INCOMPARABLE,
+    REGRESSED,
     SECTIONS,
     UNCHANGED,
     Compared,
@@ -36,7 +38,11 @@ def value_text(row: Row, reading: Reading | None) -> str:
 
 def number_text(row: Row, value: float) -> str:
     """A row's number in its own unit."""
-    unit = row.unit
+    return in_unit(row.unit, value)
+
+
+def in_unit(unit: str, value: float) -> str:
+    """A number of a metric (``Metric.unit``) as people read it."""
     if unit == "ns":
         return text.duration(value)
     if unit == "bytes":
@@ -74,9 +80,11 @@ def share_text(share: float, unit: str) -> str:
 
 
 def noise_text(row: Row) -> str:
-    """How surely it is more than noise: ``q 0.003``."""
+    """How surely it is more than noise: ``q 0.003``; a chance without a history would say too much."""
     if row.q is None:
         return NOTHING
+    if row.noise.endswith("no history"):
+        return "no history"
     return "q <0.001" if row.q < 0.001 else f"q {row.q:.3f}"
 
 
@@ -87,7 +95,6 @@ def reason_text(row: Row) -> str:
         parts.append(row.reason)
     if row.section not in (INCOMPARABLE, ALONE, UNCHANGED):
         parts += [str(one) for one in row.differences if one.kind != SURROUNDINGS][:3]
-        parts += ["no history"] if row.noise.endswith("no history") else []
     return printable("; ".join(parts))
 
 
@@ -115,10 +122,19 @@ def name_text(row: Row, rows: Sequence[Row]) -> str:
     return " ".join(printable(part, 80) for part in parts if part)
 
 
+def title_of(section: str, compared: Compared) -> str:
+    """A section's heading: what differs on purpose did not regress, it is worse."""
+    along = any(row.axis for row in compared.rows)
+    return {REGRESSED: "worse", IMPROVED: "better"}.get(section, section) if along else section
+
+
 def verdict_line(compared: Compared) -> str:
     """``2 regressed, 1 improved, 14 unchanged``: every section that has rows."""
     counts = [(section, len(compared.of(section))) for section in SECTIONS]
-    return ", ".join(f"{count} {section}" for section, count in counts if count) or "nothing to compare"
+    return (
+        ", ".join(f"{count} {title_of(section, compared)}" for section, count in counts if count)
+        or "nothing to compare"
+    )
 
 
 def closing_lines(compared: Compared) -> list[str]:
