@@ -16,6 +16,7 @@ from farm.cli.after_options import after_of, after_options
 from farm.cli.calib_options import calib_options
 from farm.cli.data_options import data_options
 from farm.cli.duration import Duration
+from farm.cli.gate_options import gate_of, gate_options, gated, refuse_unmeasured
 from farm.cli.measure_options import block_plan, measure_of, measure_options
 from farm.cli.output import print_error, print_json, print_table, say
 from farm.cli.results_output import LAYOUTS, show_results
@@ -49,8 +50,10 @@ if TYPE_CHECKING:
         "  farm bench model.onnx -d 'jetson,rpi4,!jetson-2' selected devices, in parallel\n"
         "  farm bench model.onnx --batch 1 -r litert,openvino -p fp32,int8 --calib samples\n"
         "  farm bench model.onnx --scenario throughput --batch 1,8 --threads 1,4\n"
-        "  farm bench model.onnx --data samples.npz --dry-run\n\n"
-        "Exit codes: 0 all ok, 2 usage, 3 some jobs failed (others are kept), 4 nothing ran, 130 interrupted."
+        "  farm bench model.onnx --data samples.npz --dry-run\n"
+        "  farm bench model.onnx --baseline @baseline --budget 'p50<=20ms,peak_mem<=200MB'\n\n"
+        "Exit codes: 0 all ok, 1 a gate failed (--budget, --baseline), 2 usage, 3 some jobs failed (others "
+        "are kept), 4 nothing ran, 5 not to be told (--fail-on noise), 130 interrupted."
     ),
 )
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="[MODEL.onnx]...")
@@ -116,6 +119,7 @@ if TYPE_CHECKING:
     help="Show the plan and what would be skipped; measure nothing.",
 )
 @click.option("--format", "layout", type=click.Choice(LAYOUTS), default="table", help="Of the final results.")
+@gate_options
 @after_options
 @json_option
 @pass_state
@@ -146,7 +150,7 @@ def command(
     plan_file: Path | None,
     dry_run: bool,
     layout: str,
-    **measuring: Any,  # noqa: ANN401 - the values of measure_options, after_options
+    **measuring: Any,  # noqa: ANN401 - the values of measure_options, gate_options, after_options
 ) -> int:
     """Measure models on devices: convert, ship, run, judge, store.
 
@@ -161,6 +165,7 @@ def command(
 
     _present("--inputs", inputs)
     after = after_of(measuring, state.config.store)
+    gate = gate_of(measuring, state)
     wished = Request(
         models=models,
         devices=devices or devices_from_environment(),
@@ -192,6 +197,7 @@ def command(
     plan = plan_for(request, state.config, say)
     if found is not None:
         check(found, plan)
+    refuse_unmeasured(gate, plan)
     if dry_run:
         return _show_plan(surveyed(plan, state.config.cache_dir), state)
     if errors := _all_wrong(plan):
@@ -202,7 +208,7 @@ def command(
     outcome = execute(plan, state.config, progress.choose(quiet=state.quiet), command=sys.argv)
     _show(outcome, "json" if state.json else layout)
     after.write(outcome.results, run_id=outcome.run_id)
-    return _exit_code(plan, outcome)
+    return gated(gate, outcome.results, state, _exit_code(plan, outcome))
 
 
 def _all_wrong(plan: Plan) -> list[FarmError]:

@@ -15,6 +15,7 @@ from farm.errors import UsageError
 
 if TYPE_CHECKING:
     from farm.gate import Check, Limit
+    from farm.plan import Plan
     from farm_results.compare.row import Compared
     from farm_results.model import Result
     from farm_results.refs import Ref
@@ -59,21 +60,24 @@ def gate_options(function: F) -> F:
 def gate_of(values: Mapping[str, Any], state: State) -> Gate:
     """What the options ask for, before anything runs: ``last`` is the newest run that is there now.
 
-    Raises UsageError ``gate.budget``, ``gate.energy``, and as ``refs.resolve`` does.
+    Raises UsageError ``gate.budget``, and as ``refs.resolve`` does.
     """
     from farm.gate import parse_budget
 
     limits = parse_budget(values["budget"]) if values["budget"] is not None else ()
-    unmeasured = not (values.get("energy") or values.get("meter") or values.get("energy_window"))
-    if unmeasured and any(limit.metric == "energy" for limit in limits):
-        raise UsageError(
-            "--budget limits the energy, and nothing measures it", code="gate.energy", fix="add --energy"
-        )
     baseline = None
     if values["baseline"] is not None:
         with _opened(state) as store:
             baseline = _resolved(store, values["baseline"])
     return Gate(limits, baseline, values["fail_on"] or DEFAULT)
+
+
+def refuse_unmeasured(gate: Gate, plan: Plan) -> None:
+    """A budget of something that the plan does not measure. Raises UsageError ``gate.energy``."""
+    if plan.request.measure.energy is None and any(limit.metric == "energy" for limit in gate.limits):
+        raise UsageError(
+            "--budget limits the energy, and nothing measures it", code="gate.energy", fix="add --energy"
+        )
 
 
 def gated(gate: Gate, results: tuple[Result, ...], state: State, code: int) -> int:
