@@ -1,0 +1,146 @@
+"""A night and its plan as tables, documents and sentences."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from farm.nightly.record import FAILED, MEASURED, SKIPPED, WAITING, CellRecord, NightRecord
+from farm.nightly.tell import counted, worst_first
+
+if TYPE_CHECKING:
+    from farm_results.detect.false_alarms import FalseAlarms
+    from farm_results.finding import Finding
+
+PLAN_COLUMNS = ("device", "model", "target", "tonight", "about", "why")
+CELL_COLUMNS = ("device", "model", "target", "state", "verdict", "z", "what was seen")
+FINDING_COLUMNS = (
+    "verdict",
+    "device",
+    "model",
+    "effect",
+    "99 % interval",
+    "state",
+    "message",
+    "suspects",
+    "id",
+)
+NIGHT_COLUMNS = ("night", "began", "state", "took", "measured", "failed", "skipped", "found")
+QUIET = ("", "steady", "new", "learning")
+
+
+def plan_row(cell: CellRecord) -> tuple[str, ...]:
+    """One cell of a plan."""
+    words = {WAITING: "measure", SKIPPED: "skip", FAILED: "cannot", MEASURED: "done"}
+    model = f"{cell.model} (canary)" if cell.canary else cell.model
+    about = _span(cell.estimate_s) if cell.state in (WAITING, SKIPPED) else "-"
+    return (cell.device, model, cell.what, words.get(cell.state, cell.state), about, cell.why)
+
+
+def cell_row(cell: CellRecord) -> tuple[str, ...]:
+    """One cell of a night."""
+    model = f"{cell.model} (canary)" if cell.canary else cell.model
+    z = "-" if cell.trigger_z is None else f"{cell.trigger_z:+.1f}"
+    return (cell.device, model, cell.what, cell.state, cell.outcome or "-", z, cell.text or cell.why)
+
+
+def finding_row(finding: Finding) -> tuple[str, ...]:
+    """One finding."""
+    known = finding.low is not None and finding.high is not None
+    return (
+        mark(finding.origin) + finding.word.upper(),
+        finding.device,
+        finding.model,
+        "-" if finding.effect is None else f"{100 * finding.effect:+.1f} %",
+        f"{100 * (finding.low or 0):+.1f} … {100 * (finding.high or 0):+.1f} %" if known else "-",
+        finding.state,
+        finding.message,
+        "; ".join(f"{cause.kind}: {cause.text}" for cause in finding.causes[:3]) or "-",
+        finding.finding_id,
+    )
+
+
+def night_row(night: NightRecord, found: Sequence[Finding]) -> tuple[str, ...]:
+    """One night among others."""
+    states = Counter(cell.state for cell in night.cells)
+    took = "-" if night.ended_unix_s is None else _span(night.ended_unix_s - night.started_unix_s)
+    counts = (str(states[state]) for state in (MEASURED, FAILED, SKIPPED))
+    name = mark(night.origin) + night.night_id
+    return (name, when(night.started_unix_s), night.state, took, *counts, counted(found) or "nothing")
+
+
+def sentences(night: NightRecord, found: Sequence[Finding]) -> list[str]:
+    """A night in a few lines, worst first."""
+    states = Counter(cell.state for cell in night.cells)
+    parts = [f"{states[state]} {state}" for state in (MEASURED, FAILED, SKIPPED, WAITING) if states[state]]
+    lines = [f"{mark(night.origin)}{night.night_id} {night.state}: {', '.join(parts) or 'nothing measured'}"]
+    lines.append(f"found: {counted(worst_first(found))}" if found else "found: nothing that stands out")
+    waiting = sum(cell.outcome == "unconfirmed" for cell in night.cells)
+    if waiting:
+        lines.append(f"{waiting} stood out and wait for an A/B")
+    return [*lines, *night.notes]
+
+
+def alarms_text(rates: Sequence[FalseAlarms]) -> str:
+    """The farm's own rate of false alarms, as its weekly A/As show it."""
+    if not rates:
+        return "false alarms: no A/A yet"
+    rate = rates[0]
+    return (
+        f"false alarms: {rate.alarms} of {rate.tests} A/As "
+        f"({100 * rate.share:.1f} %, 95 % interval {100 * rate.low:.1f} … {100 * rate.high:.1f} %)"
+    )
+
+
+def document(
+    night: NightRecord, found: Sequence[Finding], rates: Sequence[FalseAlarms] = ()
+) -> dict[str, Any]:
+    """A night as JSON values."""
+    from farm_agent import codec
+
+    return {
+        "schema": "farm.nightly/1",
+        **codec.encode(night),
+        "findings": [codec.encode(finding) for finding in worst_first(found)],
+        "false_alarms": [codec.encode(rate) for rate in rates],
+    }
+
+
+def plan_document(cells: Sequence[CellRecord], budget_s: float) -> dict[str, Any]:
+    """A plan as JSON values."""
+    from farm_agent import codec
+
+    return {
+        "schema": "farm.nightly-plan/1",
+        "budget_s": budget_s,
+        "cells": [codec.encode(cell) for cell in cells],
+    }
+
+
+def plan_sentences(cells: Sequence[CellRecord], budget_s: float) -> list[str]:
+    """How long each device will be busy."""
+    lines = []
+    for device in dict.fromkeys(cell.device for cell in cells):
+        mine = [cell for cell in cells if cell.device == device]
+        chosen = [cell for cell in mine if cell.state == WAITING]
+        total = _span(sum(cell.estimate_s for cell in chosen))
+        lines.append(f"{device}: {len(chosen)} of {len(mine)} cells, about {total} of {_span(budget_s)}")
+    return lines
+
+
+def mark(origin: str) -> str:
+    """What stands before everything that no device measured."""
+    return f"{origin.upper()} " if origin else ""
+
+
+def when(unix_s: float) -> str:
+    """UTC to the minute."""
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(unix_s)) + " UTC"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(0.0, seconds):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
