@@ -47,7 +47,7 @@ def confirm(
     same id twice is an A/A. Raises FarmError: ab.not-kept, ab.scenario, ab.pairs, and all that keeps a job
     from its end.
     """
-    from farm.ab.confirm import confirmed
+    from farm.ab.confirmation import confirmed
 
     return confirmed(
         config,
