@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
 from farm.cli.output import print_json, print_table, say
@@ -9,6 +11,7 @@ from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import examples
 from farm.errors import EXIT_GATE, EXIT_OK, UsageError
 
+LONGEST_RUN_S = 2 * 86_400.0
 FIXES = {
     "database": "restore the file from a backup, or merge its rows into a new store: farm results merge",
     "row": "restore it from a backup; other rows can be read",
@@ -73,7 +76,9 @@ def gc(state: State, dry_run: bool) -> int:
     store = open_store(state.config.store)
     try:
         runs.close_dead(store)
-        going = store.runs(state="running")
+        # One that began days ago on another machine was given up: only its machine could tell.
+        recent = time.time() - LONGEST_RUN_S
+        going = [run for run in store.runs(state="running") if run.created_unix_s > recent]
         if going and not dry_run:
             raise UsageError(
                 f"run {going[0].run_id} is under way on {going[0].host}",

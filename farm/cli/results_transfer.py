@@ -83,7 +83,7 @@ def merge(state: State, stores: tuple[str, ...]) -> int:
     store = open_store(state.config.store)
     try:
         opened += [open_store(where) for where in stores]
-        return _take_in(state, store, [StoreCargo(other) for other in opened])
+        return _take_in(state, store, [StoreCargo(other, strict=False) for other in opened])
     finally:
         for each in (store, *opened):
             each.close()

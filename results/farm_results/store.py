@@ -231,10 +231,12 @@ def _order(result: Result) -> tuple[object, ...]:
     return (*parts, result.threads, result.job_id)
 
 
-def result_of(record: str, packed: bytes) -> Result:
+def result_of(record: str, packed: bytes | None) -> Result:
     """A result as it lies in its rows. Raises DecodeError or JSONDecodeError, which ``store_faults`` turns
     into ``store.corrupt``."""
     values = json.loads(record)
+    if packed is None:
+        raise codec.DecodeError("document", "one beside the row", "none")
     if isinstance(values, dict):
         try:
             values["document"] = unpack_document(packed)

@@ -91,7 +91,6 @@ def _results(store: Store, problems: list[Problem]) -> Iterator[Row]:
     """Results whose rows can be read; one that cannot does not hide those behind it."""
     from sqlalchemy import select
 
-    from farm_agent import codec
     from farm_results.columns import columns_of
     from farm_results.schema import DOCUMENT, RESULT
     from farm_results.store import result_of
@@ -111,8 +110,6 @@ def _results(store: Store, problems: list[Problem]) -> Iterator[Row]:
         for row in rows:
             packed = row.pop("packed")
             try:
-                if packed is None:
-                    raise codec.DecodeError("document", "a document", "none")
                 result = result_of(row["record"], packed)
             except ValueError as error:
                 problems.append(Problem(ROW, row["job_id"], str(error)))

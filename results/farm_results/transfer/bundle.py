@@ -101,6 +101,7 @@ class BundleCargo:
     def __init__(self, path: Path) -> None:
         """Raises UsageError ``results.bad-bundle``, ``results.newer-bundle``, ``results.no-bundle``."""
         self.name = str(path)
+        self.broken: list[str] = []
         try:
             self._archive = zipfile.ZipFile(path)
             manifest = json.loads(self._read("manifest.json"))

@@ -53,9 +53,10 @@ queue, devices' health) stays where it is."""
 
 
 class Cargo(Protocol):
-    """Where rows and objects come from."""
+    """Where rows and objects come from. ``broken``: rows that were passed over, and why."""
 
     name: str
+    broken: list[str]
 
     def rows(self, kind: str) -> Iterator[Row]:
         """Every row of one of ``KINDS``."""
@@ -70,8 +71,11 @@ class Cargo(Protocol):
 class StoreCargo:
     """All that a store remembers, or only some runs with their results and comparisons."""
 
-    def __init__(self, store: Store, run_ids: Sequence[str] | None = None) -> None:
+    def __init__(self, store: Store, run_ids: Sequence[str] | None = None, *, strict: bool = True) -> None:
+        """Where it is not ``strict``, rows that cannot be read are passed over and listed in ``broken``."""
         self.store = store
+        self.broken: list[str] = []
+        self._strict = strict
         self.name = store.name
         self._run_ids = None if run_ids is None else list(run_ids)
 
@@ -98,7 +102,7 @@ class StoreCargo:
         while True:
             query = select(key, *layout.columns).order_by(key).limit(BATCH)
             if layout.joined is not None:
-                query = query.join_from(layout.table, *layout.joined)
+                query = query.join_from(layout.table, *layout.joined, isouter=True)
             if self._run_ids is not None:
                 query = query.where(layout.table.c.run_id.in_(self._run_ids))
             if last is not None:
@@ -106,7 +110,14 @@ class StoreCargo:
             with reading(self.store) as connection:
                 rows = connection.execute(query).all()
             for row in rows:
-                yield layout.build(*row[1:])
+                try:
+                    built = layout.build(*row[1:])
+                except ValueError as error:
+                    if self._strict:
+                        raise
+                    self.broken.append(f"{row[0]}: {error}")
+                else:
+                    yield built
             if len(rows) < BATCH:
                 return
             last = rows[-1][0]

@@ -73,7 +73,7 @@ def merge(target: Store, cargo: Cargo, *, tell: Told | None = None) -> Merged:
         added=dict(tally.added),
         already=dict(tally.already),
         conflicts=tuple(tally.conflicts),
-        left_out=tuple(tally.left_out),
+        left_out=(*tally.left_out, *cargo.broken),
         **values,
     )
 
