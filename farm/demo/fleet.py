@@ -75,7 +75,7 @@ NETWORKS = (
 # fmt: off
 MACHINES = (
     Machine("demo-rpi3", "rpi3", "Raspberry Pi 3 Model B", "Cortex-A53", "armv7l", 4, 1,
-            "Raspberry Pi OS 12", "6.6.51+rpt-rpi-v7", 0.022, 0.009, 1_200_000, 58.0),
+            "Raspberry Pi OS 12", "6.6.51+rpt-rpi-v7", 0.016, 0.006, 1_200_000, 58.0),
     Machine("demo-rpi4", "rpi4", "Raspberry Pi 4 Model B", "Cortex-A72", "aarch64", 4, 4,
             "Raspberry Pi OS 12", "6.6.51+rpt-rpi-v8", 0.010, 0.005, 1_800_000, 54.0),
     Machine("demo-rpi5", "rpi5", "Raspberry Pi 5 Model B", "Cortex-A76", "aarch64", 4, 8,
@@ -87,7 +87,7 @@ MACHINES = (
     Machine("demo-n100", "x86-cpu", "Mini PC", "Intel N100", "x86_64", 4, 16,
             "Debian 12", "6.1.0-28-amd64", 0.006, 0.003, 3_400_000, 61.0, "rapl", "package", 2.9, 11.5),
     Machine("demo-pixel", "pixel", "Pixel 8", "Cortex-X3", "aarch64", 9, 8,
-            "Android 15", "6.1.75-android14", 0.020, 0.008, 2_910_000, 38.0),
+            "Android 15", "6.1.75-android14", 0.015, 0.005, 2_910_000, 38.0),
 )
 
 ENTRIES = (

@@ -1,7 +1,9 @@
 """Robust centre and spread, and the clip that keeps single outliers from looking like steps.
 
-Sources: F. R. Hampel, JASA 69 (1974) 383; the MAD's factors for small samples: C. Croux and P. J. Rousseeuw,
-COMPSTAT (1992) 411.
+The spread is Qn (P. J. Rousseeuw and C. Croux, JASA 88 (1993) 1273): as deaf to outliers as the MAD, up to
+half of all values, with 82 % of the standard deviation's efficiency instead of 37 %. That counts in a series'
+first nights: of ten normal values, the MAD is below a third of the truth once in 50 times, Qn once in 200.
+The clip is F. R. Hampel's (JASA 69 (1974) 383), by the MAD.
 """
 
 from __future__ import annotations
@@ -14,18 +16,24 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 GAUSS = 1.4826
-_SMALL = {2: 1.196, 3: 1.495, 4: 1.363, 5: 1.206, 6: 1.200, 7: 1.140, 8: 1.129, 9: 1.107}
+_QN = 2.2219
+_SMALL = {2: 0.399, 3: 0.994, 4: 0.512, 5: 0.844, 6: 0.611, 7: 0.857, 8: 0.669, 9: 0.872}
 CLIP_REACH, CLIP_SIGMAS = 5, 3.0
 
 
 def centre_and_sigma(values: npt.NDArray[Any]) -> tuple[float, float]:
-    """The median, and the MAD as the standard deviation of a normal sample; 0 for fewer than two values."""
+    """The median, and Qn as the standard deviation of a normal sample; 0 for fewer than two values."""
     count = len(values)
     centre = float(np.median(values))
     if count < 2:
         return centre, 0.0
-    factor = _SMALL.get(count, count / (count - 0.8))
-    return centre, GAUSS * factor * float(np.median(np.abs(values - centre)))
+    rows, columns = np.triu_indices(count, 1)
+    half = count // 2 + 1
+    rank = half * (half - 1) // 2
+    gaps = np.abs(values[rows] - values[columns])
+    quartile = float(np.partition(gaps, rank - 1)[rank - 1])
+    factor = _SMALL.get(count, count / (count + (1.4 if count % 2 else 3.8)))
+    return centre, _QN * factor * quartile
 
 
 def hampel(values: Floats, reach: int = CLIP_REACH, sigmas: float = CLIP_SIGMAS) -> Floats:

@@ -7,12 +7,17 @@ never says by itself that anything became slower.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
+from farm_results.detect.student import two_sided_p
 from farm_results.point import Point
 
 THRESHOLD, WINDOW, LEAST = 1.5, 30, 5
+EFFICIENCY = 0.82
+"""Of the robust spread, see ``robust``: what its nights are worth in degrees of freedom."""
 ASSUMED_SIGMA = 0.02
 """Spread of a series too young to know its own."""
 FLOOR_SIGMA = 0.002
@@ -21,8 +26,8 @@ FLOOR_SIGMA = 0.002
 
 @dataclass(frozen=True)
 class Trigger:
-    """``z``: by how many ``sigma`` (robust, of the log) the new value lies above the ``centre`` (in the
-    series' own unit) of ``count`` earlier points. ``reason``: in words, why it fired or did not.
+    """``z``: by how many ``sigma`` (robust, of the log, wider where few nights are known) the new value lies
+    above the ``centre`` (in the series' own unit) of ``count`` earlier points. ``reason``: in words, why it fired or did not.
     ``new_segment``: usable points exist, but none in the surroundings of the new one."""
 
     fired: bool
@@ -56,11 +61,12 @@ def trigger(
         reason = "the first night in these surroundings" if new else "the first night of this series"
         return _quiet(reason, new_segment=new)
     centre, sigma = centre_and_sigma(values)
-    sigma = max(sigma, FLOOR_SIGMA) if len(values) >= LEAST else max(sigma, ASSUMED_SIGMA)
-    z = (float(np.log(now.value)) - centre) / sigma
-    fired = abs(z) > threshold
+    change = float(np.log(now.value)) - centre
+    sigma = _known_so_far(change, sigma, len(values))
+    z = change / sigma
     middle = float(np.exp(centre))
-    return Trigger(fired, z, middle, sigma, len(values), _words(z, now.value / middle - 1.0, len(values)))
+    words = _words(z, now.value / middle - 1.0, len(values))
+    return Trigger(abs(z) > threshold, z, middle, sigma, len(values), words)
 
 
 def usable(point: Point) -> bool:
@@ -72,6 +78,19 @@ def _quiet(reason: str, *, new_segment: bool = False) -> Trigger:
     return Trigger(
         fired=False, z=None, centre=None, sigma=None, count=0, reason=reason, new_segment=new_segment
     )
+
+
+def _known_so_far(change: float, sigma: float, count: int) -> float:
+    """The spread that turns ``change`` into an honest z: a spread learnt from a few nights may be far too
+    small, so that what looks like ten of it is none. Student's t with as many degrees of freedom as the nights
+    are worth, told as the normal z of the same probability.
+    """
+    if count < LEAST:
+        return max(sigma, ASSUMED_SIGMA)
+    wide = max(sigma, FLOOR_SIGMA) * math.sqrt(1.0 + math.pi / 2.0 / count)
+    chance = two_sided_p(abs(change) / wide, EFFICIENCY * (count - 1))
+    z = -NormalDist().inv_cdf(max(chance / 2.0, 1e-300))
+    return abs(change) / z if z > 0.1 else wide
 
 
 def _words(z: float, change: float, count: int) -> str:
