@@ -80,5 +80,6 @@ def time_unit(values_ns: Sequence[float | None]) -> tuple[str, float]:
 
 
 def label(foreign: object, limit: int = 60) -> str:
-    """Foreign text for a label of a chart."""
-    return text.printable(str(foreign), limit)
+    """Foreign text for a label of a chart; it cannot be one of the words above."""
+    shown = text.printable(str(foreign), limit)
+    return f" {shown}" if shown.startswith("@") else shown

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from farm_results.comparison import Comparison
     from farm_results.objects import Objects
+    from farm_results.pages.grid import Grid
 
 SUFFIX = "html"
 LIMIT_BYTES = 2_000_000
@@ -51,6 +52,7 @@ def page(results: Sequence[Result], sources: Sources, *, limit_bytes: int = LIMI
     bare = fill("report.html", **values, details=[], shortened="")
     room = limit_bytes - RESERVE_BYTES - len(bare.encode())
     details, shortened = _details(results, sources, room)
+    values["grid"] = _grid(results, len(details))
     return fill("report.html", **values, details=details, shortened=shortened)
 
 
@@ -62,7 +64,6 @@ def _values(results: Sequence[Result], sources: Sources) -> dict[str, Any]:
     last = max((result.created_unix_s for result in results), default=None)
     models = list(dict.fromkeys(filters.foreign(result.model, 60) for result in results))
     named = ", ".join(models[:3]) + (f" and {len(models) - 3} more" if len(models) > 3 else "")
-    anchors = {result.job_id: f"#r{number}" for number, result in enumerate(results[:MOST_DETAILS])}
     changes = sources.against
     return {
         **assets.inline("echarts"),
@@ -72,7 +73,7 @@ def _values(results: Sequence[Result], sources: Sources) -> dict[str, Any]:
         "run": sources.run,
         "unfinished": sources.unfinished,
         "counts": overview.counts(results),
-        "grid": overview.results_grid(results, lambda result: anchors[result.job_id], MOST_DETAILS),
+        "grid": _grid(results, MOST_DETAILS),
         "reasons": overview.reasons(results),
         "charts": overview.charts(results),
         "comparisons": compared.table_of(sources.comparisons) if sources.comparisons else None,
@@ -85,6 +86,14 @@ def _values(results: Sequence[Result], sources: Sources) -> dict[str, Any]:
         "version": sources.version,
         "when_written": filters.when(time.time() if sources.now_unix_s is None else sources.now_unix_s),
     }
+
+
+def _grid(results: Sequence[Result], parts: int) -> Grid:
+    """The table; the first ``parts`` of its rows lead to a part of their own."""
+    from farm_results.pages.sections import overview
+
+    anchors = {result.job_id: f"#r{number}" for number, result in enumerate(results[:parts])}
+    return overview.results_grid(results, lambda result: anchors.get(result.job_id, ""), MOST_DETAILS)
 
 
 def _details(results: Sequence[Result], sources: Sources, room: int) -> tuple[list[Markup], str]:

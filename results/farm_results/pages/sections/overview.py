@@ -50,7 +50,7 @@ def results_grid(
     results: Sequence[Result], href: Callable[[Result], str] | None = None, most: int = 300
 ) -> Grid:
     """A row per result with the columns that the terminal shows, each verdict with its marks. ``href``: where
-    the first cell leads."""
+    the first cell leads, "" for nowhere."""
     shown = list(results[:most])
     table = table_of(shown)
     last = len(table.columns) - 1
@@ -67,8 +67,8 @@ def results_grid(
             Shown(cell, _RAW[name](result)) if name in _RAW else cell
             for name, cell in zip(table.columns[:last], cells[:last], strict=True)
         ]
-        if href is not None:
-            row[0] = Link(str(row[0]), href(result))
+        if href is not None and (where := href(result)):
+            row[0] = Link(str(row[0]), where)
         rows.append((*row, *([result.artifact_bytes] if sized else []), marks_of(result)))
     left_out = len(results) - len(shown)
     return Grid(tuple(columns), tuple(rows), f"{left_out} more results are not shown" if left_out else "")

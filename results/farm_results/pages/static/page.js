@@ -52,7 +52,7 @@
       return made;
     }
     if (typeof value !== "string" || value[0] !== "@") return value;
-    if (value.startsWith("@color:")) return colour(value.slice(7));
+    if (/color$/i.test(key) && value.startsWith("@color:")) return colour(value.slice(7));
     if (key === "renderItem" && value.startsWith("@render:")) return RENDERERS[value.slice(8)];
     if (/ormatter$/.test(key) && value.startsWith("@format:")) return FORMATS[value.slice(8)] || number;
     return value;
