@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from typing import Any
 
@@ -46,7 +47,9 @@ def columns_of(result: Result) -> dict[str, Any]:
         "energy_j": energy_of(result),
         "record": codec.dumps(record),
     }
-    return {name: record[name] for name in _PLAIN} | derived
+    row = {name: record[name] for name in _PLAIN} | derived
+    # What is no number is missing: one database keeps a NaN, the other does not.
+    return {name: None if isinstance(x, float) and math.isnan(x) else x for name, x in row.items()}
 
 
 def series_columns_of(result: Result) -> dict[str, Any]:
@@ -80,7 +83,7 @@ def unpack_document(packed: bytes) -> dict[str, Any]:
     """What ``pack_document`` was given. Raises ValueError for what is not a packed document."""
     try:
         found = json.loads(zlib.decompress(packed))
-    except zlib.error as error:
+    except (zlib.error, TypeError) as error:  # SQLite hands out text where somebody put some
         raise ValueError(str(error)) from error
     if not isinstance(found, dict):
         raise ValueError("a document is not an object")  # noqa: TRY004 - the store's fault, as the others

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MANY = 100
 _NEAR = 200
+_LONGEST = 200
 _WHERE = {
     "run": ("farm results runs", "farm bench"),
     "job": ("farm results list", "farm bench"),
@@ -70,17 +71,18 @@ def resolve(typed: str, ids: Sequence[str], what: str) -> str:
     hits = [one for one in ids if typed and one.startswith(typed)]
     if len(hits) == 1:
         return hits[0]
+    shown = typed if len(typed) <= _LONGEST else f"{typed[:_LONGEST]}..."
     if hits:
         some = f"{len(hits)}" if len(hits) < MANY else f"{MANY} or more"
         raise UsageError(
-            f"{some} {what}s start with {typed!r}",
+            f"{some} {what}s start with {shown!r}",
             code=f"results.ambiguous-{what}",
             fix=f"write more of the id: {', '.join(hits[:3])}",
         )
-    near = difflib.get_close_matches(typed, ids, n=2, cutoff=0.5) or list(ids[:1])
+    near = difflib.get_close_matches(shown, ids, n=2, cutoff=0.5) or list(ids[:1])
     lists, makes = _WHERE.get(what, _WHERE["job"])
     raise UsageError(
-        f"no {what} is called {typed!r}" if ids else f"the store holds no {what} yet",
+        f"no {what} is called {shown!r}" if ids else f"the store holds no {what} yet",
         code=f"results.unknown-{what}",
         fix=f"did you mean {' or '.join(near)}? ({lists})" if near else makes,
     )
