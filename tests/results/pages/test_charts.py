@@ -16,6 +16,7 @@ from farm_results.pages.charts import bars, ecdf, histogram, interval, layers, p
 from farm_results.pages.charts.joined import joined
 from farm_results.pages.environment import data
 from farm_results.pages.grid import csv_text
+from farm_results.pages.marks import marks_of
 from farm_results.pages.sections.samples import samples_of
 from farm_results.point import Point
 from tests.results import made
@@ -152,7 +153,7 @@ def test_the_front_is_what_nothing_beats() -> None:
 
     def item(name: str, latency: float, accuracy: float, word: str = "valid") -> pareto.Item:
         values = {"p50_ns": latency, "accuracy": accuracy}
-        return pareto.Item(name, "pi", values, pareto.marks_of(made.result()), word)
+        return pareto.Item(name, "pi", values, marks_of(made.result()), word)
 
     items = [
         item("fast", 1e6, 0.90),
@@ -160,7 +161,7 @@ def test_the_front_is_what_nothing_beats() -> None:
         item("beaten", 6e6, 0.95),
         item("twin", 1e6, 0.90),
         item("lie", 1e3, 1.0, "invalid"),
-        pareto.Item("unknown", "pi", {"p50_ns": 1.0}, pareto.marks_of(made.result())),
+        pareto.Item("unknown", "pi", {"p50_ns": 1.0}, marks_of(made.result())),
     ]
     assert pareto.front(items, ("p50_ns", "accuracy")) == [True, True, False, True, False, False]
 

@@ -7,6 +7,7 @@ import io
 
 import pytest
 
+from farm_results.model import Verdict
 from farm_results.pages import filters
 from farm_results.pages.environment import data, environment
 from farm_results.pages.grid import Link, bounded, csv_text, grid
@@ -94,6 +95,6 @@ def test_marks_are_words_with_shapes() -> None:
     """Each word has its own shape or is read by its word; simulated comes first and is never left out."""
     assert str(marks_of(made.result(origin="simulated"))) == "SIMULATED valid"
     assert str(marks_of(made.result(status="failed"))) == "FAILED"
-    assert str(marks_of(made.result(verdict=made.Verdict("")))) == "UNKNOWN"
+    assert str(marks_of(made.result(verdict=Verdict("")))) == "UNKNOWN"
     assert Mark("<b>").kind == "unknown"
     assert all(Mark(word).shape != "?" for word in SHAPES)
