@@ -71,7 +71,9 @@ class After:
                 report_file.write_run(self.store, run_id, file.path)
             else:
                 left = file.write(results)
-            more = f"; {left} left out: not valid numbers to follow" if left else ""
+            more = (
+                f"; {left} of {len(results)} results left out: failed, throttled or invalid" if left else ""
+            )
             say(f"{file.format} written to {file.path}{more}")
         if self.github:
             self._tell_github(results, run_id, failures)

@@ -207,8 +207,9 @@ def command(
     signal.signal(signal.SIGTERM, _terminate)
     outcome = execute(plan, state.config, progress.choose(quiet=state.quiet), command=sys.argv)
     _show(outcome, "json" if state.json else layout)
-    after.write(outcome.results, run_id=outcome.run_id)
-    return gated(gate, outcome.results, state, _exit_code(plan, outcome))
+    code, failures = gated(gate, outcome.results, state, _exit_code(plan, outcome))
+    after.write(outcome.results, run_id=outcome.run_id, failures=failures)
+    return code
 
 
 def _all_wrong(plan: Plan) -> list[FarmError]:

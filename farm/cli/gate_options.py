@@ -80,8 +80,11 @@ def refuse_unmeasured(gate: Gate, plan: Plan) -> None:
         )
 
 
-def gated(gate: Gate, results: tuple[Result, ...], state: State, code: int) -> int:
-    """Say how the results stand against the gate; the exit code that comes of it."""
+def gated(
+    gate: Gate, results: tuple[Result, ...], state: State, code: int
+) -> tuple[int, dict[str, list[str]]]:
+    """Say how the results stand against the gate; the exit code that comes of it, and why it did not hold, by
+    job id."""
     from farm.gate import check, exit_code
 
     checks = check(results, gate.limits)
@@ -90,7 +93,8 @@ def gated(gate: Gate, results: tuple[Result, ...], state: State, code: int) -> i
     if gate.baseline is not None:
         with _opened(state) as store:
             compared = _compared(store, gate.baseline, results)
-    return exit_code(code, gate.fail_on, checks=checks, compared=compared)
+    failures = _failures(gate, checks, compared)
+    return exit_code(code, gate.fail_on, checks=checks, compared=compared), failures
 
 
 def _resolved(store: Store, text: str) -> Ref:
@@ -116,6 +120,24 @@ def _compared(store: Store, baseline: Ref, results: tuple[Result, ...]) -> Compa
     say(f"against {baseline.text}: {words.verdict_line(found)}")
     for line in words.closing_lines(found):
         say_sentence(line)
+    return found
+
+
+def _failures(gate: Gate, checks: tuple[Check, ...], compared: Compared | None) -> dict[str, list[str]]:
+    """What the gate fails on, in words."""
+    from farm.gate import BROKEN, BUDGET, NEVER, REGRESSION
+    from farm_results.compare import words
+
+    found: dict[str, list[str]] = {}
+    if NEVER in gate.fail_on:
+        return found
+    for one in checks:
+        if BUDGET in gate.fail_on and one.state == BROKEN:
+            found.setdefault(one.result.job_id, []).append(_line(one))
+    for row in compared.of("regressed") if compared is not None and REGRESSION in gate.fail_on else ():
+        if row.candidate is not None:
+            line = f"REGRESSED {row.metric} {words.effect_text(row)} ({words.interval_text(row)})"
+            found.setdefault(row.candidate.job_id, []).append(line)
     return found
 
 

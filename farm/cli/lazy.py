@@ -30,6 +30,7 @@ HELPERS = frozenset(
         "output",
         "results_care",
         "results_output",
+        "results_push",
         "results_query",
         "results_transfer",
         "shapes_option",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from farm.cli import results_care, results_query, results_transfer
+from farm.cli import results_care, results_push, results_query, results_transfer
 from farm.cli.output import print_json, print_table, print_text, say
 from farm.cli.results_output import LAYOUTS, show_results
 from farm.cli.state import State, json_option, pass_state
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 BUNDLE = "bundle"
-EXPORTS = ("csv", "json", "md", "parquet", BUNDLE)
+CI = ("bmf", "gha_bench", "gitlab", "junit", "openmetrics", "otava")
+EXPORTS = ("csv", "json", "md", "parquet", BUNDLE, *CI)
 STATUSES = ("ok", "failed", "skipped")
 COLUMNS = ("run", "when", "model", "device", "runtime", "prec", "measured", "p50", "95 % interval", "verdict")
 
@@ -158,7 +159,8 @@ def show(state: State, /, run: str, layout: str, **wanted: Any) -> int:  # noqa:
 def export(state: State, /, run: str | None, layout: str | None, out: Path | None, **wanted: Any) -> int:  # noqa: ANN401
     """Write results to a file or to standard output.
 
-    As CSV, JSON, Markdown or Parquet; without RUN, those of all runs. A bundle (.zip) holds the samples and
+    As CSV, JSON, Markdown or Parquet, or for other tools: Bencher (bmf), github-action-benchmark, GitLab,
+    JUnit, Prometheus, Otava. Without RUN, those of all runs. A bundle (.zip) holds the samples and
     kept artifacts too, and another farm can take it in: `farm results import FILE.zip`. Without RUN it holds
     the whole store.
 
@@ -194,18 +196,11 @@ def _bundle(state: State, run: str | None, out: Path | None, wanted: dict[str, A
 
 
 def _layout_of(out: Path | None) -> str:
+    from farm_results.report.destination import format_of
+
     if out is None:
         return "csv"
-    suffix = out.suffix.removeprefix(".").lower()
-    if suffix == "zip":
-        return BUNDLE
-    if suffix not in EXPORTS:
-        raise UsageError(
-            f"{out} does not tell which format is wanted",
-            code="report.unknown-format",
-            fix=f"add --format, one of: {', '.join(EXPORTS)}",
-        )
-    return suffix
+    return BUNDLE if out.suffix.lower() == ".zip" else format_of(out)
 
 
 def _say_if_unfinished(state: State, run: str) -> None:
@@ -273,5 +268,6 @@ for _part in (
     results_transfer.merge,
     results_care.verify,
     results_care.gc,
+    results_push.push,
 ):
     command.add_command(_part)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,9 @@ _NEEDS = {
     "parquet": ("pyarrow", "report.needs-pyarrow", "parquet"),
     "openmetrics": ("prometheus_client", "report.needs-prometheus", "serve"),
 }
+
+
+_WORD = re.compile(r"[a-z][a-z_-]*")
 
 
 @dataclass(frozen=True)
@@ -59,15 +63,17 @@ def destination(text: str, format_name: str = "") -> Destination:
     named, sign, rest = text.partition("=")
     if format_name:
         found = Destination(format_name, Path(text))
-    elif sign and (named.replace("-", "_") in report.names()):
+    elif sign and _WORD.fullmatch(named):
+        report.load(named.replace("-", "_"))
         found = Destination(named.replace("-", "_"), Path(rest))
     else:
-        found = Destination(_format_of(Path(text)), Path(text))
+        found = Destination(format_of(Path(text)), Path(text))
     _check(found)
     return found
 
 
-def _format_of(path: Path) -> str:
+def format_of(path: Path) -> str:
+    """The format that a file's name asks for. Raises UsageError ``report.unknown-format``."""
     if name := BY_NAME.get(path.name.lower()):
         return name
     stem, suffix = path.stem.lower().replace("-", "_"), path.suffix.lower().removeprefix(".")
