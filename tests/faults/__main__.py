@@ -107,7 +107,9 @@ def _side_by_side(options: argparse.Namespace) -> int:
     whole = True
     for each in running:
         said, _ = each.communicate()
-        whole = whole and each.returncode in (0, 1) and bool(said)
+        if each.returncode not in (0, 1) or not said:
+            whole = False
+            total.troubles.append(f"a run ended with {each.returncode}: what it counted is missing here")
         found = json.loads(said)["outcome"] if said else {}
         for name in ("missed", "injected"):
             getattr(total, name).extend(Fault(**fault) for fault in found.get(name, ()))

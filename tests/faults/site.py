@@ -208,10 +208,17 @@ class Site:
                     found.append(int(entry.name))
         return found
 
-    def expire(self) -> None:
-        """As if ninety seconds had passed for every lease, and every waiting row."""
-        self.sql("UPDATE lease SET expires_unix_s = 1.0 WHERE expires_unix_s > 1.0")
-        self.sql("UPDATE waiting SET expires_unix_s = 1.0")
+    def expire(self) -> bool:
+        """As if ninety seconds had passed for every lease, and every waiting row. False where somebody stands
+        still who holds SQLite's one lock: then nobody can take a lease, whatever the time."""
+        try:
+            self.sql("UPDATE lease SET expires_unix_s = 1.0 WHERE expires_unix_s > 1.0")
+            self.sql("UPDATE waiting SET expires_unix_s = 1.0")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            return False
+        return True
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """One statement on the site's database, past the product."""

@@ -116,9 +116,7 @@ def _meanwhile(site: Site, drivers: Drivers, volley: Volley, fault: Fault, met: 
     elif fault.kind in ELSEWHERE and site.zoo:
         threading.Thread(target=_disturb, args=(site.zoo, fault.kind), daemon=True).start()
         time.sleep(BREATH_S)
-    else:
-        if fault.kind == "stale":
-            site.expire()
+    elif fault.kind == "duplicate" or site.expire():
         other = drivers.start(site)
         volley.drivers.append(drivers.number)
         if fault.kind == "stale":
