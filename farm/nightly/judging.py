@@ -18,7 +18,7 @@ from farm.nightly.verdict import TELLING_Z, CanaryWord, Case, judge
 from farm_results.comparison import SAME, Comparison
 from farm_results.detect.trigger import LEAST
 from farm_results.environment import differences
-from farm_results.finding import CANARY
+from farm_results.finding import CANARY, Cause
 
 if TYPE_CHECKING:
     from farm_results.model import Result
@@ -92,6 +92,7 @@ class Judging:
                 canary=self.canary,
                 is_canary=cell.canary,
                 layers=grown(reference, found.result) if reference else (),
+                commits=self._commits(reference, found.result) if reference else (),
             )
         )
         self._hear(cell, found, moved=verdict.word == CANARY)
@@ -106,7 +107,7 @@ class Judging:
             self.say(f"{cell.device}  {cell.model} {cell.what}: {verdict.word.upper()}: {verdict.text}")
         return replace(
             cell,
-            outcome=verdict.word or (STEADY if comparison else UNCONFIRMED),
+            outcome=verdict.word or _quiet(comparison),
             text=f"{verdict.text} (known)" if known else verdict.text,
             comparison_id=comparison.comparison_id if comparison else "",
             finding_id=known or (finding.finding_id if finding else ""),
@@ -157,6 +158,12 @@ class Judging:
         except FarmError:
             return None
 
+    def _commits(self, before: Result, after: Result) -> tuple[Cause, ...]:
+        """From which commit of the project to which, by the labels of their runs."""
+        runs = self.store.run(before.run_id), self.store.run(after.run_id)
+        was, is_now = (run.labels.get("git.commit", "")[:12] if run else "" for run in runs)
+        return (Cause("git", f"commit {was} → {is_now}"),) if was and is_now and was != is_now else ()
+
     def _hear(self, cell: CellRecord, found: Look, *, moved: bool) -> None:
         if cell.canary:
             self.canary = CanaryWord(found.shift, moved)
@@ -167,3 +174,8 @@ class Judging:
             found = self._look(cell)
             if found is not None:
                 self.canary = CanaryWord(found.shift, cell.outcome == CANARY)
+
+
+def _quiet(comparison: Comparison | None) -> str:
+    """The outcome where nothing is told: only an A/B that says the same makes a number steady."""
+    return STEADY if comparison is not None and comparison.word == SAME else UNCONFIRMED

@@ -63,11 +63,7 @@ def run_night(
             resume_within_s=0.0 if fresh else settings.resume_within_s,
         )
         night = diary.record
-        say(
-            f"{night.night_id} goes on, for the {night.attempts}. time"
-            if resumed
-            else f"{night.night_id} begins"
-        )
+        say(f"{night.night_id} goes on (attempt {night.attempts})" if resumed else f"{night.night_id} begins")
         try:
             _settle(store, diary)
             diary.change(lambda r: replace(r, cells=planned(store, settings, bench, wanted, r.cells)))

@@ -57,7 +57,7 @@ def finding_row(finding: Finding) -> tuple[str, ...]:
         f"{100 * (finding.low or 0):+.1f} … {100 * (finding.high or 0):+.1f} %" if known else "-",
         finding.state,
         finding.message,
-        "; ".join(f"{cause.kind}: {cause.text}" for cause in finding.causes[:3]) or "-",
+        "; ".join(cause.text for cause in finding.causes[:4]) or "-",
         finding.finding_id,
     )
 

@@ -14,7 +14,7 @@ from farm.tables import check, wrong
 from farm_results.finding import CANARY, REGRESSION, SILENT, WORDS
 
 WEEKLY, NEVER = "weekly", "never"
-MOST_PAIRS, LEAST_PAIRS = 200, 3
+MOST_PAIRS, LEAST_PAIRS = 500, 8
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 

@@ -55,7 +55,8 @@ class CanaryWord:
 @dataclass(frozen=True)
 class Case:
     """One series tonight. ``comparison`` None: there was none, ``trouble`` says why. ``reference``: where the
-    reference's own level lies tonight; ``last_z``: the night before. ``layers``: which layers grew."""
+    reference's own level lies tonight; ``last_z``: the night before. ``layers``: which layers grew;
+    ``commits``: of the project that the nights run in."""
 
     trigger: Trigger
     change: float
@@ -67,6 +68,7 @@ class Case:
     canary: CanaryWord = field(default_factory=CanaryWord)
     is_canary: bool = False
     layers: tuple[Cause, ...] = ()
+    commits: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ def judge(case: Case) -> Judgement:
         return Judgement(REGRESSION if slower else IMPROVEMENT, text, _causes(case, around=False))
     if comparison.word == INCONCLUSIVE:
         text = f"{case.trigger.reason}; the A/B is inconclusive: {effect_text(comparison)}"
-        return Judgement(UNCLEAR, text, _causes(case, around=True))
+        # One artifact against itself has no regression to hide.
+        told = comparison.kind != "aa" or abs(case.trigger.z or 0.0) > TELLING_Z
+        return Judgement(UNCLEAR if told else "", text, _causes(case, around=True))
     if comparison.word == SAME and _environment(case):
         shift = case.reference
         moved = (
@@ -138,6 +142,8 @@ def _causes(case: Case, *, around: bool) -> tuple[Cause, ...]:
         if not around and (each.kind == SURROUNDINGS or each.name == runtime):
             continue
         found.append(Cause(each.kind, str(each)))
+    if not around:
+        found += case.commits
     canary = None if case.is_canary else case.canary.cause()
     return tuple(found[: MOST_CAUSES - 1] + ([canary] if canary else []))
 
