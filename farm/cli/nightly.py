@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from farm.cli import nightly_install
 from farm.cli.duration import Duration
 from farm.cli.output import print_json, print_problem, print_table, say
 from farm.cli.state import State, json_option, pass_state
@@ -47,6 +48,10 @@ def command(context: click.Context) -> int | None:
         code: int = context.invoke(status)
         return code
     return None
+
+
+command.add_command(nightly_install.install)
+command.add_command(nightly_install.uninstall)
 
 
 @command.command(

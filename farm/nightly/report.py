@@ -11,6 +11,7 @@ from farm.nightly.record import FAILED, MEASURED, SKIPPED, WAITING, CellRecord, 
 from farm.nightly.tell import counted, worst_first
 
 if TYPE_CHECKING:
+    from farm.nightly.install import Change
     from farm_results.detect.false_alarms import FalseAlarms
     from farm_results.finding import Finding
 
@@ -128,6 +129,16 @@ def plan_sentences(cells: Sequence[CellRecord], budget_s: float) -> list[str]:
         total = _span(sum(cell.estimate_s for cell in chosen))
         lines.append(f"{device}: {len(chosen)} of {len(mine)} cells, about {total} of {_span(budget_s)}")
     return lines
+
+
+def change_document(found: Sequence[Change], *, dry_run: bool, hints: Sequence[str]) -> dict[str, Any]:
+    """What an installation wrote or would write, as JSON values."""
+    return {
+        "schema": "farm.nightly-install/1",
+        "dry_run": dry_run,
+        "changes": [{"name": change.name, "text": change.text} for change in found],
+        "hints": list(hints),
+    }
 
 
 def mark(origin: str) -> str:
