@@ -27,6 +27,7 @@ HELPERS = frozenset(
         "enroll_phone",
         "lazy",
         "measure_options",
+        "nightly_install",
         "output",
         "results_care",
         "results_output",
