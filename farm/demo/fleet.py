@@ -77,7 +77,7 @@ MACHINES = (
     Machine("demo-rpi3", "rpi3", "Raspberry Pi 3 Model B", "Cortex-A53", "armv7l", 4, 1,
             "Raspberry Pi OS 12", "6.6.51+rpt-rpi-v7", 0.016, 0.006, 1_200_000, 58.0),
     Machine("demo-rpi4", "rpi4", "Raspberry Pi 4 Model B", "Cortex-A72", "aarch64", 4, 4,
-            "Raspberry Pi OS 12", "6.6.51+rpt-rpi-v8", 0.010, 0.005, 1_800_000, 54.0),
+            "Raspberry Pi OS 12", "6.6.51+rpt-rpi-v8", 0.008, 0.004, 1_800_000, 54.0),
     Machine("demo-rpi5", "rpi5", "Raspberry Pi 5 Model B", "Cortex-A76", "aarch64", 4, 8,
             "Raspberry Pi OS 12", "6.6.51+rpt-rpi-2712", 0.008, 0.004, 2_400_000, 52.0,
             "pmic", "rail_sum", 2.4, 6.1),

@@ -10,7 +10,7 @@ from farm.demo.fleet import CONVERTERS, Entry, Machine
 NIGHTS = 30
 LEAST_NIGHTS = 14
 STEP, STEP_SHARE = "step", 0.07
-KERNEL_SHARE = 0.04
+KERNEL_SHARE = 0.06
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Story:
 
     @property
     def kernel(self) -> int:
-        """From this night on demo-rpi4 has a new kernel, on which everything takes 4 % longer."""
+        """From this night on demo-rpi4 has a new kernel, on which everything takes 6 % longer."""
         return self.nights // 2
 
     @property

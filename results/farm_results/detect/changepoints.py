@@ -20,7 +20,7 @@ from farm_results.detect.trigger import usable
 from farm_results.point import Point
 
 MOST_POINTS = 1000
-MAX_P, MIN_CHANGE, LEAST = 0.001, 0.01, 3
+MAX_P, MIN_CHANGE, LEAST = 0.005, 0.01, 3
 MOST_LIKENESS = 0.9
 
 

@@ -27,8 +27,8 @@ FLOOR_SIGMA = 0.002
 @dataclass(frozen=True)
 class Trigger:
     """``z``: by how many ``sigma`` (robust, of the log, wider where few nights are known) the new value lies
-    above the ``centre`` (in the series' own unit) of ``count`` earlier points. ``reason``: in words, why it fired or did not.
-    ``new_segment``: usable points exist, but none in the surroundings of the new one."""
+    above the ``centre`` (in the series' own unit) of ``count`` earlier points. ``reason``: in words,
+    why it fired or did not. ``new_segment``: usable points exist, but none in the surroundings of this one."""
 
     fired: bool
     z: float | None
@@ -81,9 +81,10 @@ def _quiet(reason: str, *, new_segment: bool = False) -> Trigger:
 
 
 def _known_so_far(change: float, sigma: float, count: int) -> float:
-    """The spread that turns ``change`` into an honest z: a spread learnt from a few nights may be far too
-    small, so that what looks like ten of it is none. Student's t with as many degrees of freedom as the nights
-    are worth, told as the normal z of the same probability.
+    """The spread that turns ``change`` into an honest z: one learnt from a few nights may be far too small.
+
+    Student's t with as many degrees of freedom as the nights are worth, told as the normal z of the same
+    probability.
     """
     if count < LEAST:
         return max(sigma, ASSUMED_SIGMA)
