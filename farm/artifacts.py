@@ -79,7 +79,7 @@ class ArtifactDesk:
 
     def _future(self, cell: Cell) -> Future[Artifact]:
         with self._lock:
-            key = (cell.model_name, repr(cell.recipe))
+            key = (cell.model.sha256 if cell.model else cell.model_name, repr(cell.recipe))
             if key not in self._artifacts:
                 self._artifacts[key] = self._pool.submit(self._convert, cell)
             return self._artifacts[key]
