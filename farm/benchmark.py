@@ -10,7 +10,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,11 +25,14 @@ from farm.progress import Reporter
 from farm.version import __version__
 
 if TYPE_CHECKING:
+    from farm.ab.bench import Opponent
     from farm.datasets import Wish as DataWish
+    from farm.devices.device import Device
     from farm.worker import Work
     from farm_agent.pack import Packed
     from farm_converters.model import Model
     from farm_converters.recipe import Recipe
+    from farm_results.comparison import Comparison
     from farm_results.model import Result, Run
 
 JOIN_S = 0.1
@@ -39,11 +42,12 @@ STACK_BYTES = 2 << 20
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished or interrupted run and its stored results, in the plan's order."""
+    """A finished or interrupted run and what it stored: results in the plan's order, comparisons."""
 
     run_id: str
     results: tuple[Result, ...]
     interrupted: bool = False
+    comparisons: tuple[Comparison, ...] = ()
 
 
 def with_sample(request: Request) -> Request:
@@ -81,6 +85,16 @@ def plan_for(request: Request, config: Config, report: Callable[[str], None] | N
     )
 
 
+def devices_of(request: Request, config: Config) -> list[Device]:
+    """The devices that a request selects. Raises UsageError device.unknown, device.none-selected."""
+    from farm.devices import inventory
+    from farm.devices.select import select
+    from farm_profiles.load import load_profile, profile_names
+
+    profiles = {name: load_profile(name) for name in profile_names()}
+    return list(select(inventory.load(config.inventory_path), profiles, request.devices).matches)
+
+
 def calibrated_in(config: Config, request: Request) -> Callable[[Recipe, Model], Recipe]:
     """What puts the samples that a request names into the recipes that need them."""
     from farm.calibrations import of_wishes
@@ -112,17 +126,22 @@ def execute(
     reporter: Reporter,
     *,
     command: Sequence[str] = (),
+    against: Mapping[str, Opponent] | None = None,
 ) -> Outcome:
     """Do what the plan says; devices in parallel, jobs on one device one after another.
+
+    ``against``: cells, by job id, that are measured in turns with something else (``farm.ab.bench``).
 
     Ctrl-C (KeyboardInterrupt in the calling thread) ends the current measurements cleanly and keeps what
     was finished; a second one ends the process at once. Raises FarmError only when the store cannot be
     used at all.
     """
+    from farm.ab.bench import cells_of
     from farm.artifacts import ArtifactDesk
     from farm.jobs import runs
     from farm.worker import Work
     from farm_agent import pack
+    from farm_results import comparisons
     from farm_results.store import open_store
 
     store = open_store(config.store)
@@ -145,9 +164,10 @@ def execute(
                 stop,
                 Path(scratch),
                 tuple(config.meters[name] for name in plan.request.measure.meters),
+                against=against or {},
             )
             try:
-                desk.order(plan.cells)
+                desk.order([*cells_of(work.against), *plan.cells])
                 interrupted = _run_devices(work, plan, packed, reporter)
             finally:
                 stop.set()
@@ -155,7 +175,8 @@ def execute(
         store.end_run(plan.run_id, "interrupted" if interrupted else "done")
         results = {result.job_id: result for result in store.results(run_id=plan.run_id)}
         ordered = tuple(results[cell.job_id] for cell in plan.cells if cell.job_id in results)
-        return Outcome(plan.run_id, ordered, interrupted)
+        made = tuple(comparisons.of_run(store, plan.run_id)[::-1]) if against else ()
+        return Outcome(plan.run_id, ordered, interrupted, made)
     except Exception as error:
         with contextlib.suppress(FarmError):
             store.end_run(plan.run_id, "interrupted", cause=f"it failed: {type(error).__name__}")

@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from farm_agent.wire import Event, Facts, JobSpec
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from farm.ab.bench import Opponent
     from farm.power import MeterSettings
     from farm_results.align import MeterRecord
     from farm_results.build import Identity
@@ -39,7 +40,8 @@ BLIND_CODES = ("device.unreachable", "device.host-key", "device.auth", "device.n
 
 @dataclass(frozen=True)
 class Work:
-    """What the workers of one run share. ``drift``: by device, what changed since it was accepted."""
+    """What the workers of one run share. ``drift``: by device, what changed since it was accepted;
+    ``against``: by job id, what a cell is measured in turns with (``farm.ab``)."""
 
     run_id: str
     request: Request
@@ -51,6 +53,7 @@ class Work:
     scratch: Path
     meters: tuple[MeterSettings, ...] = ()
     drift: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    against: Mapping[str, Opponent] = field(default_factory=dict)
     judges: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(os.cpu_count() or 1))
 
 
@@ -120,6 +123,8 @@ def _refused(work: Work, session: Session, cells: Sequence[Cell]) -> FarmError |
 
 def _run(work: Work, session: Session, cell: Cell) -> bool:
     """Whether the device is suspect after it: the agent itself may tell of a device that failed the job."""
+    from farm.ab import bench as ab
+
     suspect: list[bool] = []
     try:
         session.tell = lambda text: work.reporter.stage(cell, text, 0.0)
@@ -136,6 +141,9 @@ def _run(work: Work, session: Session, cell: Cell) -> bool:
         if cell.device.transport == "local":
             work.reporter.stage(cell, "wait until nothing converts on this machine", 0.0)
             work.desk.wait_all(work.stop)
+        if cell.job_id in work.against:
+            ab.measure(work, session, cell, artifact, facts)
+            return False
         job = spec_of(work, cell, artifact, facts, ready)
         context = replace(
             context_of(work, cell, artifact, facts, ready, job), drift=_drift(work, session, facts)

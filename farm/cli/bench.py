@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from farm.cli.ab_options import ab_of, ab_options, finished, run_again
 from farm.cli.after_options import after_of, after_options
 from farm.cli.calib_options import calib_options
 from farm.cli.data_options import data_options
@@ -51,8 +52,9 @@ if TYPE_CHECKING:
         "  farm bench model.onnx --batch 1 -r litert,openvino -p fp32,int8 --calib samples\n"
         "  farm bench model.onnx --scenario throughput --batch 1,8 --threads 1,4\n"
         "  farm bench model.onnx --data samples.npz --dry-run\n"
-        "  farm bench model.onnx --baseline @baseline --budget 'p50<=20ms,peak_mem<=200MB'\n\n"
-        "Exit codes: 0 all ok, 1 a gate failed (--budget, --baseline), 2 usage, 3 some jobs failed (others "
+        "  farm bench model.onnx --baseline @baseline --budget 'p50<=20ms,peak_mem<=200MB'\n"
+        "  farm bench new.onnx --ab old.onnx                both in turns: slower, faster or the same\n\n"
+        "Exit codes: 0 all ok, 1 a gate failed (--budget, --baseline, --ab), 2 usage, 3 some jobs failed (others "
         "are kept), 4 nothing ran, 5 not to be told (--fail-on noise), 130 interrupted."
     ),
 )
@@ -119,6 +121,7 @@ if TYPE_CHECKING:
     help="Show the plan and what would be skipped; measure nothing.",
 )
 @click.option("--format", "layout", type=click.Choice(LAYOUTS), default="table", help="Of the final results.")
+@ab_options
 @gate_options
 @after_options
 @json_option
@@ -150,7 +153,7 @@ def command(
     plan_file: Path | None,
     dry_run: bool,
     layout: str,
-    **measuring: Any,  # noqa: ANN401 - the values of measure_options, gate_options, after_options
+    **measuring: Any,  # noqa: ANN401 - the values of the groups of options
 ) -> int:
     """Measure models on devices: convert, ship, run, judge, store.
 
@@ -166,6 +169,7 @@ def command(
     _present("--inputs", inputs)
     after = after_of(measuring, state.config.store)
     gate = gate_of(measuring, state)
+    ab = ab_of(measuring, data=data, plan_file=plan_file)
     wished = Request(
         models=models,
         devices=devices or devices_from_environment(),
@@ -191,6 +195,11 @@ def command(
         parallel=parallel,
         labels=_labels(labels),
     )
+    reporter = progress.choose(quiet=state.quiet)
+    signal.signal(signal.SIGTERM, _terminate)
+    wished = ab.wished(wished) if ab else wished
+    if ab and not wished.models:
+        return run_again(ab, wished, state, gate, layout, reporter)
     found, request = (
         (None, with_sample(wished)) if plan_file is None else replayed(plan_file, wished, devices)
     )
@@ -198,14 +207,16 @@ def command(
     if found is not None:
         check(found, plan)
     refuse_unmeasured(gate, plan)
+    plan, against = ab.matched(plan, state) if ab else (plan, {})
     if dry_run:
         return _show_plan(surveyed(plan, state.config.cache_dir), state)
     if errors := _all_wrong(plan):
         for error in errors:
             print_error(error)
         return EXIT_USAGE
-    signal.signal(signal.SIGTERM, _terminate)
-    outcome = execute(plan, state.config, progress.choose(quiet=state.quiet), command=sys.argv)
+    outcome = execute(plan, state.config, reporter, command=sys.argv, against=against)
+    if ab:
+        return finished(outcome, len(outcome.results), gate, state, layout)
     _show(outcome, "json" if state.json else layout)
     code, failures = gated(gate, outcome.results, state, _exit_code(plan, outcome))
     after.write(outcome.results, run_id=outcome.run_id, failures=failures)
