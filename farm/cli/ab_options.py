@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from farm.cli.output import print_error, print_json, print_table, print_text, say, say_sentence
+from farm.cli.output import print_json, print_problem, print_table, print_text, say, say_sentence
 from farm.cli.state import State
 from farm.errors import (
     EXIT_GATE,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from farm.ab.bench import Opponent
     from farm.benchmark import Outcome
     from farm.cli.gate_options import Gate
+    from farm.errors import FarmError
     from farm.plan import Plan, Request
     from farm.progress import Reporter
     from farm_results.comparison import Comparison
@@ -154,37 +155,51 @@ def run_again(ab: Ab, request: Request, state: State, gate: Gate, layout: str, r
         gate=ab.gate,
     )
     outcome, errors = again(state.config, results, reporter, pairs=ab.pairs, terms=terms, command=sys.argv)
-    for error in errors:
-        print_error(error)
-    return finished(outcome, len(errors), gate, state, layout)
+    return finished(outcome, gate, state, layout, errors)
 
 
-def finished(outcome: Outcome, failed: int, gate: Gate, state: State, layout: str) -> int:
-    """Show what was found; the exit code that comes of it and of ``--fail-on``."""
-    show(outcome.comparisons, outcome.run_id, "json" if state.json else layout)
+def finished(
+    outcome: Outcome, gate: Gate, state: State, layout: str, errors: Sequence[FarmError] = ()
+) -> int:
+    """Show what was found; the exit code that comes of it and of ``--fail-on``. ``errors``: beside those of
+    the run's failed results."""
     from farm_results.comparison import INCONCLUSIVE, SLOWER
 
+    problems = [(one.code, one.message, one.fix) for one in errors]
+    problems += [
+        (one.error_code, f"{one.device} {one.model}: {one.error_message}", one.error_fix)
+        for one in outcome.results
+        if one.status == "failed"
+    ]
+    for problem in problems:
+        print_problem(*problem)
+    show(outcome.comparisons, outcome.run_id, "json" if state.json else layout, problems)
     words = [each.word for each in outcome.comparisons]
+    fail_on = () if "never" in gate.fail_on else gate.fail_on
     if outcome.interrupted:
         return EXIT_INTERRUPTED
-    if "never" not in gate.fail_on:
-        if SLOWER in words and "regression" in gate.fail_on:
-            return EXIT_GATE
-        if failed and "error" in gate.fail_on:
-            return EXIT_GATE
-    if failed:
-        return EXIT_PARTIAL if words else EXIT_NOTHING
-    unsure = INCONCLUSIVE in words and "noise" in gate.fail_on and "never" not in gate.fail_on
-    return EXIT_INCONCLUSIVE if unsure else EXIT_OK if words else EXIT_NOTHING
+    if (SLOWER in words and "regression" in fail_on) or (problems and "error" in fail_on):
+        return EXIT_GATE
+    if problems:
+        return EXIT_PARTIAL
+    if not words:
+        return EXIT_NOTHING
+    return EXIT_INCONCLUSIVE if INCONCLUSIVE in words and "noise" in fail_on else EXIT_OK
 
 
-def show(comparisons: Sequence[Comparison], run_id: str, layout: str) -> None:
+def show(
+    comparisons: Sequence[Comparison],
+    run_id: str,
+    layout: str,
+    problems: Sequence[tuple[str, str, str]] = (),
+) -> None:
     """A table, or what ``layout`` says; the reasons on standard error."""
     from farm_results.view import versus
 
     if layout == "json":
         records = [versus.document(each) for each in comparisons]
-        print_json({"schema": "farm.ab/1", "run_id": run_id, "comparisons": records})
+        failed = [dict(zip(("code", "message", "fix"), problem, strict=True)) for problem in problems]
+        print_json({"schema": "farm.ab/1", "run_id": run_id, "comparisons": records, "errors": failed})
         return
     if layout == "md":
         print_text(versus.markdown(comparisons))
@@ -199,7 +214,7 @@ def show(comparisons: Sequence[Comparison], run_id: str, layout: str) -> None:
         for line in versus.caveat_lines(each):
             say_sentence(f"{each.device} {line}" if len(comparisons) > 1 else line)
     for each in comparisons:
-        say_sentence(versus.sentence(each))
+        say_sentence(f"{each.device}  {versus.sentence(each)}")
     say(f"Pair by pair: farm show {run_id}")
 
 

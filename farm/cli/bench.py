@@ -54,8 +54,8 @@ if TYPE_CHECKING:
         "  farm bench model.onnx --data samples.npz --dry-run\n"
         "  farm bench model.onnx --baseline @baseline --budget 'p50<=20ms,peak_mem<=200MB'\n"
         "  farm bench new.onnx --ab old.onnx                both in turns: slower, faster or the same\n\n"
-        "Exit codes: 0 all ok, 1 a gate failed (--budget, --baseline, --ab), 2 usage, 3 some jobs failed (others "
-        "are kept), 4 nothing ran, 5 not to be told (--fail-on noise), 130 interrupted."
+        "Exit codes: 0 all ok, 1 a gate failed (--budget, --baseline, --ab), 2 usage, 3 some jobs failed "
+        "(others are kept), 4 nothing ran, 5 not to be told (--fail-on noise), 130 interrupted."
     ),
 )
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="[MODEL.onnx]...")
@@ -216,7 +216,7 @@ def command(
         return EXIT_USAGE
     outcome = execute(plan, state.config, reporter, command=sys.argv, against=against)
     if ab:
-        return finished(outcome, len(outcome.results), gate, state, layout)
+        return finished(outcome, gate, state, layout)
     _show(outcome, "json" if state.json else layout)
     code, failures = gated(gate, outcome.results, state, _exit_code(plan, outcome))
     after.write(outcome.results, run_id=outcome.run_id, failures=failures)

@@ -16,6 +16,9 @@ from farm.cli.types import examples
 from farm.errors import EXIT_NOTHING, EXIT_OK, FarmError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from farm_results.comparison import Comparison
     from farm_results.model import Result
     from farm_results.store import Store
     from farm_results.view import Line
@@ -47,25 +50,30 @@ _COLOURS: dict[str, dict[str, Any]] = {
 def command(state: State, /, name: str, layers: bool, **wanted: Any) -> int:  # noqa: ANN401
     """Show a run in full, with the reasons behind its verdicts.
 
-    Histogram, timeline, outliers, memory and conditions of each result. A run or job is named by its id or
-    the beginning of it. Exit code 4 when nothing matches.
+    Histogram, timeline, outliers, memory and conditions of each result; every pair of a comparison in turns
+    (farm bench --ab). A run, job or comparison is named by its id or the beginning of it. Exit code 4 when
+    nothing matches.
     """
     from farm.jobs.runs import unfinished_text
     from farm_results.store import open_store
 
     store = open_store(state.config.store)
     try:
-        results = _find(store, name, wanted)
+        results, made = _find(store, name, wanted)
+        if made and not results:
+            _print_comparisons(made, state)
+            return EXIT_OK
         if not results:
             say("no result matches")
             return EXIT_NOTHING
         if state.json:
-            print_json(
-                {"schema": "farm.show/1", "results": [_document(store, one, layers) for one in results]}
-            )
+            found = {"results": [_document(store, one, layers) for one in results]}
+            print_json({"schema": "farm.show/1", **found, **_documents(made)})
         else:
             for number, result in enumerate(results):
                 _print(_lines(store, result, layers), gap=number > 0)
+            if made:
+                _print_comparisons(made, state)
         if text := unfinished_text(store, results[-1].run_id):
             say(text)
     finally:
@@ -73,17 +81,43 @@ def command(state: State, /, name: str, layers: bool, **wanted: Any) -> int:  # 
     return EXIT_OK
 
 
-def _find(store: Store, name: str, wanted: dict[str, Any]) -> list[Result]:
-    """Of a run, or the one job of that name. Raises UsageError results.unknown-run, results.ambiguous-run"""
+def _find(store: Store, name: str, wanted: dict[str, Any]) -> tuple[list[Result], list[Comparison]]:
+    """Of a run, or the one job or comparison of that name. Raises UsageError results.unknown-run,
+    results.ambiguous-run"""
+    from farm_results import comparisons
+
     try:
-        return store.results(name, **wanted)
+        run_id = store.find_run(name)
+        made = [] if any(wanted.values()) else comparisons.of_run(store, run_id)[::-1]
+        return store.results(run_id, **wanted), made
     except UsageError as error:
         if error.code != "results.unknown-run":
             raise
         try:
-            return [store.result(name)]
+            return [store.result(name)], []
         except UsageError as job_error:
-            raise (job_error if job_error.code == "results.ambiguous-job" else error) from None
+            if job_error.code == "results.ambiguous-job":
+                raise
+        try:
+            return [], [comparisons.get(store, name)]
+        except UsageError as other:
+            raise (other if other.code == "results.ambiguous-comparison" else error) from None
+
+
+def _documents(made: Sequence[Comparison]) -> dict[str, Any]:
+    from farm_results.view import versus
+
+    return {"comparisons": [versus.document(each) for each in made]} if made else {}
+
+
+def _print_comparisons(made: Sequence[Comparison], state: State) -> None:
+    from farm_results.view import versus
+
+    if state.json:
+        print_json({"schema": "farm.ab/1", **_documents(made)})
+        return
+    for number, each in enumerate(made):
+        _print(versus.page(each, _width()), gap=number > 0)
 
 
 def _samples(store: Store, result: Result) -> tuple[list[Process], str]:
