@@ -41,15 +41,19 @@ def bench(
     page_cache: str = "",
     measure: Measure | None = None,
     store: str | Path | None = None,
+    labels: Mapping[str, str] | None = None,
+    wait_s: float = 600.0,
     reporter: Reporter | None = None,
 ) -> list[Result]:
     """Measure models on devices and return the results, failed cells included; see ``farm bench --help``.
 
     ``period_s``, ``duration_s``, ``streams`` and ``page_cache`` are options of a ``scenario``. ``measure``
     says everything about how to measure, gate, pins, energy and layers included; the scenario and its
-    options are then those that it holds. Without ``models`` the bundled sample network runs on its labelled
-    samples. Raises UsageError when the request itself is wrong; a model or device that fails is a Result with
-    status "failed".
+    options are then those that it holds. ``wait_s``: how long to wait for a device that somebody else uses.
+    Without ``models`` the bundled sample network runs on its labelled samples.
+
+    Raises UsageError when the request itself is wrong; a model or device that fails is a Result with status
+    "failed". Ctrl-C ends the measurement cleanly, then raises KeyboardInterrupt; finished jobs are kept.
     """
     from farm.benchmark import execute, plan_for, with_sample
     from farm.measure import Measure, plan_of, scenario_options
@@ -83,10 +87,15 @@ def bench(
             seed=seed,
             blocks=plan_of(scenario=measure.scenario, smoke=smoke, blocks=blocks, min_time_s=min_time_s),
             measure=measure,
+            wait_s=wait_s,
+            labels=dict(labels or {}),
         )
     )
     config = load_config({"store": str(store)} if store else None)
-    return list(execute(plan_for(request, config), config, reporter or Silent()).results)
+    outcome = execute(plan_for(request, config), config, reporter or Silent())
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    return list(outcome.results)
 
 
 def convert(
