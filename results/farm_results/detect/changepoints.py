@@ -84,6 +84,8 @@ def segment_starts(points: Sequence[Point]) -> tuple[int, ...]:
 
 def steps(values: Floats, *, max_p: float = MAX_P, min_change: float = MIN_CHANGE) -> tuple[Step, ...]:
     """The steps of a row of logs, left to right."""
+    if len(values) < 2 * LEAST:
+        return ()
     clipped = hampel(np.asarray(values, dtype=np.float64))
     distances = np.abs(clipped[:, None] - clipped[None, :])
     places: list[int] = []

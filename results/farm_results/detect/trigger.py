@@ -28,7 +28,7 @@ FLOOR_SIGMA = 0.002
 class Trigger:
     """``z``: by how many ``sigma`` (robust, of the log, wider where few nights are known) the new value lies
     above the ``centre`` (in the series' own unit) of ``count`` earlier points. ``reason``: in words,
-    why it fired or did not. ``new_segment``: usable points exist, but none in the surroundings of this one."""
+    why it fired or did not. ``new_segment``: usable points exist, but none in these surroundings."""
 
     fired: bool
     z: float | None
