@@ -128,6 +128,7 @@ def _limit(words: str) -> Limit:
         raise _wrong(words, f"there is no number {name!r}", fix)
     wanted = ">=" if name in ("throughput", "accuracy") else "<="
     if sense != wanted and not (name == "accuracy" and sense == "<="):
+        unit = unit or next((word for word in ("ms", "mJ", "MB", "/s", "%") if word in UNITS[name]), "")
         raise _wrong(words, f"{sense} cannot be a limit of {name}", f"write '{name}{wanted}{number}{unit}'")
     if unit not in UNITS[name]:
         known = ", ".join(word or "a plain number" for word in UNITS[name])

@@ -111,13 +111,13 @@ def _compared(store: Store, baseline: Ref, results: tuple[Result, ...]) -> Compa
 
     series = tuple(dict.fromkeys(series_id(key_of(result)) for result in results))
     ours = refs.results_of(store, baseline, series=series)
-    found = stored.compare_results(store, ours, results, names=(baseline.text, "this run"))
+    found = stored.compare_results(store, ours, results, names=(baseline.name, "this run"))
     for section in tables.shown(found):
         for row in found.of(section):
             name, why = words.name_text(row, found.rows), words.reason_text(row)
             effect = f" {words.effect_text(row)} ({words.interval_text(row)})" if row.low is not None else ""
             say_sentence(f"{section.upper()}  {name} {row.metric}{effect}" + (f": {why}" if why else ""))
-    say(f"against {baseline.text}: {words.verdict_line(found)}")
+    say(f"against {baseline.name}: {words.verdict_line(found)}")
     for line in words.closing_lines(found):
         say_sentence(line)
     return found
@@ -160,7 +160,8 @@ def _line(check: Check) -> str:
     name = " ".join((result.model, result.device, result.runtime, result.precision))
     value = "" if check.value is None else f" is {in_unit(check.unit, check.value)}"
     why = f": {check.reason}" if check.reason else ""
-    return f"BUDGET {check.state.upper()}  {printable(name)}: {check.limit.text}{value}{why}"
+    mark = "" if result.verdict.word in ("", "valid") else f" {printable(result.verdict.word).upper()}"
+    return f"BUDGET {check.state.upper()}  {printable(name)}: {check.limit.text}{value}{mark}{why}"
 
 
 def _opened(state: State) -> Any:  # noqa: ANN401 - a context manager of a Store

@@ -35,6 +35,13 @@ class Ref:
     job_id: str = ""
     note: str = ""
 
+    @property
+    def name(self) -> str:
+        """The text, with the run that it came to where it does not say so itself."""
+        if self.kind != RUN or self.text in self.run_ids:
+            return self.text
+        return f"{self.text} ({self.run_ids[0]})"
+
 
 def resolve(store: Store, text: str, *, folder: Path | None = None) -> Ref:
     """Understand a reference; ``folder``: whose git repository names commits (the working directory).

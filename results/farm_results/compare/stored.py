@@ -37,7 +37,7 @@ def compare_refs(
     ``sides.compare`` do, ``compare.nothing`` and ``compare.too-many``."""
     ours, theirs = results_of_both(store, reference, candidate, by)
     found = compare_results(
-        store, ours, theirs, names=(reference.text, candidate.text), metrics=metrics, by=by, alpha=alpha
+        store, ours, theirs, names=(reference.name, candidate.name), metrics=metrics, by=by, alpha=alpha
     )
     return sides.with_notes(found, reference.note, candidate.note)
 
@@ -69,7 +69,7 @@ def compare_within(
 ) -> Compared:
     """One side's own results along axes. Raises as ``compare_refs``."""
     results = _some(ref, refs.results_of(store, ref))
-    found = sides.compare_along(results, by, name=ref.text, metrics=metrics, past=_past(store), alpha=alpha)
+    found = sides.compare_along(results, by, name=ref.name, metrics=metrics, past=_past(store), alpha=alpha)
     return sides.with_notes(found, ref.note)
 
 
