@@ -75,28 +75,29 @@ class Guard:
         await self.app(scope, _Bounded(receive), answer)
 
     def _refusal(self, scope: Scope, headers: MutableMapping[str, str]) -> Any:  # noqa: ANN401 - a response
-        from starlette.responses import PlainTextResponse, RedirectResponse
+        from starlette.responses import RedirectResponse
 
-        path, method = scope["path"], scope["method"]
-        host = headers.get("host", "")
+        path, method, host = scope["path"], scope["method"], headers.get("host", "")
         if not self._known(host):
-            text = "error[serve.host]: this server is not known by that name\n"
-            return PlainTextResponse(text + "fix: farm serve --allow-host NAME\n", 421)
+            fix = "open it by its address, or start it with --allow-host NAME"
+            return _refused(421, "serve.host", "this server is not known by that name", fix)
         if method not in ("GET", "HEAD", "POST"):
-            return PlainTextResponse("error[serve.method]: only GET and POST\n", 405)
+            return _refused(405, "serve.method", "only GET, HEAD and POST", "")
         session = self._session(headers)
         scope[SESSION] = session
         if method == "POST":
             if not self._own(headers, host, session):
-                return PlainTextResponse("error[serve.origin]: this form is not from this server\n", 403)
+                return _refused(
+                    403, "serve.origin", "this form is not of this server", "send it from its page"
+                )
             if self.access.read_only and path not in ANY_SESSION_PATHS:
-                return PlainTextResponse("error[serve.read-only]: this dashboard changes nothing\n", 403)
+                return _refused(403, "serve.read-only", "this dashboard changes nothing", "")
         open_path = any(path == each or (each.endswith("/") and path.startswith(each)) for each in OPEN_PATHS)
         if session or open_path or (self.access.open_reading and method != "POST"):
             return None
         if path == "/metrics" or "authorization" in headers:
-            text = "error[serve.unauthorized]: this needs the header Authorization: Bearer TOKEN\n"
-            return PlainTextResponse(text, 401, {"www-authenticate": "Bearer"})
+            fix = "send the header Authorization: Bearer TOKEN"
+            return _refused(401, "serve.unauthorized", "this needs the token", fix)
         query = scope.get("query_string", b"").decode("latin-1")
         asked = path + (f"?{query}" if query else "") if method != "POST" else "/"
         return RedirectResponse(f"/login?next={quote(asked[:1000], safe='')}", 303)
@@ -130,6 +131,13 @@ class Guard:
         if origin is None:
             return session == BEARER
         return urlsplit(origin).netloc.lower() == host.lower()
+
+
+def _refused(status: int, code: str, message: str, fix: str) -> Any:  # noqa: ANN401 - a response
+    from starlette.responses import PlainTextResponse
+
+    text = f"error[{code}]: {message}\n" + (f"  fix: {fix}\n" if fix else "")
+    return PlainTextResponse(text, status, {"www-authenticate": "Bearer"} if status == 401 else None)
 
 
 def _host_name(host: str) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
+
+from farm_results.text import printable
 
 TEXT_LIMIT = 300
 ROWS = 200
 ROWS_MOST = 2000
 PAGES_MOST = 10_000
+_PLAIN = "/:@!$()*+,;=~"
 
 
 @dataclass
@@ -34,12 +37,12 @@ class Query:
         return tuple(dict.fromkeys(part for part in parts if part))[:most]
 
     def choice(self, name: str, choices: Iterable[str], default: str = "") -> str:
-        """One of some words; anything else is told and left out."""
-        text, known = self.text(name), tuple(choices)
+        """One of some words, as forms spell them; anything else is told and left out."""
+        text, known = self.text(name), {printable(choice, TEXT_LIMIT): choice for choice in choices}
         if text and text not in known:
             self.notices.append(f"{name}={text} is none of {', '.join(filter(None, known))}")
             return default
-        return text or default
+        return known[text] if text else default
 
     def integer(self, name: str, default: int, least: int, most: int) -> int:
         """A whole number within bounds; one outside is told and cut to them."""
@@ -84,7 +87,7 @@ class Query:
         kept = {name: list(values) for name, values in self.values.items() if name not in changes}
         added = {name: [str(value)] for name, value in changes.items() if value not in (None, "")}
         both = kept | added
-        return link(self.path, **both)
+        return link(quote(self.path, safe=_PLAIN, errors="backslashreplace"), **both)
 
     def csv(self, name: str) -> str:
         """Where the rows of one of this page's tables are, as CSV."""

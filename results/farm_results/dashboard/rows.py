@@ -103,16 +103,17 @@ def newest_ok(store: Store, series_jobs: Iterable[str], *, most: int = 2000) -> 
 
 
 def results_grid(found: Sequence[Line], *, leave_out: Sequence[str] = ()) -> Grid:
-    """Results as a table. Times and throughputs never share a column."""
+    """Results as a table, what is wrong with each first. Times and throughputs never share a column."""
     timed = any(line.metric.endswith("_ns") for line in found)
     other = any(not line.metric.endswith("_ns") for line in found)
-    columns: dict[str, str] = {"when": "time", "device": "text", "model": "text", "target": "text"}
+    columns: dict[str, str] = {"verdict": "marks", "when": "time"}
+    columns |= {"device": "text", "model": "text", "target": "text"}
     columns |= {"time": "ns", "from": "ns", "to": "ns"} if timed or not other else {}
     columns |= {"number": "number", "of": "text"} if other else {}
     columns |= {"energy": "j"} if any(line.energy_j is not None for line in found) else {}
     columns |= {"peak memory": "bytes"}
     columns |= {"accuracy": "share"} if any(line.accuracy is not None for line in found) else {}
-    columns |= {"verdict": "marks", "result": "text"}
+    columns |= {"result": "text"}
     shown = {name: kind for name, kind in columns.items() if name not in leave_out}
     return grid(shown, [[_cell(line, name) for name in shown] for line in found])
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from farm_results import points
-from farm_results.dashboard.blocks import Block, Charted, Command, Field, Filters, Note, Page, Table
+from farm_results.dashboard.blocks import Block, Charted, Command, Field, Filters, Links, Note, Page, Table
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.query import Query
 from farm_results.dashboard.rows import Line, lines, newest_ok, simulated, to_device, to_result
 from farm_results.pages.charts import pareto as chart
-from farm_results.pages.grid import grid
+from farm_results.pages.grid import Link, grid
 
 PATHS = ("/pareto",)
 NAV = (7, "Pareto")
@@ -43,19 +43,22 @@ def page(view: View) -> Page:
     series = points.series_rows(view.store, limit=2000)
     models, devices = _names(series, "model"), _names(series, "device")
     run = query.text("run")
-    model = query.text("model") or ("" if run or not series else series[0].key.model)
-    device = query.text("device")
+    model = query.choice("model", models) or ("" if run or not series else series[0].key.model)
+    device = query.choice("device", devices)
     found = _lines(view, run, model, device)
     items = [_item(line) for line in found]
-    bounds = {limit.name: value for limit in LIMITS if (value := query.number(limit.name)) is not None}
+    sliders = {limit.name: slider for limit in LIMITS if (slider := _slider(limit, items, query)) is not None}
+    bounds = {name: float(slider.value) for name, slider in sliders.items() if slider.value != _loose(slider)}
     feasible = [item for item in items if _fits(item, bounds)]
     fields = (
         Field("model", "Model", model, "select", models),
         Field("device", "Device", device, "select", devices),
-        *(field for limit in LIMITS if (field := _slider(limit, items, query)) is not None),
+        *sliders.values(),
         *((Field("run", "Run", run),) if run else ()),
     )
     blocks: list[Block] = [Filters(query.path, fields, "Show", live=True)]
+    if bounds:
+        blocks.append(Links((Link("Without limits", query.url(**dict.fromkeys(sliders))),)))
     blocks.append(_words(items, feasible, bounds))
     shown = feasible if bounds else items
     if shown:
@@ -118,16 +121,24 @@ def _fits(item: chart.Item, bounds: dict[str, float]) -> bool:
 
 
 def _slider(limit: Limit, items: Sequence[chart.Item], query: Query) -> Field | None:
-    """From the smallest to the largest value there is; where it stands at the loose end it limits nothing."""
+    """From the smallest to the largest value there is, and to the one that is asked for."""
     axis = chart.AXES[limit.axis]
     known = [item.values[limit.axis] / axis.scale for item in items if limit.axis in item.values]
-    if not known:
-        return None
-    low, high = _rounded(min(known), up=False), _rounded(max(known), up=True)
     given = query.number(limit.name)
-    loose = low if axis.better == chart.HIGHER else high
-    value = loose if given is None else min(max(given, low), high)
-    return Field(limit.name, limit.label, f"{value:.5g}", "range", least=low, most=high, unit=axis.unit)
+    if not known or (given is None and min(known) == max(known)):
+        return None
+    ends = known if given is None else [*known, given]
+    low, high = _rounded(min(ends), up=False), _rounded(max(ends), up=True)
+    field = Field(limit.name, limit.label, "", "range", least=low, most=high, unit=axis.unit)
+    return replace(field, value=_loose(field) if given is None else f"{given:g}")
+
+
+def _loose(slider: Field) -> str:
+    """Where a slider limits nothing: there, also what was not measured stays in."""
+    least = next(
+        chart.AXES[limit.axis].better == chart.HIGHER for limit in LIMITS if limit.name == slider.name
+    )
+    return f"{slider.least if least else slider.most:g}"
 
 
 def _rounded(value: float, *, up: bool) -> float:
@@ -152,16 +163,16 @@ def _words(items: Sequence[chart.Item], feasible: Sequence[chart.Item], bounds: 
 def _choice(shown: Sequence[chart.Item], by_job: dict[str, Line]) -> list[Block]:
     names = [name for name in chart.AXES if any(name in item.values for item in shown)]
     best = chart.front(shown, names)
-    columns = {"configuration": "text", "device": "text"}
+    columns = {"verdict": "marks", "configuration": "text", "device": "text"}
     columns |= {chart.AXES[name].name: chart.AXES[name].kind for name in names}
-    columns |= {"best": "text", "verdict": "marks"}
+    columns |= {"best": "text"}
     rows = [
         (
+            item.marks,
             to_result(item.job_id, by_job[item.job_id].target),
             to_device(item.group),
             *(item.values.get(name) for name in names),
             "yes" if good else "",
-            item.marks,
         )
         for item, good in zip(shown, best, strict=True)
     ]
@@ -172,13 +183,15 @@ def _choice(shown: Sequence[chart.Item], by_job: dict[str, Line]) -> list[Block]
     front = [item for item, good in zip(shown, best, strict=True) if good and "p50_ns" in item.values]
     if front:
         fastest = by_job[min(front, key=lambda item: item.values["p50_ns"]).job_id]
-        blocks.append(
-            Command(f"To use the fastest of them ({fastest.device} {fastest.target})", _command(fastest))
-        )
+        convert, bench = _commands(fastest)
+        blocks.append(Command(f"To use the fastest of the best ({fastest.device} {fastest.target})", convert))
+        blocks.append(Command("To measure it again", bench))
     return blocks
 
 
-def _command(line: Line) -> str:
+def _commands(line: Line) -> list[str]:
     """Names come from a store: each is one word of the command, whatever is in it."""
-    words = ["farm", "convert", f"{line.model}.onnx", "--to", line.format, "--precision", line.precision]
-    return " ".join(shlex.quote(word) for word in [*words, "--for", line.device])
+    file = f"{line.model}.onnx"
+    convert = ["farm", "convert", file, "--to", line.format, "--precision", line.precision]
+    bench = ["farm", "bench", file, "-d", line.device, "-r", line.runtime, "-p", line.precision]
+    return [shlex.join(convert), shlex.join([*bench, "--threads", str(line.threads)])]

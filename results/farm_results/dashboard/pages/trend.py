@@ -16,7 +16,7 @@ from farm_results.detect.changepoints import ChangePoint, change_points, segment
 from farm_results.detect.silence import silence
 from farm_results.finding import ACCEPTED, ACKNOWLEDGED, EXPECTED, INVALID, Finding
 from farm_results.pages.charts import trend as chart
-from farm_results.pages.filters import cell, share, when
+from farm_results.pages.filters import Shown, cell, share, when
 from farm_results.pages.grid import Link, grid
 from farm_results.point import Point
 
@@ -60,7 +60,13 @@ def page(view: View) -> Page:
     steps = _steps(known, changes, found)
     blocks.append(
         Charted(
-            chart.chart(known, metric=row.metric, band=_band(known, history), steps=steps, title=row.metric)
+            chart.chart(
+                known,
+                metric=row.metric,
+                band=_band(known, history),
+                steps=steps,
+                title=f"{row.metric.removesuffix('_ns')}, night by night",
+            )
         )
     )
     blocks += [_triage(one) for one in found if one.state in findings.OPEN]
@@ -160,7 +166,7 @@ def _tables(
                     "change": "change",
                     "before": kind,
                     "after": kind,
-                    "p": "number",
+                    "p": "shown",
                     "": "text",
                 },
                 [
@@ -169,7 +175,7 @@ def _tables(
                         one.effect,
                         one.before,
                         one.after,
-                        one.p,
+                        Shown(f"{one.p:.1g}", one.p),
                         Link("compare", link("/compare", a=one.previous_job_id, b=one.job_id)),
                     )
                     for one in reversed(changes)

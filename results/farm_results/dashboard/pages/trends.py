@@ -29,19 +29,26 @@ def page(view: View) -> Page:
         value = line.value if line else None
         rows.append(
             (
+                line.marks if line else None,
                 to_series(one.series, f"{one.key.runtime} {one.key.precision} ×{one.key.threads}"),
                 one.key.scenario,
                 to_model(one.key.model),
                 to_device(one.key.device),
                 value if is_time else None,
                 None if is_time else value,
-                line.marks if line else None,
                 one.last_unix_s,
                 one.first_unix_s,
             )
         )
-    columns = {"series": "text", "scenario": "text", "model": "text", "device": "text", "time": "ns"}
-    columns |= {"number": "number", "verdict": "marks", "last": "time", "first": "time"}
+    columns = {
+        "verdict": "marks",
+        "series": "text",
+        "scenario": "text",
+        "model": "text",
+        "device": "text",
+        "time": "ns",
+    }
+    columns |= {"number": "number", "last": "time", "first": "time"}
     fields = (
         Field("device", "Device", device),
         Field("model", "Model", model),

@@ -1,0 +1,422 @@
+"""The dashboard without a browser: every page, its CSV, what it refuses, what it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from farm_agent.errors import InfrastructureError
+from farm_results import baselines, findings
+from farm_results.dashboard.access import Access
+from farm_results.dashboard.app import Dashboard
+from farm_results.dashboard.fleet import AuditEntry, Canary, DeviceView, JobView, NoFleet, Ticket
+from farm_results.dashboard.guard import CONTENT_SECURITY_POLICY
+from farm_results.finding import ACCEPTED, ACKNOWLEDGED, INVALID
+from farm_results.store import open_store
+from tests.results.dashboard.scene import HOSTILE, Scene, scene
+
+httpx = pytest.importorskip("httpx")
+TOKEN = "correct-horse-battery-staple-0"  # noqa: S105
+HOST = "127.0.0.1:8787"
+
+
+class Fleet(NoFleet):
+    """A fleet in which something of everything happens."""
+
+    def devices(self) -> tuple[DeviceView, ...]:
+        """One busy, one quarantined, one with a hostile name."""
+        canaries = tuple(Canary(1_791_000_000.0 + k * 86_400, 1e6 + k * 1e4, "ort", 0.0) for k in range(5))
+        return (
+            DeviceView(
+                "pi",
+                "rpi4",
+                "ssh",
+                ("lab",),
+                health="good",
+                holder="ann@desk",
+                job_id="job-1",
+                canaries=canaries,
+                usual_ns=1e6,
+                usual_spread_ns=2e4,
+                drift=("kernel 6.1 → 6.6",),
+                facts={"cpu": "Cortex-A72"},
+            ),
+            DeviceView("jetson", "jetson-orin", "ssh", health="quarantined", reason="fan", silent=True),
+            DeviceView(HOSTILE, tags=(HOSTILE,), reason=HOSTILE, health="suspect"),
+        )
+
+    def device(self, name: str) -> DeviceView | None:
+        """By name."""
+        return next((one for one in self.devices() if one.name == name), None)
+
+    def jobs(self) -> tuple[JobView, ...]:
+        """One that runs."""
+        return (JobView("job-9", "run-9", "pi", "started", 12.0, "ann@desk"),)
+
+    def waiting(self) -> tuple[Ticket, ...]:
+        """One that waits."""
+        return (Ticket("pi", "job-10", HOSTILE, 1, 1_791_000_000.0),)
+
+    def audit(self, device: str | None, limit: int) -> tuple[AuditEntry, ...]:
+        """One entry."""
+        return (AuditEntry(1_791_000_000.0, "pi", "ann@desk", "lock", HOSTILE),)[:limit]
+
+
+class Attributes(HTMLParser):
+    """Collects what a policy without unsafe-inline forbids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    @classmethod
+    def inline(cls, text: str) -> list[str]:
+        """Every style and every handler that stands in an attribute."""
+        parser = cls()
+        parser.feed(text)
+        return parser.found
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Look at the names of one element's attributes."""
+        self.found += [f"{tag} {name}" for name, _ in attrs if name == "style" or name.startswith("on")]
+
+
+@dataclass
+class Client:
+    """Asks an application as a browser would; keeps its cookie."""
+
+    dashboard: Dashboard
+    cookie: str = ""
+
+    def __post_init__(self) -> None:
+        self.app = self.dashboard.app()
+
+    def ask(self, method: str, url: str, **extra: Any) -> Any:
+        """One request; redirects are not followed."""
+        headers = {
+            "host": HOST,
+            **({"cookie": self.cookie} if self.cookie else {}),
+            **extra.pop("headers", {}),
+        }
+
+        async def go() -> Any:
+            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
+                return await client.request(method, url, headers=headers, **extra)
+
+        return asyncio.run(go())
+
+    def get(self, url: str, **extra: Any) -> Any:
+        """Look."""
+        return self.ask("GET", url, **extra)
+
+    def post(self, url: str, data: dict[str, str], **headers: str) -> Any:
+        """Send a form from a page of this server."""
+        return self.ask("POST", url, data=data, headers={"origin": f"http://{HOST}", **headers})
+
+    def log_in(self, name: str = "ann") -> Client:
+        """Begin a session."""
+        answer = self.post("/login", {"token": TOKEN, "name": name, "next": "/"})
+        assert answer.status_code == 303
+        cookie = answer.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "samesite=strict" in cookie.lower()
+        self.cookie = cookie.partition(";")[0]
+        return self
+
+    def secret(self, url: str) -> str:
+        """Of the forms of a page."""
+        found = re.search(r'name="secret" value="([0-9a-f]{64})"', self.get(url).text)
+        assert found
+        return found[1]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """A store for tests that only look."""
+    found = scene(tmp_path_factory.mktemp("store"))
+    yield found
+    found.store.close()
+
+
+NUMBERLESS = ("/login", "/queue", "/runs", "/devices", "/devices/jetson")
+"""Pages that show no measured number."""
+
+
+def client_of(scene: Scene, **changes: Any) -> Client:
+    access = changes.pop("access", Access(TOKEN, open_reading=True, port=8787))
+    known = {"fleet": Fleet(), "now": lambda: scene.now_unix_s, "complain": pytest.fail, **changes}
+    return Client(Dashboard(scene.store, access, **known))
+
+
+def pages_of(scene: Scene) -> list[str]:
+    return [
+        *("/", "/devices", "/devices/pi", "/devices/jetson", "/findings", "/findings?state=all", "/runs"),
+        *("/runs/last", "/runs/2026-night-039", "/results/job-1", "/results/job-2", "/results/job-5"),
+        *(
+            "/results/night-m-039",
+            "/trend",
+            f"/trend/{scene.series}",
+            "/compare",
+            "/compare?a=@baseline&b=2026-night-039",
+        ),
+        *("/compare?a=2026-night-010&b=2026-night-039&metric=p99", "/compare?a=20261121&by=runtime"),
+        *("/pareto", "/pareto?model=mobilenet", "/pareto?run=20261121&p50=6&accuracy=96", "/layers"),
+        *("/layers?job=job-1&with=job-3", "/models", "/models/mobilenet", "/models/nightnet", "/queue"),
+        *("/login", f"/devices/{quote(HOSTILE, safe='')}"),
+    ]
+
+
+def test_every_page_is_made_escaped_and_with_its_policy(made: Scene) -> None:
+    """No foreign text becomes markup on any page, and no page allows inline scripts or styles."""
+    client = client_of(made)
+    for url in pages_of(made):
+        answer = client.get(url)
+        assert answer.status_code == 200, (url, answer.text)
+        assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+        assert answer.headers["cache-control"] == "no-store"
+        assert "<script>alert" not in answer.text, url
+        assert "<img src=x" not in answer.text, url
+        assert not Attributes.inline(answer.text), url
+        assert "\x1b" not in answer.text, url
+        for inline in re.findall(r"<script(.*?)>", answer.text):
+            assert "src=" in inline or 'type="application/json"' in inline, url
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+
+
+def test_every_table_has_its_csv(made: Scene) -> None:
+    """Each CSV link of each page gives rows with a header, and no cell that a spreadsheet would run."""
+    client, seen = client_of(made), 0
+    for url in pages_of(made):
+        for address in re.findall(r'href="([^"]*csv=[^"]*)"', client.get(url).text):
+            answer = client.get(address.replace("&amp;", "&"))
+            assert answer.status_code == 200, address
+            assert answer.headers["content-type"].startswith("text/csv")
+            assert answer.text.count("\r\n") >= 1, address
+            assert not re.search(r"(^|,)\"?[=@+]", answer.text, re.MULTILINE), address
+            seen += 1
+    assert seen > 40
+    trend = client.get(f"/trend/{made.series}?csv=trend").text.splitlines()
+    assert len(trend) == 41
+    assert client.get("/runs?csv=nothing").status_code == 404
+
+
+def test_what_is_asked_for_is_bounded(made: Scene) -> None:
+    """A million points or rows become the most there may be, and the page says so."""
+    client = client_of(made)
+    page = client.get(f"/trend/{made.series}?points=1000000")
+    assert "outside 1 to 10000" in page.text
+    page = client.get("/runs?limit=99999999999999999999&page=-1")
+    assert "outside 1 to 2000" in page.text
+    assert client.get("/runs?limit=many").text.count("is not a whole number") == 1
+    assert "is none of" in client.get("/findings?state=nonsense").text
+    assert client.get("/devices/pi?page=10000").status_code == 200
+    assert client.get("/pareto?p50=nan&energy=-1").text.count("not a number that can be a limit") >= 2
+
+
+def test_what_is_not_there_is_said_so(made: Scene) -> None:
+    """Unknown names are pages with the code of the error and status 404, or 400 for what makes no sense."""
+    client = client_of(made)
+    for url, status, code in (
+        ("/nowhere", 404, "dashboard.unknown-page"),
+        ("/runs/never", 404, "results.unknown-run"),
+        ("/results/never", 404, "results.unknown-job"),
+        ("/trend/never", 404, "results.unknown-series"),
+        ("/models/never", 404, "dashboard.unknown-model"),
+        ("/devices/never", 404, "device.unknown"),
+        ("/compare?a=never", 404, "results.unknown-ref"),
+        ("/compare?a=last&b=last", 400, "compare.itself"),
+        ("/download/exe", 404, "dashboard.unknown-page"),
+        ("/static/../../app.py", 404, "dashboard.unknown-page"),
+        ("/metrics", 404, "dashboard.unknown-page"),
+    ):
+        answer = client.get(url)
+        assert (answer.status_code, code in answer.text) == (status, True), (url, answer.status_code)
+        assert "Traceback" not in answer.text
+
+
+def test_limits_leave_what_keeps_them(made: Scene) -> None:
+    """A slider at its loose end limits nothing; elsewhere what was not measured does not keep it."""
+    client = client_of(made)
+    rows = client.get("/pareto?model=mobilenet&csv=configurations").text.splitlines()[1:]
+    assert len(rows) == 5
+    kept = client.get("/pareto?model=mobilenet&p50=6&csv=configurations").text.splitlines()[1:]
+    assert {line.split(",")[1].split(" ")[0] for line in kept} < {
+        line.split(",")[1].split(" ")[0] for line in rows
+    }
+    assert not any("litert" in line for line in kept)
+    page = client.get("/pareto?model=mobilenet&p50=6").text
+    assert "farm convert mobilenet.onnx" in page
+    assert "Without limits" in page
+
+
+def test_downloads_are_whole(made: Scene) -> None:
+    """A run as CSV, JSON, Markdown and Parquet; a result as JSON."""
+    client = client_of(made)
+    for kind in ("csv", "json", "md", "tsv", "parquet"):
+        answer = client.get(f"/download/{kind}?run=20261121")
+        assert answer.status_code == 200
+        assert "attachment" in answer.headers["content-disposition"]
+        assert len(answer.content) > 200
+    assert client.get("/results/job-1?as=json").json()["results"][0]["job_id"] == "job-1"
+
+
+def test_a_simulation_says_so_on_every_page(tmp_path: Path) -> None:
+    """Wherever a simulated number is shown, the banner is on top."""
+    made = scene(tmp_path, origin="simulated")
+    client = client_of(made)
+    for url in pages_of(made):
+        if url not in NUMBERLESS:
+            assert 'class="banner"' in client.get(url).text, url
+    made.store.close()
+
+
+def test_another_host_origin_or_method_is_refused(made: Scene) -> None:
+    """DNS rebinding, other sites' forms and other methods do not get through."""
+    client = client_of(made, hosts=("farm.lan",)).log_in()
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 421
+    assert client.get("/", headers={"host": "farm.lan:99"}).status_code == 200
+    assert client.get("/", headers={"host": "[::1]:8787"}).status_code == 200
+    assert client.get("/", headers={"host": "127.0.0.1.evil.example"}).status_code == 421
+    assert client.ask("PUT", "/").status_code == 405
+    form = {"secret": client.secret(f"/trend/{made.series}"), "state": ACKNOWLEDGED, "note": "x"}
+    address = f"/findings/{made.finding}"
+    assert client.post(address, form, origin="http://evil.example").status_code == 403
+    assert client.post(address, form, origin="null").status_code == 403
+    assert client.post(address, form, **{"sec-fetch-site": "cross-site"}).status_code == 403
+    assert client.ask("POST", address, data=form).status_code == 403
+    assert client.post(address, form | {"secret": "0" * 64}).status_code == 400
+    assert client.post(address, form | {"note": "x" * 70_000}).status_code == 413
+    assert findings.get(made.store, made.finding).state == "new"
+
+
+def test_a_server_for_others_answers_only_with_the_token(made: Scene) -> None:
+    """Without open reading a page leads to the log-in, and a program is told what it lacks."""
+    client = client_of(made, access=Access(TOKEN, open_reading=False, port=8787))
+    for url in ("/", "/runs?limit=3", f"/trend/{made.series}?csv=trend"):
+        answer = client.get(url)
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("/login?next=%2F")
+    assert client.get("/metrics").status_code == 401
+    assert client.get("/static/style.css").status_code == 200
+    wrong = client.post("/login", {"token": "wrong", "name": "ann"})
+    assert wrong.status_code == 403
+    assert "set-cookie" not in wrong.headers
+    bearer = {"authorization": f"Bearer {TOKEN}"}
+    assert client.get("/", headers=bearer).status_code == 200
+    assert client.get("/", headers={"authorization": "Bearer nonsense"}).status_code == 401
+    client.log_in()
+    assert client.get("/").status_code == 200
+    client.cookie = client.cookie[:-1] + ("0" if client.cookie[-1] != "0" else "1")
+    assert client.get("/").status_code == 303
+    for there in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"):
+        answer = client.post("/login", {"token": TOKEN, "name": "ann", "next": there})
+        assert answer.headers["location"] == "/", there
+
+
+def test_a_session_ends(made: Scene) -> None:
+    """After its time, by another token, or on another port's server."""
+    access = Access(TOKEN, open_reading=False)
+    cookie = access.begin(1000.0, "ann")
+    assert access.session(cookie, 1000.0 + 11 * 3600)
+    assert not access.session(cookie, 1000.0 + 13 * 3600)
+    assert not replace(access, token="x" * 30).session(cookie, 1000.0)
+    assert not access.session("99999999999999.aa.bb.cc", 1000.0)
+    assert not access.session("", 1000.0)
+
+
+def test_people_decide_findings(tmp_path: Path) -> None:
+    """Acknowledged, then accepted: the baseline moves, both are in the audit; a stale form is told."""
+    made = scene(tmp_path)
+    client = client_of(made).log_in("ann")
+    page, address = f"/trend/{made.series}", f"/findings/{made.finding}"
+    form = {"secret": client.secret(page), "was": "new", "next": page}
+    assert client.post(address, form | {"state": ACKNOWLEDGED}).status_code == 400, "without a reason"
+    answer = client.post(address, form | {"state": ACKNOWLEDGED, "note": "looking"})
+    assert (answer.status_code, answer.headers["location"]) == (303, page)
+    assert "looking" in client.get(page).text
+    assert client.post(address, form | {"state": INVALID, "note": "stale"}).status_code == 409
+    form |= {"was": ACKNOWLEDGED, "note": "the new runtime is worth it"}
+    assert client.post(address, form | {"state": "nonsense"}).status_code == 400
+    assert client.post("/findings/never", form | {"state": INVALID}).status_code == 404
+    assert client.post(address, form | {"state": ACCEPTED}).status_code == 303
+    held = baselines.current(made.store, made.series)
+    assert held is not None
+    assert (held.job_id, held.actor) == ("night-m-039", "ann@dashboard")
+    assert findings.get(made.store, made.finding).state == ACCEPTED
+    assert client.post("/findings/finding-2", form | {"was": "new", "state": ACCEPTED}).status_code == 400
+    assert len(baselines.history(made.store, made.series)) == 2
+    made.store.close()
+
+
+def test_without_a_session_or_read_only_nothing_changes(made: Scene) -> None:
+    """No form is shown, and none is taken."""
+    looking = client_of(made)
+    assert 'name="secret"' not in looking.get(f"/trend/{made.series}").text
+    answer = looking.post(f"/findings/{made.finding}", {"state": INVALID, "note": "x"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2F")
+    access = Access(TOKEN, open_reading=True, read_only=True, port=8787)
+    reader = client_of(made, access=access).log_in()
+    assert 'name="secret"' not in reader.get(f"/trend/{made.series}").text
+    bearer = {"authorization": f"Bearer {TOKEN}"}
+    assert reader.post(f"/findings/{made.finding}", {"state": INVALID}, **bearer).status_code == 403
+    assert findings.get(made.store, made.finding).state == "new"
+
+
+def test_a_store_that_fails_is_a_page(made: Scene, tmp_path: Path) -> None:
+    """A fleet that cannot be read, a store that was cut off: status 503 and the error's own words."""
+
+    class Broken(Fleet):
+        def devices(self) -> tuple[DeviceView, ...]:
+            raise InfrastructureError("the store is locked", code="store.locked", fix="wait")
+
+    answer = client_of(made, fleet=Broken()).get("/devices")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+    assert "store.locked" in answer.text
+    store = open_store(tmp_path)
+    file = tmp_path / "farm.db"
+    store.close()
+    file.write_bytes(file.read_bytes()[:5000])
+    answer = client_of(replace(made, store=store)).get("/runs")
+    assert answer.status_code == 503
+    assert "store.corrupt" in answer.text
+
+    class Wrong(Fleet):
+        def devices(self) -> tuple[DeviceView, ...]:
+            raise ZeroDivisionError("secret detail")
+
+    heard: list[str] = []
+    answer = client_of(made, fleet=Wrong(), complain=heard.append).get("/devices")
+    assert answer.status_code == 500
+    assert "secret detail" not in answer.text
+    assert "secret detail" in heard[0]
+
+
+def test_an_empty_store_has_pages(tmp_path: Path) -> None:
+    """A newcomer's first look says what to do."""
+    store = open_store(tmp_path)
+    client = Client(Dashboard(store, Access(TOKEN, open_reading=True)))
+    for url in (
+        "/",
+        "/devices",
+        "/findings",
+        "/runs",
+        "/trend",
+        "/compare",
+        "/pareto",
+        "/layers",
+        "/models",
+        "/queue",
+    ):
+        answer = client.get(url)
+        assert answer.status_code == 200, (url, answer.text)
+    assert "farm nightly" in client.get("/").text
+    store.close()
