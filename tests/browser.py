@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+# Only what hangs: the machine may be ten times slower.
+PATIENCE_MS = 180_000
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 812}
 _WATCH = """
 window.farmProblems = [];
@@ -39,6 +41,7 @@ def chromium() -> Iterator[Browser]:
 def page_of(browser: Browser, **settings: Any) -> Iterator[Page]:
     """A page of a context of its own, which notes every error and every breach of the page's policy."""
     context = browser.new_context(**({"viewport": WIDE} | settings))
+    context.set_default_timeout(PATIENCE_MS)
     context.add_init_script(_WATCH)
     page = context.new_page()
     try:

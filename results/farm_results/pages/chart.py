@@ -24,6 +24,8 @@ WORD_COLOURS = {
 }
 SYMBOLS = {"valid": "circle", "noisy": "diamond", "throttled": "triangle", "invalid": "rect"}
 DIGITS = 6
+# Where the name of a horizontal axis stands: below it, so that no narrow window cuts it off.
+MIDDLE = {"nameLocation": "middle", "nameGap": 26}
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ def measured(store: Store, job_id: str, seed: int, median_ns: float = 5e6, **cha
     base = made.result(
         job_id,
         run_id=RUN_ID,
+        created_unix_s=1_795_000_100.0,
         latency=summarise(processes),
         sample_hashes=tuple(store.objects.put_bytes(made.packed(rows)) for rows in processes),
         trace_hashes=tuple(store.objects.put_bytes(one) for one in packed),

@@ -177,7 +177,7 @@ def test_pareto_marks_what_is_not_simply_valid() -> None:
     ]
     chart = pareto.chart([pareto.item_of(one, one.job_id) for one in results])
     text = data(chart.option)
-    assert "job-2 SIMULATED NOISY" in text
+    assert "SIMULATED NOISY job-2" in text
     assert chart.note.startswith("1 without both numbers")
     assert len(chart.grid.rows) == 3
 
@@ -185,7 +185,7 @@ def test_pareto_marks_what_is_not_simply_valid() -> None:
 def test_layers_say_what_fell_back_and_what_changed() -> None:
     """A fallback stands in its layer's name; the largest change comes first."""
     chart = layers.treemap(stage.profile())
-    assert "resize · FELL BACK to cpu" in data(chart.option)
+    assert "resize: FELL BACK to cpu" in data(chart.option)
     assert "cpu (fell back)" in csv_text(chart.grid)
 
     diff = layers.changes(stage.profile(), stage.profile(slower=2.0))
@@ -196,10 +196,10 @@ def test_layers_say_what_fell_back_and_what_changed() -> None:
 def test_rows_say_in_words_what_is_wrong() -> None:
     """Colour is never alone: the words stand in the labels of intervals and bars."""
     rows = [interval.Row("a", 5e6, 4.9e6, 5.1e6), interval.Row("b", 6e6, word="noisy", origin="simulated")]
-    assert plain(interval.chart(rows))["yAxis"]["data"] == ["a", "b NOISY SIMULATED"]
+    assert plain(interval.chart(rows))["yAxis"]["data"] == ["a", "SIMULATED NOISY b"]
     assert len(plain(interval.chart(rows * 200))["yAxis"]["data"]) == interval.MOST_ROWS
     shown = plain(bars.chart([bars.Bar("m", 14e6), bars.Bar("n", 1.0, "invalid")], kind="bytes"))
-    assert shown["yAxis"]["data"] == ["m", "n INVALID"]
+    assert shown["yAxis"]["data"] == ["m", "INVALID n"]
     assert shown["series"][0]["data"][0]["label"]["formatter"] == "14.0 MB"
 
 

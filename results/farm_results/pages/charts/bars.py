@@ -32,7 +32,7 @@ def chart(bars: Sequence[Bar], *, kind: str, name: str = "bars", title: str = ""
             "type": "category",
             "inverse": True,
             "data": [_label(bar) for bar in shown],
-            "axisLabel": {"width": 240, "overflow": "break", "interval": 0},
+            "axisLabel": {"width": 240, "overflow": "truncate", "interval": 0},
         },
         series=[
             {
@@ -62,5 +62,6 @@ def chart(bars: Sequence[Bar], *, kind: str, name: str = "bars", title: str = ""
 
 
 def _label(bar: Bar) -> str:
-    own = "" if bar.word in ("", "valid") else f" {bar.word.upper()}"
-    return label(bar.label, 70) + label(own, 20) + (" SIMULATED" if bar.origin else "")
+    own = "" if bar.word in ("", "valid") else f"{bar.word.upper()} "
+    made_up = "SIMULATED " if bar.origin else ""
+    return made_up + label(own, 20) + label(bar.label, 70)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from farm_results import text
-from farm_results.pages.chart import ACCENT, Chart, base, time_unit
+from farm_results.pages.chart import ACCENT, MIDDLE, Chart, base, time_unit
 from farm_results.pages.grid import grid
 from farm_results.stats import mad
 
@@ -32,7 +32,13 @@ def chart(processes_ns: Sequence[Floats], *, name: str = "histogram", title: str
         names.append(f"≥ {text.number(edges[-1] / size, 4)}")
         rows.append((float(edges[-1]), float(taken.max()), beyond))
     option = base(
-        xAxis={"type": "category", "data": names, "name": unit, "axisTick": {"alignWithLabel": True}},
+        xAxis={
+            "type": "category",
+            "data": names,
+            "name": unit,
+            **MIDDLE,
+            "axisTick": {"alignWithLabel": True},
+        },
         yAxis={"type": "value", "name": "runs", "minInterval": 1},
         series=[
             {
@@ -43,6 +49,7 @@ def chart(processes_ns: Sequence[Floats], *, name: str = "histogram", title: str
             }
         ],
     )
+    option["grid"] |= {"bottom": 34}
     table = grid({"from": "ns5", "to": "ns5", "runs": "count"}, rows)
     note = f"the last bar: the {beyond} slower runs, up to {text.duration(taken.max())}" if beyond else ""
     return Chart(name, title, option, table, note)

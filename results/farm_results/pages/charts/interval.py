@@ -59,7 +59,7 @@ def chart(
             "type": "category",
             "inverse": True,
             "data": [_row_label(row) for row in shown],
-            "axisLabel": {"width": 240, "overflow": "break", "interval": 0},
+            "axisLabel": {"width": 240, "overflow": "truncate", "interval": 0},
         },
         series=series,
     )
@@ -74,8 +74,9 @@ def chart(
 
 def _row_label(row: Row) -> str:
     """What is wrong with a number stands beside its name, not in its colour alone."""
-    own = "" if row.word == "valid" else f" {row.word.upper()}"
-    return label(row.label, 70) + label(own, 20) + (" SIMULATED" if row.origin else "")
+    own = "" if row.word in ("", "valid") else f"{row.word.upper()} "
+    made_up = "SIMULATED " if row.origin else ""
+    return made_up + label(own, 20) + label(row.label, 70)
 
 
 def _name(word: str, made_up: bool) -> str:  # noqa: FBT001

@@ -38,10 +38,8 @@ def treemap(profile: LayerProfile, *, name: str = "layers", title: str = "Time b
                 "roam": False,
                 "nodeClick": False,
                 "breadcrumb": {"show": False},
-                "label": {"show": True, "fontSize": 11, "color": "#ffffff", "textBorderColor": "#00000088"}
-                | {"textBorderWidth": 2},
-                "upperLabel": {"show": True, "height": 20, "color": "#ffffff", "textBorderWidth": 2}
-                | {"textBorderColor": "#00000088"},
+                "label": {"show": True, "fontSize": 11, "color": "@color:on-series"},
+                "upperLabel": {"show": True, "height": 20, "color": "@color:ink"},
                 "itemStyle": {"borderColor": "@color:ground", "borderWidth": 1, "gapWidth": 1},
                 "left": 0,
                 "right": 0,
@@ -148,6 +146,6 @@ def _by_name(profile: LayerProfile) -> dict[tuple[str, str], float]:
 
 def _leaf(layer: Layer, profile: LayerProfile) -> dict[str, Any]:
     fallback = fell_back(layer, profile)
-    name = label(layer.name, 60) + (f" · FELL BACK to {label(layer.unit, 30)}" if fallback else "")
+    name = label(layer.name, 60) + (f": FELL BACK to {label(layer.unit, 30)}" if fallback else "")
     leaf: dict[str, Any] = {"name": name, "value": short(typical_us(layer), 4)}
     return leaf | ({"itemStyle": {"borderColor": FALLBACK, "borderWidth": 3}} if fallback else {})

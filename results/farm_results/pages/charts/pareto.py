@@ -11,6 +11,7 @@ from farm_results.model import Result
 from farm_results.pages.chart import (
     ACCENT,
     DIM,
+    INK,
     SYMBOLS,
     Chart,
     base,
@@ -26,6 +27,7 @@ LOWER, HIGHER = "lower", "higher"
 # Numbers that may not be believed are shown, and cannot be a best choice.
 BELIEVED = ("valid", "noisy")
 MOST_ITEMS = 500
+LABEL_PX = 14
 # Metrics whose value is a share; errors and metrics of the users' own have another scale.
 SHARES = ("top-1", "top-5", "f1")
 
@@ -127,7 +129,8 @@ def chart(
     placed = [item for item in items if x in item.values and y in item.values][:MOST_ITEMS]
     best = front(placed, (x, y))
     groups = list(dict.fromkeys(item.group for item in placed))
-    series = [_dots(placed, best, group, index, (x, y)) for index, group in enumerate(groups)]
+    places = _places(placed, (x, y))
+    series = [_dots(placed, best, group, index, (x, y), places) for index, group in enumerate(groups)]
     series.append(_line(placed, best, (x, y)))
     option = base(
         legend={"top": 4, "type": "scroll"},
@@ -135,7 +138,7 @@ def chart(
         yAxis=_axis(y),
         series=series,
     )
-    option["grid"] |= {"bottom": 36}
+    option["grid"] |= {"bottom": 36, "top": 62}
     option["tooltip"] |= {"trigger": "item", "formatter": "@format:point"}
     missing = len(items) - len(placed)
     note = f"{missing} without both numbers are in the table only" if missing else ""
@@ -155,7 +158,12 @@ def _place(item: Item, name: str) -> float | None:
 
 
 def _dots(
-    items: Sequence[Item], best: Sequence[bool], group: str, index: int, axes: tuple[str, str]
+    items: Sequence[Item],
+    best: Sequence[bool],
+    group: str,
+    index: int,
+    axes: tuple[str, str],
+    places: Mapping[int, tuple[bool, int]],
 ) -> dict[str, Any]:
     own = [(item, good) for item, good in zip(items, best, strict=True) if item.group == group]
     largest = max((item.values.get("artifact_bytes", 0.0) for item in items), default=0.0)
@@ -175,24 +183,47 @@ def _dots(
                 "value": [_place(item, axes[0]), _place(item, axes[1])],
                 "symbol": SYMBOLS.get(item.word, "circle"),
                 "symbolSize": size(item),
-                "itemStyle": {"opacity": 0.95 if good else 0.35},
+                "itemStyle": {"opacity": 0.95 if good else 0.4},
                 "label": {
-                    "show": good or item.word != "valid" or "SIMULATED" in str(item.marks),
-                    "position": "right",
-                    "formatter": f"{label(item.label, 34)}{_loud(item)}",
-                    "color": "@color:ink",
+                    "show": good or _loud(item) != "",
+                    "position": "left" if places[id(item)][0] else "right",
+                    "offset": [0, places[id(item)][1]],
+                    "formatter": f"{_loud(item)}{label(item.label, 34)}",
+                    "color": INK if good else DIM,
                     "fontSize": 11,
+                    "opacity": 1,
                 },
             }
             for item, good in own
         ],
-        "labelLayout": {"hideOverlap": False, "moveOverlap": "shiftY"},
     }
+
+
+def _places(items: Sequence[Item], axes: tuple[str, str]) -> dict[int, tuple[bool, int]]:
+    """For each label whether it stands left of its dot, and by how many pixels it is moved so that labels of
+    dots that lie close can be read."""
+    spans = [
+        max((i.values[a] for i in items), default=0) - min((i.values[a] for i in items), default=0)
+        for a in axes
+    ]
+    low = min((i.values[axes[0]] for i in items), default=0.0)
+    found: dict[int, tuple[bool, int]] = {}
+    done: list[Item] = []
+    for item in sorted(items, key=lambda i: i.values[axes[1]]):
+        near = [
+            other
+            for other in done
+            if abs(other.values[axes[1]] - item.values[axes[1]]) <= 0.05 * spans[1]
+            and abs(other.values[axes[0]] - item.values[axes[0]]) <= 0.35 * spans[0]
+        ]
+        found[id(item)] = (item.values[axes[0]] - low > 0.7 * spans[0], -LABEL_PX * min(len(near), 6))
+        done.append(item)
+    return found
 
 
 def _loud(item: Item) -> str:
     """What cannot be hidden of a dot."""
-    return "".join(f" {mark.text}" for mark in item.marks.marks if mark.word != "valid")
+    return "".join(f"{mark.text} " for mark in item.marks.marks if mark.word != "valid")
 
 
 def _line(items: Sequence[Item], best: Sequence[bool], axes: tuple[str, str]) -> dict[str, Any]:

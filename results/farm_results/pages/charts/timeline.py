@@ -17,7 +17,7 @@ from farm_results.view.raw import Process
 SLICES = 240
 LEAST_SLICES = 20
 MOST_CHANNELS = 4
-PANEL_PX, TOP_PX, GAP_PX = 130, 42, 34
+PANEL_PX, TOP_PX, GAP_PX = 130, 56, 34
 _KINDS: dict[str, tuple[str, float, str]] = {
     "temperature_c": ("temperature", 1.0, "°C"),
     "frequency_khz": ("clock", 1e6, "GHz"),
@@ -29,10 +29,15 @@ _KINDS: dict[str, tuple[str, float, str]] = {
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a panel: of each slice its lowest, middle and highest value in the panel's unit."""
+    """One line of a panel, in the panel's unit: a part per process, since nothing is known in between."""
 
     name: str
-    slices: tuple[Slice, ...]
+    parts: tuple[tuple[Slice, ...], ...]
+
+    @property
+    def slices(self) -> list[Slice]:
+        """Of all parts."""
+        return [one for part in self.parts for one in part]
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def chart(
                 "type": "value",
                 "gridIndex": index,
                 "name": "s" if last else "",
-                "axisLabel": {"show": last},
+                "axisLabel": {"show": last, "showMaxLabel": False},
                 "scale": True,
                 "max": "dataMax",
             }
@@ -101,7 +106,7 @@ def panels_of(processes: Sequence[Process], slices: int = SLICES) -> list[Panel]
     lines = []
     for number, (process, taken) in enumerate(zip(held, every, strict=True)):
         at_s = (process.measured.rows[:, 0] - origin_ns) / 1e9
-        lines.append(Line(_name(process, number), tuple(joined(at_s, taken / size, share))))
+        lines.append(Line(_name(process, number), (tuple(joined(at_s, taken / size, share)),)))
     panels = [Panel("latency", unit, tuple(lines))]
     for kind, (called, scale, own_unit) in _KINDS.items():
         found = _channels(held, kind, origin_ns, scale, slices)
@@ -126,7 +131,7 @@ def _channels(
     return [
         Line(
             text.printable(called, 30),
-            tuple(joined(np.concatenate([t for t, _ in own]), np.concatenate([v for _, v in own]), slices)),
+            tuple(tuple(joined(t, v, max(LEAST_SLICES, slices // len(own)))) for t, v in own),
         )
         for called, own in ranked[:MOST_CHANNELS]
     ]
@@ -142,7 +147,22 @@ def _drawn(line: Line, panel: int, index: int) -> list[dict[str, Any]]:
     colour = series_colour(index + 3 * panel)
     spread = [one for one in line.slices if one.high > one.low]
     name = label(line.name, 30)
+    points: list[list[float | None]] = []
+    for part in line.parts:
+        points += [[short(one.at), short(one.middle)] for one in part]
+        points += [[points[-1][0], None]] if points else []
     return [
+        {
+            "type": "line",
+            "name": name,
+            "showSymbol": len(line.slices) < 4,
+            "symbolSize": 5,
+            "lineStyle": {"width": 1.5},
+            "itemStyle": {"color": colour},
+            "data": points[:-1],
+            "z": 3,
+            **axes,
+        },
         {
             "type": "custom",
             "name": name,
@@ -152,16 +172,6 @@ def _drawn(line: Line, panel: int, index: int) -> list[dict[str, Any]]:
             "itemStyle": {"color": DIM, "opacity": 0.5},
             "encode": {"x": 0, "y": [1, 2]},
             "data": [[short(one.at), short(one.low), short(one.high)] for one in spread],
-            **axes,
-        },
-        {
-            "type": "line",
-            "name": name,
-            "showSymbol": len(line.slices) < 4,
-            "symbolSize": 5,
-            "lineStyle": {"width": 1.5},
-            "itemStyle": {"color": colour},
-            "data": [[short(one.at), short(one.middle)] for one in line.slices],
             **axes,
         },
     ]

@@ -54,13 +54,15 @@ def results_grid(
     shown = list(results[:most])
     table = table_of(shown)
     last = len(table.columns) - 1
+    first = next((i for i, side in enumerate(table.align) if side == "right"), last)
     columns = [
-        Column(name, "marks" if i == last else "shown" if side == "right" else "text")
-        for i, (name, side) in enumerate(zip(table.columns, table.align, strict=True))
+        Column(name, "shown" if side == "right" else "text")
+        for name, side in zip(table.columns[:last], table.align[:last], strict=True)
     ]
+    # Beside the names, so that no narrow window leaves it out of sight.
+    columns.insert(first, Column("verdict", "marks"))
     sized = any(result.artifact_bytes for result in shown)
-    if sized:
-        columns.insert(last, Column("size", "bytes"))
+    columns += [Column("size", "bytes")] if sized else []
     rows = []
     for result, cells in zip(shown, table.rows, strict=True):
         row: list[Any] = [
@@ -69,7 +71,8 @@ def results_grid(
         ]
         if href is not None and (where := href(result)):
             row[0] = Link(str(row[0]), where)
-        rows.append((*row, *([result.artifact_bytes] if sized else []), marks_of(result)))
+        row.insert(first, marks_of(result))
+        rows.append((*row, *([result.artifact_bytes] if sized else [])))
     left_out = len(results) - len(shown)
     return Grid(tuple(columns), tuple(rows), f"{left_out} more results are not shown" if left_out else "")
 
