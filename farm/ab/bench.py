@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Opponent:
-    """What a cell is held against: another model's cell, or a stored result. ``label``: for people."""
+    """What a cell is held against: another model's cell, or a stored result. ``labels``: what people call the
+    two, the reference first; "" for a job's own id."""
 
-    label: str
+    labels: tuple[str, str]
     turns: tuple[str, ...]
     seed: int
     cell: Cell | None = None
@@ -46,7 +47,7 @@ def against_file(plan: Plan, path: Path, config: Config, pairs: int) -> tuple[Pl
             cell = replace(cell, error=same.error, skip=same.skip)  # noqa: PLW2901
         elif cell.runs:
             twin = replace(same, job_id=f"{cell.job_id}-reference")
-            found[cell.job_id] = _opponent(cell, path.name, pairs, cell=twin)
+            found[cell.job_id] = _opponent(cell, _labels(path, cell), pairs, cell=twin)
         cells.append(cell)
     return replace(plan, cells=tuple(cells)), found
 
@@ -63,7 +64,7 @@ def against_stored(plan: Plan, store: Store, ref: Ref, pairs: int) -> tuple[Plan
         if cell.runs:
             try:
                 result = fitting(cell, series, results, ref)
-                found[cell.job_id] = _opponent(cell, result.job_id, pairs, result=result)
+                found[cell.job_id] = _opponent(cell, ("", _own(cell)), pairs, result=result)
             except UsageError as error:
                 cell = replace(cell, error=error)  # noqa: PLW2901
         cells.append(cell)
@@ -119,7 +120,7 @@ def measure(work: Work, session: Session, cell: Cell, artifact: Artifact, facts:
     if opponent.cell is not None:
         other = work.desk.collect(opponent.cell, work.stop)
         job = spec_of(work, opponent.cell, other, facts, None)
-        reference = of_cell(opponent.cell, other, job[0], job[1].blobs)
+        reference = of_cell(opponent.cell, other, job[0], job[1].blobs, opponent.labels[0])
     elif opponent.result is not None:
         reference = of_result(work.store, opponent.result)
     else:
@@ -132,7 +133,7 @@ def measure(work: Work, session: Session, cell: Cell, artifact: Artifact, facts:
         target=cell.target,
         series=_series(cell, work.request),
         reference=reference,
-        candidate=of_cell(cell, artifact, spec, shipment.blobs),
+        candidate=of_cell(cell, artifact, spec, shipment.blobs, opponent.labels[1]),
         turns=opponent.turns,
         seed=opponent.seed,
         drift=health.seen(work.store.engine, cell.device.name, facts),
@@ -149,12 +150,22 @@ def cells_of(against: Mapping[str, Opponent]) -> list[Cell]:
 
 
 def _opponent(
-    of: Cell, label: str, pairs: int, *, cell: Cell | None = None, result: Result | None = None
+    of: Cell, labels: tuple[str, str], pairs: int, *, cell: Cell | None = None, result: Result | None = None
 ) -> Opponent:
     from farm.ab.turns import drawn, seed_of
 
     seed = seed_of(of.job_id)
-    return Opponent(label, drawn(pairs, seed), seed, cell, result)
+    return Opponent(labels, drawn(pairs, seed), seed, cell, result)
+
+
+def _labels(path: Path, cell: Cell) -> tuple[str, str]:
+    """The files' names; with their folders where the names alone are the same."""
+    own = cell.model.path if cell.model else Path(cell.model_name)
+    return (path.name, own.name) if path.name != own.name else (str(path), str(own))
+
+
+def _own(cell: Cell) -> str:
+    return cell.model.path.name if cell.model else cell.model_name
 
 
 def _measured(result: Result) -> bool:

@@ -64,12 +64,12 @@ def of_result(store: Store, result: Result, label: str = "") -> Contender:
     )
 
 
-def of_cell(cell: Cell, artifact: Artifact, spec: JobSpec, parts: tuple[Part, ...]) -> Contender:
+def of_cell(cell: Cell, artifact: Artifact, spec: JobSpec, parts: tuple[Part, ...], label: str) -> Contender:
     """A model file, as it was just converted."""
     from farm import provenance
 
     return Contender(
-        label=cell.model.path.name if cell.model else cell.model_name,
+        label=label,
         model=cell.model_name,
         model_sha256=cell.model.sha256 if cell.model else "",
         spec=spec,

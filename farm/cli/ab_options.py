@@ -213,8 +213,6 @@ def show(
     for each in comparisons:
         for line in versus.caveat_lines(each):
             say_sentence(f"{each.device} {line}" if len(comparisons) > 1 else line)
-    for each in comparisons:
-        say_sentence(f"{each.device}  {versus.sentence(each)}")
     say(f"Pair by pair: farm show {run_id}")
 
 
