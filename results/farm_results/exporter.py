@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from farm_results.report.exposed import MEASURED, Exposed, clean_labels
+from farm_results.report.exposed import MEASURED, Exposed, clean_labels, headline
 from farm_results.report.openmetrics import families, gauge_family, text_of
 from farm_results.series import SeriesKey
 
@@ -52,10 +52,8 @@ def newest(store: Store, most: int) -> list[Exposed]:
         key = SeriesKey(
             **{name: row[name] for name in names}, origin=row["origin"], options=json.loads(row["options"])
         )
-        metric = row["metric"]
-        values = {metric: row["value"], "at_unix_s": row["created_unix_s"]}
-        if metric == "p50_ns":
-            values |= {"p50_low_ns": row["low"], "p50_high_ns": row["high"]}
+        values = headline(row["metric"], row["value"], row["low"], row["high"])
+        values["at_unix_s"] = row["created_unix_s"]
         values |= {
             name: row[name] for name in ("energy_j", "peak_memory_bytes", "artifact_bytes", "accuracy")
         }

@@ -22,7 +22,11 @@ FAMILIES: Mapping[str, tuple[str, str, float]] = {
     "p50_high_ns": ("farm_latency_p50_high_seconds", "Upper end of the median's 95 % interval.", _SECONDS),
     "p99_ns": ("farm_latency_p99_seconds", "99th percentile of the time of one inference.", _SECONDS),
     "tool_median_ns": ("farm_tool_median_seconds", "Median by the runtime's own tool.", _SECONDS),
-    "throughput_per_s": ("farm_throughput_per_second", "Inferences per second.", 1.0),
+    "throughput_best_per_s": ("farm_throughput_best_per_second", "Inferences per second, at best.", 1.0),
+    "cold_total_ns": ("farm_cold_start_seconds", "From a new process to its first output.", _SECONDS),
+    "cold_total_low_ns": ("farm_cold_start_low_seconds", "Lower end of its 95 % interval.", _SECONDS),
+    "cold_total_high_ns": ("farm_cold_start_high_seconds", "Upper end of its 95 % interval.", _SECONDS),
+    "sustained_p50_ns": ("farm_sustained_p50_seconds", "Median once the device is warm.", _SECONDS),
     "energy_j": ("farm_energy_joules", "Energy per inference, idle power included.", 1.0),
     "peak_memory_bytes": ("farm_peak_memory_bytes", "Peak memory of the measuring process.", 1.0),
     "artifact_bytes": ("farm_artifact_bytes", "Size of what the device runs.", 1.0),
@@ -30,6 +34,14 @@ FAMILIES: Mapping[str, tuple[str, str, float]] = {
     "at_unix_s": ("farm_measured_timestamp_seconds", "When it was measured, in Unix time.", 1.0),
 }
 """What a number is called, by its name in the store: (family, help, factor into the base unit)."""
+
+
+def headline(
+    metric: str, value: float | None, low: float | None, high: float | None
+) -> dict[str, float | None]:
+    """A series' own number with the ends of its interval, by their names in ``FAMILIES``."""
+    stem = metric.removesuffix("_ns")
+    return {metric: value, f"{stem}_low_ns": low, f"{stem}_high_ns": high}
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,7 @@ class Exposed:
         """(name in ``FAMILIES``, value in the base unit)."""
         if self.verdict in BELIEVED:
             for name, value in self.values.items():
-                if value is not None:
+                if value is not None and name in FAMILIES:
                     yield name, float(value) * FAMILIES[name][2]
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from farm_agent.errors import UsageError
 from farm_results.columns import energy_of
 from farm_results.model import Result
-from farm_results.report.exposed import FAMILIES, LABELS, Exposed
-from farm_results.series import key_of, series_id
+from farm_results.report.exposed import FAMILIES, LABELS, Exposed, headline
+from farm_results.series import key_of, number_of, series_id
 
 SUFFIX = "prom"
 
@@ -74,19 +74,16 @@ def text_of(found: Iterable[Any]) -> str:
 
 
 def _exposed(series: str, result: Result) -> Exposed:
-    latency = result.latency
-    tool = result.metrics.get("tool_median_ns")
+    number, latency = number_of(result), result.latency
+    closed_loop = latency is not None and result.scenario == "latency"
     values: dict[str, float | None] = {
-        "tool_median_ns": tool,
-        "throughput_per_s": result.metrics.get("throughput_per_s"),
+        **headline(number.metric, number.value, number.low, number.high),
+        "p99_ns": latency.p99_ns if latency is not None and closed_loop else None,
         "energy_j": energy_of(result),
         "peak_memory_bytes": result.peak_memory_bytes,
         "artifact_bytes": result.artifact_bytes,
         "accuracy": result.accuracy,
         "at_unix_s": result.created_unix_s,
     }
-    if latency is not None:
-        values |= {"p50_ns": latency.p50_ns, "p50_low_ns": latency.p50_low_ns}
-        values |= {"p50_high_ns": latency.p50_high_ns, "p99_ns": latency.p99_ns}
     verdict = result.verdict.word if result.status == "ok" else result.status
     return Exposed(key_of(result), series, verdict, values)
