@@ -69,7 +69,7 @@ command.add_command(nightly_install.uninstall)
     "--fail-on",
     kind=CommaList(GATES),
     metavar="A,B",
-    text="regression, silent, error, never; default: first.",
+    text="regression (the default), silent, error, never.",
 )
 @json_option
 @pass_state
@@ -153,7 +153,10 @@ def status(
     show_all: bool = False,
     alarm_after: float | None = None,
 ) -> int:
-    """Show a night and what waits for somebody; the last one without NIGHT."""
+    """Show what a night found and what it costs to trust it.
+
+    The last night without NIGHT; the rate of false alarms is the share of A/As that were called different.
+    """
     from farm.nightly import report
     from farm.nightly.alone import running
     from farm.nightly.diary import recent

@@ -16,7 +16,7 @@ from farm_results.environment import SURROUNDINGS, Difference
 from farm_results.finding import CANARY, ENVIRONMENT, IMPROVEMENT, REGRESSION, Cause
 from farm_results.finding import INCONCLUSIVE as UNCLEAR
 
-MOVED_Z, SURE_Z, LEANING_Z = 3.0, 6.0, 1.5
+MOVED_Z, SURE_Z, LEANING_Z = 3.0, 5.0, 1.5
 TELLING_Z = 3.0
 """From here on, what could not be looked into is told all the same."""
 MOST_CAUSES = 12
@@ -49,6 +49,8 @@ class CanaryWord:
         by = f"{_percent(self.shift.change)}"
         if self.moved:
             return Cause("canary", f"the canary network moved as well ({by}): the device changed")
+        if abs(self.shift.z) > LEANING_Z:
+            return Cause("canary", f"the canary network stood out as well ({by}), too little to be sure")
         return Cause("canary", f"the canary network did not move ({by}): it is not the device")
 
 
@@ -128,7 +130,9 @@ def _environment(case: Case) -> bool:
         return around and case.trigger.fired and abs(case.trigger.z or 0.0) > MOVED_Z
     if not case.reference.moved:
         return False
-    explained = bool(case.differences) or case.canary.moved or abs(case.reference.z) > SURE_Z
+    canary = case.canary.shift
+    with_it = canary is not None and canary.moved and canary.change * case.reference.change > 0
+    explained = bool(case.differences) or with_it or abs(case.reference.z) > SURE_Z
     last = case.last_z
     again = last is not None and abs(last) > LEANING_Z and last * case.reference.z > 0
     return explained or again
