@@ -84,9 +84,7 @@ def test_charts_follow_the_reader_to_the_dark(browser: Browser, report: str) -> 
         first.wait_for()
         light = first.evaluate("canvas => canvas.toDataURL()")
         page.emulate_media(color_scheme="dark")
-        page.wait_for_function(
-            "old => document.querySelector('.canvas canvas').toDataURL() !== old", arg=light
-        )
+        page.wait_for_function(REDRAWN, arg=light)
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert ground == "rgb(20, 23, 27)"
 
@@ -144,9 +142,7 @@ def test_an_axis_can_be_logarithmic(browser: Browser, report: str) -> None:
         before = box.evaluate("canvas => canvas.toDataURL()")
         button.click()
         assert button.get_attribute("aria-pressed") == "true"
-        page.wait_for_function(
-            "old => document.querySelector('.canvas canvas').toDataURL() !== old", arg=before
-        )
+        page.wait_for_function(REDRAWN, arg=before)
         assert problems(page) == []
 
 

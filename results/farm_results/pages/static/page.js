@@ -102,6 +102,7 @@
     box.style.height = (Number(box.dataset.height) || 300) + "px";
     const chart = window.echarts.init(box, theme(), { renderer: "canvas" });
     chart.setOption(optionOf(box));
+    if (root.classList.contains("printing")) chart.getZr().flush(); // paper does not wait for the next frame
     drawn.set(box, chart);
     box.dataset.drawn = "1";
   }
@@ -207,9 +208,16 @@
   // Paper is white and has no scroll: everything is drawn, in the colours of the print style.
   window.addEventListener("beforeprint", () => {
     root.classList.add("printing");
+    document.querySelectorAll("details:not([open])").forEach((one) => {
+      if (!one.closest("figure")) { one.open = true; one.dataset.shut = "1"; }
+    });
     document.querySelectorAll(".chart .canvas").forEach(draw);
   });
-  window.addEventListener("afterprint", () => { root.classList.remove("printing"); redraw(); });
+  window.addEventListener("afterprint", () => { 
+    root.classList.remove("printing");
+    document.querySelectorAll("details[data-shut]").forEach((one) => { one.open = false; delete one.dataset.shut; });
+    redraw();
+  });
   window.farmPage = { prepare, redraw };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else start();
