@@ -91,8 +91,9 @@ def settled(row: Row, metric: Metric, q: float | None, alpha: float = ALPHA) -> 
 def _usable(results: Sequence[Result]) -> tuple[Result, ...]:
     """The ok ones that were taken in the surroundings of the newest ok one."""
     good = [result for result in results if result.status == "ok"]
-    alike = [r for r in good if not _of_kind(differences(r, good[-1]), SURROUNDINGS)]
-    return tuple(alike)
+    if len(good) < 2:
+        return tuple(good)
+    return tuple(r for r in good if not _of_kind(differences(r, good[-1]), SURROUNDINGS))
 
 
 def _reading(results: Sequence[Result], metric: Metric) -> Reading | None:

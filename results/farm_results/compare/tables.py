@@ -26,9 +26,10 @@ def shown(compared: Compared, *, everything: bool = False) -> tuple[str, ...]:
 def table_of(rows: Sequence[Row], among: Sequence[Row]) -> Table:
     """One section's rows; ``among``: all rows, for what tells a row from the others."""
     columns = ["what", "metric", "reference", "candidate", "effect", "95 % interval", "noise", "why"]
+    name = words.namer(among)
     cells = [
         (
-            words.name_text(row, among),
+            name(row),
             row.metric,
             words.value_text(row, row.reference),
             words.value_text(row, row.candidate),
@@ -52,10 +53,11 @@ def flat_table(compared: Compared, *, everything: bool = False) -> Table:
     wanted = shown(compared, everything=everything)
     rows = [row for section in wanted for row in compared.of(section)]
     columns = ("section", "what", "metric", "reference", "candidate", "effect", "low", "high", "q", "why")
+    name = words.namer(compared.rows)
     cells = tuple(
         (
             row.section,
-            words.name_text(row, compared.rows),
+            name(row),
             row.metric,
             _whole(row.reference),
             _whole(row.candidate),

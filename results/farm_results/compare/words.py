@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from farm_results import text
 from farm_results.compare.row import (
@@ -109,17 +109,25 @@ def confirmed_text(row: Row) -> str:
 
 def name_text(row: Row, rows: Sequence[Row]) -> str:
     """What the row is of: what tells it from the others, its axis, and whether it is simulated."""
-    key = row.key
-    parts = [key.model, key.device, row.axis or key.runtime, key.precision]
-    if len({one.key.threads for one in rows}) > 1:
-        parts.append(f"{key.threads} threads")
-    if len({one.key.scenario for one in rows}) > 1:
-        parts.append(key.scenario)
-    if len({one.key.options.get("batch") for one in rows}) > 1:
-        parts.append(f"batch {key.options.get('batch', 'unknown')}")
-    if row.origin:
-        parts.append(row.origin.upper())
-    return " ".join(printable(part, 80) for part in parts if part)
+    return namer(rows)(row)
+
+
+def namer(rows: Sequence[Row]) -> Callable[[Row], str]:
+    """``name_text`` for many rows of one comparison."""
+    keys = [row.key for row in rows]
+    threads = len({key.threads for key in keys}) > 1
+    scenarios = len({key.scenario for key in keys}) > 1
+    batches = len({key.options.get("batch") for key in keys}) > 1
+
+    def name(row: Row) -> str:
+        key = row.key
+        parts = [key.model, key.device, row.axis or key.runtime, key.precision]
+        parts += [f"{key.threads} threads"] if threads else []
+        parts += [key.scenario] if scenarios else []
+        parts += [f"batch {key.options.get('batch', 'unknown')}"] if batches else []
+        return " ".join(printable(part, 80) for part in (*parts, row.origin.upper()) if part)
+
+    return name
 
 
 def title_of(section: str, compared: Compared) -> str:
