@@ -157,10 +157,12 @@ def otava_python(folder: Path) -> Path:
     return python
 
 
-def run(count: int, step: float, seed: int, python: Path | None, tell: Callable[[str], None]) -> list[Row]:
+def run(
+    kinds: Sequence[str], count: int, step: float, seed: int, python: Path | None, tell: Callable[[str], None]
+) -> list[Row]:
     """Every detector on the same series."""
     rows = []
-    for kind in KINDS:
+    for kind in kinds:
         quiet, stepped = series(kind, count, 0.0, seed), series(kind, count, step, seed)
         simple: list[tuple[str, Detector]] = [
             ("last > 5 % over the night before", last_over(0.05, 1)),
@@ -208,6 +210,7 @@ def main() -> None:
     """Read the command line, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--series", type=int, default=200, help="of each kind, with and without a step")
+    parser.add_argument("--kind", choices=KINDS, action="append", help="of noise; all of them")
     parser.add_argument("--step", type=float, default=0.03)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--otava", type=Path, help="a Python that has apache-otava")
@@ -220,7 +223,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(prefix="otava-") as folder:
         python = None if asked.without_otava else asked.otava or otava_python(Path(folder) / "venv")
-        rows = run(asked.series, asked.step, asked.seed, python, tell)
+        rows = run(asked.kind or KINDS, asked.series, asked.step, asked.seed, python, tell)
     print(json.dumps([asdict(row) for row in rows], indent=1) if asked.json else table(rows))
 
 

@@ -37,6 +37,7 @@ class DemoBench:
     first_unix_s: float
     seed: int
     scratch: Path
+    entries: Sequence[Entry] = ENTRIES
     number: int = 0
     origin: str = SIMULATED
     stop: threading.Event = field(default_factory=threading.Event)
@@ -60,7 +61,7 @@ class DemoBench:
 
     def matrix(self, say: Say) -> Sequence[Wanted]:  # noqa: ARG002 - nothing is imported here
         """Every cell, canaries first."""
-        order = sorted(ENTRIES, key=lambda entry: entry.model != CANARY)
+        order = sorted(self.entries, key=lambda entry: entry.model != CANARY)
         return [cells.wanted(entry, self.story, self.number) for entry in order]
 
     def measure(

@@ -6,18 +6,20 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from farm.demo import cells
 from farm.demo.bench import NIGHT_S, DemoBench
-from farm.demo.fleet import ENTRIES, MACHINES
+from farm.demo.fleet import ENTRIES, Entry
 from farm.demo.story import LEAST_NIGHTS, Story
 from farm.errors import UsageError
+from farm_results.faults import store_faults
 
 if TYPE_CHECKING:
-    from farm_results.finding import Finding
     from farm_results.store import Store
 
 MARK = "SIMULATED.json"
@@ -40,10 +42,20 @@ class Demo:
     reused: bool = False
 
 
-def demo(folder: Path, *, nights: int, seed: int, now_unix_s: float, tell: Tell, again: bool = False) -> Demo:
+def demo(
+    folder: Path,
+    *,
+    nights: int,
+    seed: int,
+    now_unix_s: float,
+    tell: Tell,
+    again: bool = False,
+    entries: Sequence[Entry] = ENTRIES,
+) -> Demo:
     """Simulate into ``folder``, unless it holds a demo already (``again`` makes it anew).
 
-    Raises UsageError ``demo.not-empty`` for a folder that holds anything else, ``demo.nights``.
+    It is there whole or not at all. Raises UsageError ``demo.not-empty`` for a folder with anything else,
+    ``demo.nights``, ``store.not-writable``.
     """
     if nights < LEAST_NIGHTS:
         raise UsageError(
@@ -54,24 +66,43 @@ def demo(folder: Path, *, nights: int, seed: int, now_unix_s: float, tell: Tell,
     known = read(folder)
     if known is not None and not again:
         return known
-    if known is None and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    _refuse_others(folder, known)
+    with store_faults(str(folder)):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        story = Story(nights)
+        with _opened(part / "store") as store:
+            bench = DemoBench(store, story, _first(story, now_unix_s), seed, part, entries)
+            made = replace(_simulated(bench, tell), folder=folder)
+        values = {key: value for key, value in asdict(made).items() if key not in ("folder", "reused")}
+        with store_faults(str(folder)):
+            (part / "store" / MARK).write_text(json.dumps(values, indent=1), encoding="utf-8")
+            if folder.exists():
+                shutil.rmtree(folder)
+            (part / "store").rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return made
+
+
+def _refuse_others(folder: Path, known: Demo | None) -> None:
+    """Raises UsageError ``demo.not-empty`` where making the demo anew would cost somebody something."""
+    from farm_results.points import series_rows
+    from farm_results.store import open_store
+
+    taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    what = "something that is no demo"
+    if known is not None:
+        store = open_store(folder)
+        taken, what = bool(series_rows(store, origin="", limit=1)), "results that a device measured, too"
+        store.close()
+    if taken:
         raise UsageError(
-            f"{folder} holds something that is no demo, and simulated results never mix with others",
+            f"{folder} holds {what}, and simulated results never mix with others",
             code="demo.not-empty",
             fix="name a folder of its own: farm demo --into FOLDER",
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        made = _simulated(part / "store", part, Story(nights), seed, now_unix_s, tell)
-        values = {key: value for key, value in asdict(made).items() if key not in ("folder", "reused")}
-        (part / "store" / MARK).write_text(json.dumps(values, indent=1), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        (part / "store").rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return replace(made, folder=folder)
 
 
 def read(folder: Path) -> Demo | None:
@@ -83,24 +114,32 @@ def read(folder: Path) -> Demo | None:
         return None
 
 
-def _simulated(where: Path, scratch: Path, story: Story, seed: int, now_unix_s: float, tell: Tell) -> Demo:
+def _simulated(bench: DemoBench, tell: Tell) -> Demo:
     from farm.nightly.night import run_night
     from farm.nightly.settings import NightlySettings
+    from farm_results import findings
 
-    store = _opened(where)
-    try:
-        bench = DemoBench(store, story, _first(story, now_unix_s), seed, scratch)
-        settings = NightlySettings(budget_s=8 * 3600.0)
-        for number in range(story.nights):
-            bench.begin(number)
-            run_night(store, settings, bench, lambda _text: None, fresh=True)
-            tell(number + 1, story.nights)
-        return _told(store, story)
-    finally:
-        store.close()
+    settings, nights = NightlySettings(budget_s=8 * 3600.0), bench.story.nights
+    for number in range(nights):
+        bench.begin(number)
+        run_night(bench.store, settings, bench, lambda _text: None, fresh=True)
+        if bench.stop.is_set():
+            raise KeyboardInterrupt
+        tell(number + 1, nights)
+    stepped = next((entry for entry in bench.entries if bench.story.stepped(entry, nights)), None)
+    return Demo(
+        folder=Path(),
+        nights=nights,
+        devices=len({entry.device for entry in bench.entries}),
+        results=bench.store.count(),
+        findings=dict(Counter(each.word for each in findings.recent(bench.store, limit=None))),
+        step_series=cells.wanted(stepped, bench.story, 0).series if stepped else "",
+        last_run=bench.store.runs(1)[0].run_id,
+    )
 
 
-def _opened(where: Path) -> Store:
+@contextmanager
+def _opened(where: Path) -> Iterator[Store]:
     """A store that does not wait for the disk at every step."""
     from sqlalchemy import event
 
@@ -113,26 +152,12 @@ def _opened(where: Path) -> Store:
 
     event.listen(store.engine, "connect", hasten)
     store.engine.dispose()
-    return store
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def _first(story: Story, now_unix_s: float) -> float:
     """One in the morning (UTC) of the first night; the last night is over by now."""
     return (now_unix_s // NIGHT_S - story.nights) * NIGHT_S + 3600.0
-
-
-def _told(store: Store, story: Story) -> Demo:
-    from farm.demo import cells
-    from farm_results import findings
-
-    stepped = next(entry for entry in ENTRIES if story.stepped(entry, story.nights))
-    found: list[Finding] = findings.recent(store, limit=None)
-    return Demo(
-        folder=Path(),
-        nights=story.nights,
-        devices=len(MACHINES),
-        results=store.count(),
-        findings=dict(Counter(finding.word for finding in found)),
-        step_series=cells.wanted(stepped, story, 0).series,
-        last_run=store.runs(1)[0].run_id,
-    )
