@@ -67,6 +67,7 @@ RUN = Table(
     Column("state", Verbatim, nullable=False),
     Column("record", Text, nullable=False),
     Index("run_created", "created_unix_s"),
+    Index("run_state", "state"),
     _by_prefix("run_begins", "run_id"),
 )
 

@@ -47,6 +47,7 @@ def upgrade() -> None:
     _fill()
     op.drop_index("result_series", "result")
     op.drop_column("result", "document")
+    op.create_index("run_state", "run", ["state"])
     op.create_index("result_created", "result", ["created_unix_s"])
     op.create_index("result_in_series", "result", ["series", "created_unix_s"])
     op.create_index("result_on_device", "result", ["device", "created_unix_s"])
@@ -157,6 +158,7 @@ def downgrade() -> None:
         connection.execute(put, {"job": job, "document": zlib.decompress(packed).decode()})
     for name in ("result_created", "result_in_series", "result_on_device", "result_of_model"):
         op.drop_index(name, "result")
+    op.drop_index("run_state", "run")
     if connection.dialect.name == "postgresql":
         op.drop_index("run_begins", "run")
         op.drop_index("result_begins", "result")
