@@ -185,7 +185,7 @@ def test_pareto_marks_what_is_not_simply_valid() -> None:
 def test_layers_say_what_fell_back_and_what_changed() -> None:
     """A fallback stands in its layer's name; the largest change comes first."""
     chart = layers.treemap(stage.profile())
-    assert "resize: FELL BACK to cpu" in data(chart.option)
+    assert "FELL BACK to cpu: resize" in data(chart.option)
     assert "cpu (fell back)" in csv_text(chart.grid)
 
     diff = layers.changes(stage.profile(), stage.profile(slower=2.0))

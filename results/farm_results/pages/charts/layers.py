@@ -34,6 +34,7 @@ def treemap(profile: LayerProfile, *, name: str = "layers", title: str = "Time b
         series=[
             {
                 "type": "treemap",
+                "animation": False,  # its own default fades labels in, and paper does not wait
                 "data": nodes,
                 "roam": False,
                 "nodeClick": False,
@@ -146,6 +147,7 @@ def _by_name(profile: LayerProfile) -> dict[tuple[str, str], float]:
 
 def _leaf(layer: Layer, profile: LayerProfile) -> dict[str, Any]:
     fallback = fell_back(layer, profile)
-    name = label(layer.name, 60) + (f": FELL BACK to {label(layer.unit, 30)}" if fallback else "")
+    told = f"FELL BACK to {label(layer.unit, 30)}: " if fallback else ""
+    name = told + label(layer.name, 60)
     leaf: dict[str, Any] = {"name": name, "value": short(typical_us(layer), 4)}
     return leaf | ({"itemStyle": {"borderColor": FALLBACK, "borderWidth": 3}} if fallback else {})
