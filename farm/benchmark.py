@@ -138,7 +138,7 @@ def execute(
     """
     from farm.ab.bench import cells_of
     from farm.artifacts import ArtifactDesk
-    from farm.jobs import runs
+    from farm.jobs import runs, spooling
     from farm.worker import Work
     from farm_agent import pack
     from farm_results import comparisons
@@ -149,7 +149,10 @@ def execute(
     interrupted = False
     try:
         runs.close_dead(store)
-        store.add_run(_run(plan, command))
+        run = _run(plan, command)
+        safe = spooling.Spooling.of(config.state_dir, store, run)
+        spooling.flush(store, safe.spool, reporter.note)
+        store.add_run(run)
         reporter.begin(plan)
         packed = pack.build(config.cache_dir / "agents")
         desk = ArtifactDesk(config.cache_dir, _wish(plan.request), reporter.convert)
@@ -165,6 +168,7 @@ def execute(
                 Path(scratch),
                 tuple(config.meters[name] for name in plan.request.measure.meters),
                 against=against or {},
+                spooling=safe,
             )
             try:
                 desk.order([*cells_of(work.against), *plan.cells])
@@ -172,6 +176,7 @@ def execute(
             finally:
                 stop.set()
                 desk.close()
+        spooling.drain(store, safe.spool, reporter.note)
         store.end_run(plan.run_id, "interrupted" if interrupted else "done")
         results = {result.job_id: result for result in store.results(run_id=plan.run_id)}
         ordered = tuple(results[cell.job_id] for cell in plan.cells if cell.job_id in results)

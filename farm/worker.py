@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from farm.artifacts import ArtifactDesk
 from farm.devices.session import Session
 from farm.drive import Driver, Fetched, Watcher
 from farm.errors import FarmBug, FarmError, InfrastructureError, JobError
+from farm.jobs import spooling
 from farm.jobs.context import JobContext
 from farm.jobspec import context_of, spec_of
 from farm.metering import Metering
@@ -25,8 +26,6 @@ from farm_agent import faults, scenarios
 from farm_agent.wire import Event, Facts, JobSpec
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from farm.ab.bench import Opponent
     from farm.power import MeterSettings
     from farm_results.align import MeterRecord
@@ -54,6 +53,7 @@ class Work:
     meters: tuple[MeterSettings, ...] = ()
     drift: dict[str, tuple[str, ...]] = field(default_factory=dict)
     against: Mapping[str, Opponent] = field(default_factory=dict)
+    spooling: spooling.Spooling | None = None
     judges: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(os.cpu_count() or 1))
 
 
@@ -79,7 +79,9 @@ def run_cells(work: Work, session: Session, cells: Sequence[Cell]) -> None:
                     doubt = _run(work, session, cell) or doubt
                     continue
                 error = cell.error or blind
-                _keep(work, cell, _skipped(work, cell) if error is None else _failed(work, cell, error))
+                spooling.keep(
+                    work, cell, _skipped(work, cell) if error is None else _failed(work, cell, error)
+                )
             except FarmError as error:
                 doubt = _fail(work, session, cell, error) or doubt
                 if error.code.startswith(BLIND_CODES):
@@ -133,7 +135,7 @@ def _run(work: Work, session: Session, cell: Cell) -> bool:
         facts = session.facts(patience_s=FIRST_CONTACT_PATIENCE_S)
         skip = runtime_problem(work.request, cell, facts)
         if skip:
-            _keep(work, cell, _skipped(work, cell, skip))
+            spooling.keep(work, cell, _skipped(work, cell, skip))
             return False
         work.reporter.stage(cell, "wait for the artifact", 0.0)
         artifact = work.desk.collect(cell, work.stop)
@@ -161,6 +163,8 @@ def _run(work: Work, session: Session, cell: Cell) -> bool:
             driver_of(work, session).drive(*job, keep, tell, context)
         finally:
             metering.finish()
+    except spooling.SpooledError:
+        return any(suspect)
     except FarmError:
         raise
     except Exception as error:
@@ -271,7 +275,6 @@ def _measured(
 ) -> None:
     """Judge what came back and store it: samples first, then the row that points at them. A few at a time:
     hundreds of devices may end at once, and a judge needs all samples of a job in memory."""
-    from farm.jobs import rows
     from farm.jobs.judge import judged
 
     with work.judges:
@@ -283,7 +286,7 @@ def _measured(
             scratch=work.scratch,
             interrupted=work.stop.is_set(),
         )
-    _keep(work, cell, result, lambda connection: rows.done(connection, cell.job_id, fetched.result_sha256))
+    spooling.keep(work, cell, result, {spooling.DONE: fetched.result_sha256})
     try:
         engines.keep_for(context, fetched, work.desk.cache_dir)
     except FarmError as error:  # the next build takes longer
@@ -294,12 +297,11 @@ def _measured(
 def _fail(work: Work, session: Session, cell: Cell, error: FarmError) -> bool:
     """Store why a cell has no result; whether the device is suspect. What is written down of its job stays
     where the job itself may still end well: whoever has the device next brings it home."""
-    from farm.jobs import rows
     from farm.jobs.adopt import again_later
 
     suspect = _blame(work, session, error)
-    drop = None if again_later(error) else lambda connection: rows.ended(connection, cell.job_id)
-    _keep(work, cell, _failed(work, cell, error), drop)
+    note = {} if again_later(error) else {spooling.ENDED: "yes"}
+    spooling.keep(work, cell, _failed(work, cell, error), note)
     return suspect
 
 
@@ -320,18 +322,6 @@ def _skipped(work: Work, cell: Cell, why: str = "") -> Result:
     from farm_results.build import skipped
 
     return skipped(**_identity(work, cell), reason=why or cell.skip)
-
-
-def _keep(work: Work, cell: Cell, result: Result, also: Callable[[Connection], None] | None = None) -> None:
-    """Store a result, and what belongs to it in the same transaction."""
-    if cell.batch is not None:
-        result = replace(result, options={**result.options, "batch": str(cell.batch)})
-    try:
-        work.store.add_result(result, also=also)
-    except FarmError as error:
-        work.reporter.note(f"{cell.job_id}: the result could not be stored: {error.message}")
-        raise InfrastructureError(error.message, code=error.code, fix=error.fix) from error
-    work.reporter.end(cell, result)
 
 
 def _identity(work: Work, cell: Cell) -> Identity:

@@ -75,17 +75,22 @@ def list_jobs(state: State) -> int:
 def collect(state: State, devices: tuple[str, ...], wait: float) -> int:
     """Bring the results of unfinished jobs home.
 
-    Follows what still runs to its end, judges and stores what ended, each under its own run. Exit code 3
-    when something is left, 4 when there was nothing to do.
+    Follows what still runs to its end, judges and stores what ended, each under its own run. Results that
+    wait on this machine because the store was away are stored first. Exit code 3 when something is left, 4
+    when there was nothing to do.
     """
     from farm.devices import inventory
-    from farm.jobs import collecting, runs
+    from farm.jobs import collecting, runs, spooling
+    from farm_results.spool import Spool
     from farm_results.store import open_store
 
     known = inventory.load(state.config.inventory_path)
     store = open_store(state.config.store)
     try:
         runs.close_dead(store)
+        spool = Spool(state.config.state_dir, store.name)
+        waited = spool.count()
+        waiting = spooling.flush(store, spool, say)
         names = list(dict.fromkeys(job.device for job in collecting.listed(store)))
         wanted = [name for name in names if not devices or name in devices]
         unknown = [name for name in wanted if name not in known]
@@ -101,11 +106,13 @@ def collect(state: State, devices: tuple[str, ...], wait: float) -> int:
         print_table(("device", "ended"), [(each.device, ",".join(each.jobs)) for each in found])
     for error in errors:
         print_error(error)
-    if errors:
+    if waiting:
+        say(f"{waiting} results still wait in {spool.folder}")
+    if errors or waiting:
         return EXIT_PARTIAL
-    if not wanted:
+    if not wanted and not waited:
         say("nothing is unfinished")
-    return EXIT_OK if wanted else EXIT_NOTHING
+    return EXIT_OK if wanted or waited else EXIT_NOTHING
 
 
 @command.command(epilog=examples("farm jobs drop 20261121-101500-a1b2-003"))

@@ -70,6 +70,7 @@ def gc(state: State, dry_run: bool) -> int:
     the artifacts that are kept for A/B are never removed. Files younger than a day are left alone.
     """
     from farm.jobs import runs
+    from farm_results.spool import Spool
     from farm_results.store import open_store
     from farm_results.sweep import sweep
 
@@ -85,7 +86,8 @@ def gc(state: State, dry_run: bool) -> int:
                 code="results.busy",
                 fix="wait for its end (farm results runs), or look with --dry-run",
             )
-        done = sweep(store, dry_run=dry_run)
+        waiting = Spool(state.config.state_dir, store.name).texts()
+        done = sweep(store, dry_run=dry_run, also=waiting)
         name = store.name
     finally:
         store.close()

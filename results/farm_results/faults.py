@@ -41,6 +41,10 @@ def from_os(error: OSError, where: str) -> FarmError:
     return _not_writable(where, f"{error.filename or where}: {reason}")
 
 
+# PostgreSQL's classes: a deadlock or a lock that did not come; a full disk; a statement that is wrong.
+_BUSY, _FULL, _WRONG = ("40", "55P03"), ("53100",), ("0A", "21", "22", "23", "42")
+
+
 def _from_database(error: object, where: str) -> FarmError:
     original = getattr(error, "orig", None)
     name = str(getattr(original, "sqlite_errorname", ""))
@@ -53,7 +57,12 @@ def _from_database(error: object, where: str) -> FarmError:
         return _not_writable(where, text)
     if name.startswith("SQLITE_FULL"):
         return _disk_full(where)
-    if not name or name.startswith("SQLITE_IOERR"):
+    state = str(getattr(original, "sqlstate", None) or "")
+    if state.startswith(_BUSY):
+        return _locked(where)
+    if state.startswith(_FULL):
+        return _disk_full(where)
+    if (not name and not state.startswith(_WRONG)) or name.startswith("SQLITE_IOERR"):
         return InfrastructureError(
             f"the store {where} cannot be used: {text}",
             code="store.unreachable",

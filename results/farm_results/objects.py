@@ -76,7 +76,7 @@ class Objects:
         finally:
             part.unlink(missing_ok=True)
         for folder in (target.parent, self.folder):
-            _sync_folder(folder)
+            sync_folder(folder)
         return sha256
 
     def sweep(self) -> None:
@@ -109,7 +109,7 @@ class Objects:
             return stream
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new name survive a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
