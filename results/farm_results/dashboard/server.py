@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +76,21 @@ def serve(app: Starlette, bound: Bound, *, started: Callable[[], None] = lambda:
     import uvicorn
 
     class Server(uvicorn.Server):
-        """Tells when it answers, and writes nothing by itself."""
+        """Tells when it answers, writes nothing by itself, and takes a signal as the way to end well."""
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            """As uvicorn does, but the signal is not raised once more when everything has ended."""
+            if threading.current_thread() is not threading.main_thread():
+                yield
+                return
+            ends = (signal.SIGINT, signal.SIGTERM)
+            before = [signal.signal(each, self.handle_exit) for each in ends]
+            try:
+                yield
+            finally:
+                for each, handler in zip(ends, before, strict=True):
+                    signal.signal(each, handler)
 
         async def startup(self, *args: Any, **extra: Any) -> None:  # noqa: ANN401 - uvicorn's
             """As uvicorn does."""
