@@ -7,7 +7,6 @@ runs on that device alone; the file that it was built from is.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,26 +44,16 @@ def keep(objects: Objects, spec: JobSpec, parts: Iterable[Part]) -> tuple[str, .
         if blob.sha256 not in wanted:
             continue
         if not objects.has(blob.sha256):
+            if not path.is_file():
+                continue
             try:
                 objects.put_file(path, blob.sha256)
             except FarmError as error:
-                if error.code in ("host.disk-full", "store.not-writable"):
+                if error.code == "host.disk-full":
                     raise
-                continue
-            except OSError:
                 continue
         there.append(blob.sha256)
     return tuple(there)
-
-
-def hashes_of(result: Result) -> tuple[str, ...]:
-    """The objects that belong to a result beside its samples and traces: never to be swept while it stays."""
-    spec = None
-    with contextlib.suppress(FarmError):
-        spec = _spec_of(result)
-    if spec is None or result.status != "ok":
-        return ()
-    return tuple(dict.fromkeys(blob.sha256 for blob in _blobs(spec)))
 
 
 def kept_of(objects: Objects, result: Result) -> Kept:

@@ -1,0 +1,120 @@
+"""Two networks in turns on this machine, of which one does hundreds of times the work of the other."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+
+from farm.ab import Terms, confirm
+from farm.config import load_config
+from farm.errors import FarmError
+from farm_agent.wire import BlockPlan
+from farm_results import comparisons
+from farm_results.kept import kept_of
+from farm_results.paired import effect_of, word_of
+from farm_results.store import open_store
+from tests.farm.networks import heavy_net
+from tests.farm.runs import QUICK, Farm
+
+SHORT = ("-r", "onnxruntime", "--pairs", "8", "--min-time", "20ms", "--min-runs", "5", "--no-gate")
+PLAN = BlockPlan(
+    min_time_ns=5_000_000,
+    min_runs=5,
+    max_time_ns=500_000_000,
+    warmup_min_ns=1_000_000,
+    warmup_min_runs=2,
+    warmup_max_ns=20_000_000,
+)
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Farm:
+    folder = tmp_path_factory.mktemp("ab")
+    heavy_net(folder / "small.onnx", 16, 1)
+    heavy_net(folder / "big.onnx", 512, 4)
+    return Farm(folder / "home", folder / "cache")
+
+
+@pytest.fixture(scope="module")
+def stored(farm: Farm) -> str:
+    """The job id of the small network's result."""
+    done = farm.run("--json", "bench", str(farm.folder.parent / "small.onnx"), *QUICK)
+    return str(done.rows()[0]["job_id"])
+
+
+def test_more_work_is_slower(farm: Farm, stored: str) -> None:
+    big = str(farm.folder.parent / "big.onnx")
+    done = farm.run("--json", "bench", big, "--ab", stored, *SHORT)
+    assert done.code == 1, done.err
+    document = json.loads(done.out)
+    (made,) = document["comparisons"]
+    assert (document["schema"], document["errors"]) == ("farm.ab/1", [])
+    assert (made["kind"], made["word"], made["pairs"]) == ("ab", "slower", 8)
+    assert made["effect"]["low"] > 1.0
+    assert (made["reference"]["job_id"], made["candidate"]["label"]) == (stored, "big.onnx")
+    assert made["reference"]["artifact_sha256"] != made["candidate"]["artifact_sha256"]
+    assert sorted(set(made["order"])) == ["cr", "rc"]
+    with contextlib.closing(open_store(farm.store)) as store:
+        found = comparisons.get(store, made["comparison_id"])
+        assert found.run_id == document["run_id"]
+        assert all(store.objects.has(each) for each in found.sample_hashes)
+        assert len(found.sample_hashes) == 16
+        # The result of the run that was there before is untouched, and no half of a comparison stands by it.
+        assert [result.job_id for result in store.results()] == [stored]
+    again = effect_of(found.reference.medians_ns, found.candidate.medians_ns)
+    assert again.ratio == pytest.approx(made["effect"]["ratio"])
+    shown = farm.run("show", document["run_id"])
+    assert (shown.code, "slower than" in shown.out, "candidate first" in shown.out) == (0, True, True)
+    assert made["comparison_id"] in shown.out
+    assert farm.run("show", made["comparison_id"]).code == 0
+
+
+def test_an_artifact_against_itself(farm: Farm, stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in (("STORE", farm.store), ("CACHE_DIR", farm.cache), ("STATE_DIR", farm.folder / "s")):
+        monkeypatch.setenv(f"FARM_{name}", str(text))
+    monkeypatch.setenv("FARM_INVENTORY_PATH", str(farm.inventory))
+    config = load_config()
+    terms = Terms(plan=PLAN, gate=False, seed=3, run_id=stored.rpartition("-")[0])
+    found = confirm(config, "local", stored, stored, pairs=8, terms=terms)
+    assert (found.kind, found.run_id, found.pairs) == ("aa", terms.run_id, 8)
+    assert found.reference.artifact_sha256 == found.candidate.artifact_sha256
+    assert found.effect is not None
+    hopeless = any(each.severity in ("invalid", "throttled") for each in found.caveats)
+    assert found.word == ("inconclusive" if hopeless else word_of(found.effect))
+    with contextlib.closing(open_store(farm.store)) as store:
+        assert comparisons.of_run(store, terms.run_id) == [found]
+        result = store.result(stored)
+        assert found.environment["onnxruntime"] == result.runtime_version
+        blob, path = kept_of(store.objects, result).parts[0]
+        path.chmod(0o644)
+        path.unlink()
+    with pytest.raises(FarmError) as caught:
+        confirm(config, "local", stored, stored, pairs=8, terms=terms)
+    assert (caught.value.code, blob.name in caught.value.message) == ("ab.not-kept", True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "error"),
+    [
+        (("--ab", "nothing-of-the-kind"), 2, "results.unknown-ref"),
+        (("--ab", "JOB", "--energy"), 2, "ab.option"),
+        (("--ab", "JOB", "--scenario", "throughput"), 2, "ab.scenario"),
+        (("--pairs", "9"), 2, "ab.option"),
+        (("--ab", "JOB", "-r", "openvino"), 2, "ab.reference"),
+        (("--ab", "JOB", "--pairs", "3"), 2, "cli.usage"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_runs(
+    farm: Farm, stored: str, words: tuple[str, ...], code: int, error: str
+) -> None:
+    big = str(farm.folder.parent / "big.onnx")
+    done = farm.run("bench", big, *(stored if word == "JOB" else word for word in words))
+    assert (done.code, error in done.err) == (code, True), done.err
+
+
+def test_the_plan_of_two_files(farm: Farm, stored: str) -> None:
+    files = [str(farm.folder.parent / name) for name in ("big.onnx", "small.onnx")]
+    done = farm.run("bench", files[0], "--ab", files[1], "-r", "onnxruntime", "--dry-run", "--smoke")
+    assert (done.code, "20 fresh processes" in done.err) == (0, True), done.err
