@@ -45,7 +45,7 @@ def programs() -> Path | None:
     return max(found, key=lambda path: float(path.parent.name), default=None)
 
 
-def _somebody() -> str:
+def somebody() -> str:
     """Who the server runs as: PostgreSQL refuses root."""
     names = {entry.pw_name for entry in pwd.getpwall()}
     return next((name for name in ("postgres", "nobody") if name in names), "")
@@ -61,7 +61,7 @@ def running() -> Iterator[Server]:
     except ModuleNotFoundError:
         need(False, "psycopg is not installed")
     assert found is not None
-    user = _somebody() if os.geteuid() == 0 else None
+    user = somebody() if os.geteuid() == 0 else None
     # Not below the tests' folder: only root may enter that, and the path of a socket has little room.
     folder = Path(tempfile.mkdtemp(prefix="farm-pg-"))
     try:
@@ -69,10 +69,10 @@ def running() -> Iterator[Server]:
             shutil.chown(folder, user)
         folder.chmod(0o755)
         data = folder / "data"
-        _run(user, found / "initdb", "-D", data, "-U", "farm", "-A", "trust", "--no-sync", "-E", "UTF8")
+        run_as(user, found / "initdb", "-D", data, "-U", "farm", "-A", "trust", "--no-sync", "-E", "UTF8")
         options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
         options += " -c max_connections=200"
-        _run(user, found / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
+        run_as(user, found / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
         # Its input ends with this process, however that dies: no server is left behind.
         words = ["sh", "-c", STOP, "sh", str(found / "pg_ctl"), str(data)]
         with subprocess.Popen(
@@ -90,7 +90,8 @@ def running() -> Iterator[Server]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(user: str | None, *argv: object) -> None:
+def run_as(user: str | None, *argv: object) -> None:
+    """Run one of the server's programs as that user."""
     words = [str(word) for word in argv]
     done = subprocess.run(
         words, user=user, cwd="/", capture_output=True, text=True, timeout=LIMIT_S, check=False
