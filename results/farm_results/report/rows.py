@@ -277,5 +277,4 @@ def _verdict(result: Result) -> str:
     if result.status == "skipped":
         return f"skipped: {message}"
     word = printable(result.verdict.word)
-    word = word if word == "valid" else word.upper()
-    return f"{printable(result.origin).upper()} {word}".strip() if result.origin else word
+    return word if word == "valid" else word.upper()
