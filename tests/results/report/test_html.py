@@ -83,7 +83,7 @@ def test_a_simulation_says_so_everywhere(tmp_path: Path) -> None:
     assert "<title>SIMULATED" in found
     assert 'class="banner"' in found
     assert found.count("mark-simulated") > 10
-    assert "onnxruntime fp32 SIMULATED" in found
+    assert "SIMULATED pi onnxruntime fp32" in found
 
 
 def test_a_run_of_many_results_stays_small() -> None:
