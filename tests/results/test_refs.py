@@ -11,18 +11,19 @@ import pytest
 
 from farm_agent.errors import UsageError
 from farm_results import baselines, git, refs
+from farm_results.compare.stored import compare_refs
 from farm_results.series import key_of, series_id
 from farm_results.store import Store, open_store
+from tests.postgres import Server
 from tests.results.made import result, run
 
 A, B, C = "20261101-030000-aaaa", "20261102-030000-bbbb", "20261103-030000-cccc"
 COMMIT, OTHER = "1234567890" * 4, "12345abcde" * 4
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def filled(address: str | Path) -> Store:
     """Three runs, each with two results, of two commits; the last with uncommitted changes."""
-    opened = open_store(tmp_path / "store")
+    opened = open_store(address)
     labels = [
         {"git.commit": COMMIT, "git.dirty": "false", "who": "ann"},
         {"git.commit": OTHER, "git.dirty": "false", "who": "ann"},
@@ -34,25 +35,31 @@ def store(tmp_path: Path) -> Iterator[Store]:
             job = f"{name}-{index:03d}"
             at = 1000.0 + number + index / 10
             opened.add_result(result(job, run_id=name, created_unix_s=at, runtime=runtime))
+    return opened
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = filled(tmp_path / "store")
     yield opened
     opened.close()
 
 
-@pytest.mark.parametrize(
-    ("text", "kind", "runs"),
-    [
-        ("last", "run", (C,)),
-        ("last~0", "run", (C,)),
-        ("last~2", "run", (A,)),
-        (B, "run", (B,)),
-        ("20261102", "run", (B,)),
-        ("who=ann", "label", (B, A)),
-        ("who=a=b", "label", (C,)),
-        (COMMIT, "commit", (A,)),
-        ("12345abc", "commit", (B,)),  # the clean run of that commit, not the newer one
-        (f"{A}-001", "job", ()),
-    ],
+NAMES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("last", "run", (C,)),
+    ("last~0", "run", (C,)),
+    ("last~2", "run", (A,)),
+    (B, "run", (B,)),
+    ("20261102", "run", (B,)),
+    ("who=ann", "label", (B, A)),
+    ("who=a=b", "label", (C,)),
+    (COMMIT, "commit", (A,)),
+    ("12345abc", "commit", (B,)),  # the clean run of that commit, not the newer one
+    (f"{A}-001", "job", ()),
 )
+
+
+@pytest.mark.parametrize(("text", "kind", "runs"), NAMES)
 def test_a_reference_names_runs(store: Store, tmp_path: Path, text: str, kind: str, runs: object) -> None:
     found = refs.resolve(store, text, folder=tmp_path)
     assert (found.kind, found.run_ids) == (kind, runs)
@@ -61,27 +68,47 @@ def test_a_reference_names_runs(store: Store, tmp_path: Path, text: str, kind: s
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("", "results.unknown-ref"),
-        ("nosuch", "results.unknown-ref"),
-        ("last~3", "results.unknown-ref"),
-        ("last~99999999", "results.unknown-ref"),
-        ("2026", "results.ambiguous-run"),
-        ("who=nobody", "results.unknown-label"),
-        ("12345", "results.ambiguous-run"),
-        ("'; DROP TABLE run; --", "results.unknown-ref"),
-        ("%", "results.unknown-ref"),
-        ("--help", "results.unknown-ref"),
-        ("x\x00y\udc80", "results.unknown-ref"),
-    ],
+UNKNOWN = (
+    ("", "results.unknown-ref"),
+    ("nosuch", "results.unknown-ref"),
+    ("last~3", "results.unknown-ref"),
+    ("last~99999999", "results.unknown-ref"),
+    ("2026", "results.ambiguous-run"),
+    ("who=nobody", "results.unknown-label"),
+    ("12345", "results.ambiguous-run"),
+    ("'; DROP TABLE run; --", "results.unknown-ref"),
+    ("%", "results.unknown-ref"),
+    ("--help", "results.unknown-ref"),
+    ("x\x00y\udc80", "results.unknown-ref"),
 )
+
+
+@pytest.mark.parametrize(("text", "code"), UNKNOWN)
 def test_what_nothing_is_called_is_an_error(store: Store, tmp_path: Path, text: str, code: str) -> None:
     with pytest.raises(UsageError) as caught:
         refs.resolve(store, text, folder=tmp_path)
     assert caught.value.code == code
     assert caught.value.fix
+
+
+def test_postgresql_finds_the_same(postgres: Server, tmp_path: Path) -> None:
+    opened = filled(postgres.create())
+    for text, kind, runs in NAMES:
+        found = refs.resolve(opened, text, folder=tmp_path)
+        assert (found.kind, found.run_ids) == (kind, runs), text
+    for text, code in UNKNOWN:
+        with pytest.raises(UsageError) as caught:
+            refs.resolve(opened, text, folder=tmp_path)
+        assert caught.value.code == code, text
+    series = series_id(key_of(result()))
+    baselines.put(opened, series=series, job_id=f"{A}-000", artifact_sha256="", actor="me")
+    base, last = refs.resolve(opened, "@baseline"), refs.resolve(opened, "last")
+    compared = compare_refs(opened, base, last)
+    assert [(row.key.runtime, row.section) for row in compared.rows] == [
+        ("openvino", "only in one"),
+        ("onnxruntime", "unchanged"),
+    ]
+    opened.close()
 
 
 def test_an_empty_store_says_so(tmp_path: Path) -> None:
