@@ -16,6 +16,7 @@ import farm.cli
 
 HELPERS = frozenset(
     {
+        "ab_options",
         "after_options",
         "calib_options",
         "crash",
