@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from farm.demo import cells
+from farm.demo import cells, health
 from farm.demo.cells import CELL_S, SIMULATED
 from farm.demo.fleet import CANARY, ENTRIES, Entry, machine
 from farm.demo.job import TURNS, Night, disturbed, made, process_medians
@@ -83,7 +83,11 @@ class DemoBench:
                 self.store.end_run(run_id, "interrupted", self.now_unix_s())
                 return False
             at_unix_s = self._spend(each.device, CELL_S)
-            self.store.add_result(self._result(cells.entry_of(each.key), run_id, jobs[each.key], at_unix_s))
+            entry = cells.entry_of(each.key)
+            result = self._result(entry, run_id, jobs[each.key], at_unix_s)
+            self.store.add_result(result)
+            if each.canary:
+                health.sang(self.store, self.story.machine(machine(entry.device), self.number), result)
         self.store.end_run(run_id, "done", self.now_unix_s())
         return True
 

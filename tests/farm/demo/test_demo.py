@@ -18,6 +18,7 @@ from farm.demo.job import Night, disturbed, made
 from farm.demo.simulate import MARK, Demo, demo
 from farm.demo.story import Story
 from farm.errors import UsageError
+from farm.health import rows
 from farm_results import comparisons, findings, nights
 from farm_results.comparison import INCONCLUSIVE, SAME, SLOWER
 from farm_results.finding import CANARY, ENVIRONMENT, REGRESSION, SILENT
@@ -97,7 +98,8 @@ def test_the_step_is_found_and_explained(fleet: Demo, store: Store) -> None:
 
 
 def test_the_other_events_are_found(store: Store) -> None:
-    """The new kernel, by its canary and its model; the series that fell silent; A/A of each device."""
+    """The new kernel, by its canary and its model; the series that fell silent; A/A of each device;
+    what a device's page shows of its health."""
     words = {(each.device, each.model, each.word) for each in findings.recent(store)}
     assert ("demo-rpi4", "digits", CANARY) in words
     assert ("demo-rpi4", "detector", ENVIRONMENT) in words
@@ -105,6 +107,10 @@ def test_the_other_events_are_found(store: Store) -> None:
     again = comparisons.recent(store, kind="aa", limit=None)
     assert {each.device for each in again} == {"demo-rpi3", "demo-rpi4", "demo-rpi5", "demo-n100"}
     assert {each.word for each in again} <= {SAME, INCONCLUSIVE}
+    standings = rows.read_all(store.engine)
+    assert {each.health for each in standings.values()} == {"good"}
+    assert standings["demo-rpi4"].record.accepted != standings["demo-rpi4"].record.facts
+    assert len(standings["demo-n100"].record.canaries) == NIGHTS
     kernel = next(row for row in series_rows(store, device="demo-rpi4") if row.key.model == "detector")
     assert len({point.segment for point in points(store, kernel.series)}) == 2
 
@@ -203,10 +209,10 @@ def test_numbers_spread_as_the_fleet_says() -> None:
 
     entry = next(each for each in few() if each.device == "demo-rpi3" and each.milliseconds)
     box = machine(entry.device)
-    rows = [
+    medians = [
         process_medians(entry, Night(k, Story(), 0.0, 5), np.random.default_rng(k), factor=1.0)
         for k in range(200)
     ]
-    logs = np.log(np.array(rows))
+    logs = np.log(np.array(medians))
     assert logs.std(axis=1, ddof=1).mean() == pytest.approx(box.between, rel=0.15)
     assert np.median(logs, axis=1).std() == pytest.approx(box.night, rel=0.15)
