@@ -41,6 +41,8 @@ class Diary:
 
     def put(self, *cells: CellRecord) -> None:
         """Replace cells by their keys."""
+        if not cells:
+            return
         new = {cell.key: cell for cell in cells}
         self.change(
             lambda record: replace(record, cells=tuple(new.get(cell.key, cell) for cell in record.cells))

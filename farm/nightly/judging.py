@@ -46,10 +46,13 @@ class Judging:
         self._remember([cell for cell in cells if cell.canary and cell.outcome])
         for wave in ([c for c in todo if c.canary], [c for c in todo if not c.canary]):
             looks = [(cell, each) for cell in wave if (each := self._look(cell)) is not None]
-            for cell, each in sorted(looks, key=lambda pair: -abs(pair[1].trigger.z or 0.0)):
+            calm = [(cell, each, self._at_once(cell, each)) for cell, each in looks]
+            self.diary.put(*(judged for _, _, judged in calm if judged is not None))
+            rest = [(cell, each) for cell, each, judged in calm if judged is None]
+            for cell, each in sorted(rest, key=lambda pair: -abs(pair[1].trigger.z or 0.0)):
                 if self.bench.stop.is_set():
                     return
-                self.diary.put(self._judged(cell, each))
+                self.diary.put(self._confirmed(cell, each))
 
     def _look(self, cell: CellRecord) -> Look | None:
         try:
@@ -58,23 +61,25 @@ class Judging:
             self.diary.note(f"{cell.model} on {cell.device}: {error.message}")
             return None
 
-    def _judged(self, cell: CellRecord, found: Look) -> CellRecord:
+    def _at_once(self, cell: CellRecord, found: Look) -> CellRecord | None:
+        """The cell with its outcome where that needs no A/B; None where it does."""
         cell = replace(cell, series=found.series, trigger_z=found.trigger.z)
         if not found.now.usable:
             text = f"{found.now.verdict or found.now.status}: not to be compared"
-            return replace(cell, outcome=STEADY, text=text)
+            return replace(cell, outcome=UNCONFIRMED, text=text)
         if found.baseline is None:
             self._first(found)
             return replace(cell, outcome=NEW_SERIES, text="first night: its result is the baseline")
-        if not found.why or found.baseline.job_id == found.now.job_id:
-            self._hear(cell, found, moved=False)
-            word = STEADY if found.trigger.count >= LEAST else LEARNING
-            return replace(cell, outcome=word, text=found.trigger.reason)
-        if self._no_time() and abs(found.trigger.z or 0.0) < TELLING_Z:
-            return replace(cell, outcome=UNCONFIRMED, text=f"{found.why}; no time left for an A/B tonight")
-        return self._confirmed(cell, found)
+        if found.why and found.baseline.job_id != found.now.job_id:
+            return None
+        self._hear(cell, found, moved=False)
+        word = STEADY if found.trigger.count >= LEAST else LEARNING
+        return replace(cell, outcome=word, text=found.trigger.reason)
 
     def _confirmed(self, cell: CellRecord, found: Look) -> CellRecord:
+        cell = replace(cell, series=found.series, trigger_z=found.trigger.z)
+        if self._no_time() and abs(found.trigger.z or 0.0) < TELLING_Z:
+            return replace(cell, outcome=UNCONFIRMED, text=f"{found.why}; no time left for an A/B tonight")
         night = self.diary.record.night_id
         comparison, trouble = self._compared(cell, found)
         if self.bench.stop.is_set() and comparison is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -76,8 +77,9 @@ def run_night(
             bench.stop.set()
             whole = False
         except FarmError as error:
-            diary.note(f"it ended early: {error.message}")
-            diary.end(INTERRUPTED, bench.now_unix_s())
+            with contextlib.suppress(FarmError):  # the store itself may be the trouble
+                diary.note(f"it ended early: {error.message}")
+                diary.end(INTERRUPTED, bench.now_unix_s())
             raise
         counts = Counter(cell.outcome or cell.state for cell in diary.record.cells)
         diary.change(lambda r: replace(r, counts=dict(counts)))
