@@ -229,8 +229,9 @@ def test_once_a_week_each_device_compares_an_artifact_with_itself(store: Store) 
     assert not world.found()
 
 
-def test_a_killed_night_goes_on_where_it_was(store: Store) -> None:
+def test_a_killed_night_goes_on_where_it_was(store_address: str) -> None:
     """Nothing is measured twice, nothing is left out, and it stays one night."""
+    store = open_store(store_address)
     cells = [Cell(model=f"m{number}") for number in range(5)]
     world = World(store, *cells)
     world.bench.die_after = 2
@@ -246,6 +247,7 @@ def test_a_killed_night_goes_on_where_it_was(store: Store) -> None:
     assert store.count() == 5
     assert len(recent(store)) == 1
     assert sum(len(baselines.history(store, cell.series)) for cell in cells) == 5
+    store.close()
 
 
 def test_an_interrupted_night_goes_on_unless_it_is_old_or_given_up(store: Store) -> None:
@@ -267,8 +269,9 @@ def test_an_interrupted_night_goes_on_unless_it_is_old_or_given_up(store: Store)
     assert {night.state for night in recent(store)} == {"done", "interrupted"}
 
 
-def test_two_nights_never_run_at_once_on_one_store(store: Store, tmp_path: Path) -> None:
+def test_two_nights_never_run_at_once_on_one_store(store_address: str) -> None:
     """The second one says who holds the first."""
+    store = open_store(store_address)
     world = World(store, Cell())
     problems: list[InfrastructureError] = []
 
@@ -276,7 +279,7 @@ def test_two_nights_never_run_at_once_on_one_store(store: Store, tmp_path: Path)
         if problems:
             return
         try:
-            other = open_store(tmp_path / "store")
+            other = open_store(store_address)
             problems.append(InfrastructureError("none", code="none"))
             run_night(other, SETTINGS, FakeBench(other, world.cells), lambda _text: None)
         except InfrastructureError as error:
@@ -285,6 +288,7 @@ def test_two_nights_never_run_at_once_on_one_store(store: Store, tmp_path: Path)
     run_night(store, SETTINGS, world.bench, second)
     assert problems[0].code == "nightly.running"
     assert "pid" in problems[0].message
+    store.close()
 
 
 def test_time_that_is_over_leaves_small_things_for_tomorrow_and_tells_large_ones(store: Store) -> None:
