@@ -24,6 +24,7 @@ WORD_COLOURS = {
 }
 SYMBOLS = {"valid": "circle", "noisy": "diamond", "throttled": "triangle", "invalid": "rect"}
 DIGITS = 6
+MOST_NAME_PX, NAME_CHARACTER_PX = 260, 7
 # Where the name of a horizontal axis stands: below it, so that no narrow window cuts it off.
 MIDDLE = {"nameLocation": "middle", "nameGap": 26}
 
@@ -61,6 +62,29 @@ def base(**parts: Any) -> dict[str, Any]:  # noqa: ANN401 - ECharts' own keys
         "tooltip": {"trigger": "axis", "renderMode": "richText", "confine": True},
         **parts,
     }
+
+
+def name_axis(names: Sequence[str]) -> dict[str, Any]:
+    """A row per name, the first on top. Names begin at the chart's left edge, so that what stands first in
+    them (a mark) is never cut; page.js makes ``width`` and ``margin`` smaller in a narrow window."""
+    width = min(MOST_NAME_PX, 16 + NAME_CHARACTER_PX * max(map(len, names), default=0))
+    return {
+        "type": "category",
+        "inverse": True,
+        "data": list(names),
+        "axisLabel": {
+            "align": "left",
+            "margin": width,
+            "width": width - 8,
+            "overflow": "truncate",
+            "interval": 0,
+        },
+    }
+
+
+def beside_names(axis: Mapping[str, Any], **more: Any) -> dict[str, Any]:  # noqa: ANN401 - ECharts' own keys
+    """The grid of a chart whose rows are named by ``name_axis``."""
+    return {"left": axis["axisLabel"]["margin"] + 4, "right": 24, "top": 40, "bottom": 50, **more}
 
 
 def short(value: float | None, digits: int = DIGITS) -> float | None:

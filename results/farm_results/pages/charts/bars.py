@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from farm_results.pages.chart import ACCENT, WORD_COLOURS, Chart, base, label, short
+from farm_results.pages.chart import ACCENT, WORD_COLOURS, Chart, base, beside_names, label, name_axis, short
 from farm_results.pages.filters import cell
 from farm_results.pages.grid import grid
 from farm_results.pages.marks import marks
@@ -26,14 +26,10 @@ class Bar:
 def chart(bars: Sequence[Bar], *, kind: str, name: str = "bars", title: str = "") -> Chart:
     """Horizontal bars in their order, each with its number. ``kind``: what a column of a grid holds."""
     shown = list(bars[:MOST_BARS])
+    names = name_axis([_label(bar) for bar in shown])
     option = base(
         xAxis={"type": "value", "axisLabel": {"show": False}, "splitLine": {"show": False}},
-        yAxis={
-            "type": "category",
-            "inverse": True,
-            "data": [_label(bar) for bar in shown],
-            "axisLabel": {"width": 240, "overflow": "truncate", "interval": 0},
-        },
+        yAxis=names,
         series=[
             {
                 "type": "bar",
@@ -53,7 +49,7 @@ def chart(bars: Sequence[Bar], *, kind: str, name: str = "bars", title: str = ""
             }
         ],
     )
-    option["grid"] |= {"right": 90, "top": 12}
+    option["grid"] = beside_names(names, right=90, top=12, bottom=12)
     option["tooltip"] = {"show": False}
     rows = [(bar.label, bar.value, marks(bar.word, origin=bar.origin)) for bar in bars]
     table = grid({"what": "text", "value": kind, "verdict": "marks"}, rows)

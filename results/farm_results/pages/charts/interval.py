@@ -13,7 +13,9 @@ from farm_results.pages.chart import (
     WORD_COLOURS,
     Chart,
     base,
+    beside_names,
     label,
+    name_axis,
     short,
     time_unit,
     value_axis,
@@ -52,18 +54,14 @@ def chart(
     if ratio and series:
         line = {"symbol": "none", "silent": True, "lineStyle": {"color": DIM, "type": "dashed"}}
         series[-1]["markLine"] = {**line, "data": [{"xAxis": 1}], "label": {"formatter": "1.0"}}
+    names = name_axis([_row_label(row) for row in shown])
     option = base(
         legend={"top": 4, "data": [_name(word, made_up) for word, made_up in words]},
         xAxis=value_axis(unit, nameLocation="middle", nameGap=28),
-        yAxis={
-            "type": "category",
-            "inverse": True,
-            "data": [_row_label(row) for row in shown],
-            "axisLabel": {"width": 240, "overflow": "truncate", "interval": 0},
-        },
+        yAxis=names,
         series=series,
     )
-    option["grid"] |= {"bottom": 36}
+    option["grid"] = beside_names(names)
     option["tooltip"] |= {"trigger": "item"}
     kind = "number" if ratio else "ns5"
     cells = [(r.label, r.value, r.low, r.high, marks(r.word, origin=r.origin)) for r in rows]

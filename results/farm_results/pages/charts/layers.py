@@ -7,7 +7,7 @@ from typing import Any
 
 from farm_agent.messages.layers import Layer, LayerProfile
 from farm_results.layers import typical_us
-from farm_results.pages.chart import Chart, base, label, series_colour, short
+from farm_results.pages.chart import Chart, base, beside_names, label, name_axis, series_colour, short
 from farm_results.pages.grid import Grid, grid
 
 MOST_LAYERS = 400
@@ -101,14 +101,10 @@ def changes(
         rows.append((key[0], key[1], was, now, (now or 0.0) - (was or 0.0)))
     rows.sort(key=lambda row: -abs(row[4]))
     shown = rows[:MOST_CHANGES]
+    names = name_axis([label(f"{_only(row)} {row[0]}".strip(), 50) for row in shown])
     option = base(
         xAxis={"type": "value", "name": "µs", "nameLocation": "middle", "nameGap": 26},
-        yAxis={
-            "type": "category",
-            "inverse": True,
-            "data": [label(f"{row[0]} {_only(row)}".strip(), 50) for row in shown],
-            "axisLabel": {"width": 220, "overflow": "truncate", "interval": 0},
-        },
+        yAxis=names,
         series=[
             {
                 "type": "bar",
@@ -123,7 +119,7 @@ def changes(
             }
         ],
     )
-    option["grid"] |= {"top": 10, "bottom": 34}
+    option["grid"] = beside_names(names, top=10)
     columns = {"layer": "text", "operator": "text", "before": "us", "after": "us", "difference": "us"}
     note = f"{len(rows) - len(shown)} smaller changes are in the table only" if len(rows) > len(shown) else ""
     return Chart(name, title, option, grid(columns, rows), note, height_px=70 + 24 * len(shown))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from farm_results.model import Result
 from farm_results.pages.chart import (
@@ -18,6 +21,7 @@ from farm_results.pages.chart import (
     label,
     series_colour,
     short,
+    time_unit,
     value_axis,
 )
 from farm_results.pages.grid import grid
@@ -43,6 +47,10 @@ class Axis:
     better: str = LOWER
 
 
+_UNITS = {
+    "bytes": (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)),
+    "j": (("J", 1.0), ("mJ", 1e-3), ("µJ", 1e-6)),
+}
 AXES = {
     "p50_ns": Axis("latency p50", "ms", 1e6, "ns"),
     "throughput_per_s": Axis("throughput", "1/s", 1.0, "number", HIGHER),
@@ -88,20 +96,17 @@ def front(items: Sequence[Item], names: Sequence[str]) -> list[bool]:
 
     An item that lacks one of the numbers, or may not be believed, is never on the front.
     """
-    able = [i.word in BELIEVED and all(name in i.values for name in names) for i in items]
+    able = np.array([i.word in BELIEVED and all(name in i.values for name in names) for i in items], bool)
     signs = [-1.0 if AXES[name].better == HIGHER else 1.0 for name in names]
-    costs = [[s * i.values.get(n, 0.0) for s, n in zip(signs, names, strict=True)] for i in items]
+    costs = np.array(
+        [[s * i.values.get(n, 0.0) for s, n in zip(signs, names, strict=True)] for i in items], np.float64
+    ).reshape(len(items), len(names))
+    rivals = costs[able]
 
-    def beaten(index: int) -> bool:
-        own = costs[index]
-        return any(
-            able[other]
-            and all(a <= b for a, b in zip(costs[other], own, strict=True))
-            and costs[other] != own
-            for other in range(len(items))
-        )
+    def beaten(own: npt.NDArray[np.float64]) -> bool:
+        return bool(((rivals <= own).all(axis=1) & (rivals < own).any(axis=1)).any())
 
-    return [able[index] and not beaten(index) for index in range(len(items))]
+    return [bool(able[index]) and not beaten(costs[index]) for index in range(len(items))]
 
 
 def axes_of(items: Sequence[Item]) -> tuple[str, str]:
@@ -130,12 +135,13 @@ def chart(
     best = front(placed, (x, y))
     groups = list(dict.fromkeys(item.group for item in placed))
     places = _places(placed, (x, y))
-    series = [_dots(placed, best, group, index, (x, y), places) for index, group in enumerate(groups)]
-    series.append(_line(placed, best, (x, y)))
+    view = _View((x, y), (shown_in(x, placed), shown_in(y, placed)))
+    series = [_dots(placed, best, group, index, view, places) for index, group in enumerate(groups)]
+    series.append(_line(placed, best, view))
     option = base(
         legend={"top": 4, "type": "scroll"},
-        xAxis=_axis(x, nameLocation="middle", nameGap=28),
-        yAxis=_axis(y),
+        xAxis=_axis(view.axes[0], nameLocation="middle", nameGap=28),
+        yAxis=_axis(view.axes[1]),
         series=series,
     )
     option["grid"] |= {"bottom": 36, "top": 62}
@@ -145,16 +151,36 @@ def chart(
     return Chart(name, title, option, _grid(items, (x, y)), note, height_px=380, log_axis="x")
 
 
-def _axis(name: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - ECharts' own keys
+def shown_in(name: str, items: Sequence[Item]) -> Axis:
+    """The axis in the unit in which the middle of these values reads best."""
     own = AXES[name]
+    values = sorted(item.values[name] for item in items if name in item.values)
+    middle = values[len(values) // 2] if values else 0.0
+    if name == "p50_ns":
+        unit, scale = time_unit(values)
+        return replace(own, unit=unit, scale=scale)
+    units = _UNITS.get(own.kind, ())
+    return next((replace(own, unit=u, scale=s) for u, s in units if middle >= s), own)
+
+
+def _axis(own: Axis, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - ECharts' own keys
     arrow = "less is better" if own.better == LOWER else "more is better"
     return value_axis(f"{own.name}, {own.unit} ({arrow})", nameTextStyle={"align": "left"}, **more) | (
         {"nameTextStyle": {}} if more else {}
     )
 
 
-def _place(item: Item, name: str) -> float | None:
-    return short(item.values[name] / AXES[name].scale)
+@dataclass(frozen=True)
+class _View:
+    """Which two numbers are drawn, and in which units."""
+
+    names: tuple[str, str]
+    axes: tuple[Axis, Axis]
+
+    def place(self, item: Item) -> list[float]:
+        """Where its dot stands."""
+        pairs = zip(self.names, self.axes, strict=True)
+        return [short(item.values[name] / axis.scale) or 0.0 for name, axis in pairs]
 
 
 def _dots(
@@ -162,7 +188,7 @@ def _dots(
     best: Sequence[bool],
     group: str,
     index: int,
-    axes: tuple[str, str],
+    view: _View,
     places: Mapping[int, tuple[bool, int]],
 ) -> dict[str, Any]:
     own = [(item, good) for item, good in zip(items, best, strict=True) if item.group == group]
@@ -176,11 +202,11 @@ def _dots(
         "type": "scatter",
         "name": label(group, 40),
         "itemStyle": {"color": series_colour(index)},
-        "dimensions": [AXES[axes[0]].name, AXES[axes[1]].name],
+        "dimensions": [f"{axis.name}, {axis.unit}" for axis in view.axes],
         "data": [
             {
                 "name": f"{label(item.label)} {item.marks}",
-                "value": [_place(item, axes[0]), _place(item, axes[1])],
+                "value": view.place(item),
                 "symbol": SYMBOLS.get(item.word, "circle"),
                 "symbolSize": size(item),
                 "itemStyle": {"opacity": 0.95 if good else 0.4},
@@ -226,10 +252,8 @@ def _loud(item: Item) -> str:
     return "".join(f"{mark.text} " for mark in item.marks.marks if mark.word != "valid")
 
 
-def _line(items: Sequence[Item], best: Sequence[bool], axes: tuple[str, str]) -> dict[str, Any]:
-    points = sorted(
-        [_place(i, axes[0]), _place(i, axes[1])] for i, good in zip(items, best, strict=True) if good
-    )
+def _line(items: Sequence[Item], best: Sequence[bool], view: _View) -> dict[str, Any]:
+    points = sorted(view.place(item) for item, good in zip(items, best, strict=True) if good)
     return {
         "type": "line",
         "name": "best of these",

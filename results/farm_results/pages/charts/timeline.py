@@ -16,6 +16,8 @@ from farm_results.view.raw import Process
 
 SLICES = 240
 LEAST_SLICES = 20
+# From this ratio of the slowest run to a typical one the axis of the latency is logarithmic.
+LOG_FROM = 20.0
 MOST_CHANNELS = 4
 PANEL_PX, TOP_PX, GAP_PX = 130, 56, 34
 _KINDS: dict[str, tuple[str, float, str]] = {
@@ -71,10 +73,10 @@ def chart(
         )
         y_axes.append(
             {
-                "type": "value",
+                "type": "log" if _spread_out(panel) else "value",
                 "gridIndex": index,
                 "scale": True,
-                "name": f"{panel.name}, {panel.unit}",
+                "name": f"{panel.name}, {panel.unit}{' (logarithmic)' if _spread_out(panel) else ''}",
                 "nameTextStyle": {"align": "left"},
                 "nameGap": 8,
                 "splitNumber": 3,
@@ -187,6 +189,15 @@ def _grid(panels: Sequence[Panel]) -> Grid:
         for one in line.slices
     ]
     return grid(columns, rows)
+
+
+def _spread_out(panel: Panel) -> bool:
+    """Whether one stall would flatten everything else on an even axis."""
+    slices = [one for line in panel.lines for one in line.slices]
+    if panel.name != "latency" or not slices or min(one.low for one in slices) <= 0:
+        return False
+    middle = sorted(one.middle for one in slices)[len(slices) // 2]
+    return max(one.high for one in slices) > LOG_FROM * middle
 
 
 def _note(processes: Sequence[Process], panels: Sequence[Panel]) -> str:

@@ -85,7 +85,12 @@
     const option = hydrate(JSON.parse(holder.textContent), "");
     // Names beside a chart leave it most of a narrow window; what is wrong with a number stands first in them.
     const names = option.yAxis && option.yAxis.axisLabel;
-    if (names && names.width) names.width = Math.min(names.width, Math.round(box.clientWidth * 0.36));
+    const most = Math.round(box.clientWidth * 0.4);
+    if (names && names.margin > most) {
+      option.grid.left = most + 4;
+      names.margin = most;
+      names.width = most - 8;
+    }
     const logs = box.dataset.logOn === "1" ? box.dataset.log + "Axis" : "";
     if (logs && option[logs]) {
       for (const axis of [].concat(option[logs])) {
