@@ -152,6 +152,8 @@ def execute(
         run = _run(plan, command)
         safe = spooling.Spooling.of(config.state_dir, store, run)
         spooling.flush(store, safe.spool, reporter.note)
+        if warning := store.warning():
+            reporter.note(f"warning: {warning}")
         store.add_run(run)
         reporter.begin(plan)
         packed = pack.build(config.cache_dir / "agents")

@@ -6,11 +6,12 @@ import time
 
 import click
 
-from farm.cli.output import print_json, print_table, say
+from farm.cli.output import print_json, print_table, say, say_sentence
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import examples
 from farm.errors import EXIT_GATE, EXIT_OK, UsageError
 
+SHOWN = 100
 LONGEST_RUN_S = 2 * 86_400.0
 FIXES = {
     "database": "restore the file from a backup, or merge its rows into a new store: farm results merge",
@@ -38,6 +39,7 @@ def verify(state: State, quick: bool) -> int:
     store = open_store(state.config.store)
     try:
         done = look(store, contents=not quick)
+        warning = store.warning()
         name = store.name
     finally:
         store.close()
@@ -48,14 +50,18 @@ def verify(state: State, quick: bool) -> int:
     elif done.problems:
         print_table(
             ("problem", "of", "what", "fix"),
-            [(one.kind, one.name, one.text, FIXES.get(one.kind, "")) for one in done.problems],
+            [(one.kind, one.name, one.text, FIXES.get(one.kind, "")) for one in done.problems[:SHOWN]],
         )
+        if len(done.problems) > SHOWN:
+            say(f"and {len(done.problems) - SHOWN} more: --json lists all")
     files = "files are there" if quick else "files have the content that their name promises"
     wrong = len(done.problems)
     if wrong:
         say(f"{name}: {wrong} problem{'s' * (wrong != 1)} in {done.rows} rows and {done.objects} files")
     else:
         say(f"{name}: {done.rows} rows can be read, {done.objects} {files}")
+    if warning:
+        say_sentence(f"warning: {warning}")
     return EXIT_GATE if wrong else EXIT_OK
 
 

@@ -37,10 +37,12 @@ def _store(where: str) -> Finding:
 
     try:
         store = open_store(where)
-        runs = len(store.runs(limit=1))
+        runs, warning = len(store.runs(limit=1)), store.warning()
         store.close()
     except FarmError as error:
         return failed(SUBJECT, "store", error)
+    if warning:
+        return Finding(SUBJECT, "store", WARN, warning, "farm results merge OLD into a store on a local disk")
     return Finding(SUBJECT, "store", OK, f"{masked(where)} opens{'' if runs else ', no runs yet'}")
 
 

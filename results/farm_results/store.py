@@ -63,6 +63,13 @@ class Store:
         """Let go of the database."""
         self.engine.dispose()
 
+    def warning(self) -> str:
+        """What a person should know of the place where this store lies; "" for nothing."""
+        from farm_results.placement import network_warning
+
+        on_file = self.engine.dialect.name == "sqlite"
+        return network_warning(Path(self.name).parent) if on_file else ""
+
     def add_run(self, run: Run) -> bool:
         """Record a run; False when it already is here (nothing changes then)."""
         values = {

@@ -47,7 +47,7 @@ def filled(folder: Path, results: int = 1) -> Path:
     return folder / "farm.db"
 
 
-def test_the_head_and_the_tables_agree_with_the_scripts(tmp_path: Path) -> None:
+def test_the_head_and_the_tables_agree_with_the_scripts(store_address: str) -> None:
     """HEAD is the newest script, and the scripts make exactly what ``schema`` describes."""
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
@@ -55,10 +55,15 @@ def test_the_head_and_the_tables_agree_with_the_scripts(tmp_path: Path) -> None:
 
     scripts = ScriptDirectory(str(Path(upgrade.__file__).parent / "migrations"))
     assert scripts.get_current_head() == migrations.HEAD
-    with open_engine(tmp_path).connect() as connection:
+    engine = open_engine(store_address)
+    with engine.connect() as connection:
         context = MigrationContext.configure(connection)
         assert context.get_current_revision() == migrations.HEAD
-        assert compare_metadata(context, METADATA) == []
+        found = compare_metadata(context, METADATA)
+    if engine.dialect.name == "sqlite":  # those of PostgreSQL alone
+        found = [change for change in found if not str(getattr(change[1], "name", "")).endswith("_begins")]
+    assert found == []
+    engine.dispose()
 
 
 @pytest.mark.parametrize("golden", sorted(GOLDEN.glob("store-*.sql")), ids=lambda path: path.stem)

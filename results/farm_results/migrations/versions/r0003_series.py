@@ -135,12 +135,15 @@ def _fill() -> None:
     from farm_results.standing import note_result
 
     connection = op.get_bind()
+    wanted = (*_TEXTS, "threads", *_FLOATS, *_SIZES, "record")  # a later farm has more columns than this step
     ids = [row[0] for row in connection.execute(sa.text("SELECT job_id FROM result ORDER BY created_unix_s"))]
     old = sa.text("SELECT record, document FROM result WHERE job_id = :job")
     for job in ids:
         record, document = connection.execute(old, {"job": job}).one()
         result = codec.decode(Result, json.loads(record) | {"document": json.loads(document)})
-        connection.execute(RESULT.update().where(RESULT.c.job_id == result.job_id).values(columns_of(result)))
+        row = columns_of(result)
+        values = {name: row[name] for name in wanted}
+        connection.execute(RESULT.update().where(RESULT.c.job_id == result.job_id).values(values))
         connection.execute(DOCUMENT.insert().values(job_id=result.job_id, packed=pack_document(result)))
         note_result(connection, result)
     for (record,) in connection.execute(sa.text("SELECT record FROM run")).all():
