@@ -96,7 +96,7 @@ def judge(case: Case) -> Judgement:
     if comparison.word == INCONCLUSIVE:
         text = f"{case.trigger.reason}; the A/B is inconclusive: {effect_text(comparison)}"
         # One artifact against itself has no regression to hide.
-        told = comparison.kind != "aa" or abs(case.trigger.z or 0.0) > TELLING_Z
+        told = not _one_artifact(comparison) or abs(case.trigger.z or 0.0) > TELLING_Z
         return Judgement(UNCLEAR if told else "", text, _causes(case, around=True))
     if comparison.word == SAME and _environment(case):
         shift = case.reference
@@ -106,6 +106,11 @@ def judge(case: Case) -> Judgement:
         text = f"{case.trigger.reason}; the A/B says the same, and {moved}"
         return Judgement(CANARY if case.is_canary else ENVIRONMENT, text, _causes(case, around=True))
     return Judgement("", f"the A/B says the same: {effect_text(comparison)}")
+
+
+def _one_artifact(comparison: Comparison) -> bool:
+    hashes = comparison.reference.artifact_sha256, comparison.candidate.artifact_sha256
+    return hashes[0] != "" and hashes[0] == hashes[1]
 
 
 def effect_text(comparison: Comparison) -> str:
