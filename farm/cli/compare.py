@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FAIL_ON = ("regression", "noise", "never")
 AXES = ("device", "runtime", "precision", "threads", "batch", "model")
+MOST_RUNS = 20
 METRICS = (
     *("own", "p50", "p90", "p95", "p99", "load", "first", "energy", "peak_mem", "size", "accuracy"),
     "all",
@@ -79,6 +80,7 @@ def command(
     store = open_store(state.config.store)
     try:
         found = _compared(store, reference, candidate, by, _metrics(metrics))
+        unfinished = _unfinished(store, found)
     finally:
         store.close()
     if state.json:
@@ -87,6 +89,8 @@ def command(
         print_json(document(found))
     else:
         _show(found, everything=everything, as_markdown=as_markdown)
+    for line in unfinished:
+        say(line)
     return _exit_code(found, fail_on)
 
 
@@ -117,6 +121,15 @@ def _refuse_itself(ours: Ref, theirs: Ref, by: tuple[str, ...]) -> None:
         )
 
 
+def _unfinished(store: Store, found: Compared) -> list[str]:
+    """Runs that were cut short, or go on, must not look whole."""
+    from farm.jobs.runs import unfinished_text
+
+    readings = [one for row in found.rows for one in (row.reference, row.candidate) if one is not None]
+    runs = list(dict.fromkeys(one.run_id for one in readings))[:MOST_RUNS]
+    return [text for run_id in runs if (text := unfinished_text(store, run_id))]
+
+
 def _show(found: Compared, *, everything: bool, as_markdown: bool) -> None:
     from farm_results.compare import tables, words
 
@@ -124,7 +137,9 @@ def _show(found: Compared, *, everything: bool, as_markdown: bool) -> None:
         print_text(tables.markdown(found, everything=everything))
         return
     if sys.stdout.isatty():
-        for section in tables.shown(found, everything=everything):
+        for number, section in enumerate(tables.shown(found, everything=everything)):
+            if number:
+                print_text("")
             table = tables.table_of(found.of(section), found.rows)
             align = dict(zip(table.columns, table.align, strict=True))
             print_table(table.columns, table.rows, title=words.title_of(section, found), align=align)

@@ -38,7 +38,7 @@ ALPHA, INTERVAL = 0.01, 0.05
 """The share of false alarms among the rows called changed; one less the level of the intervals shown."""
 YOUNG_ZONE = 0.05
 """Without a history nobody knows how far two runs of the same lie apart: smaller effects tell nothing."""
-UNUSABLE = ("invalid", "throttled")
+INVALID, THROTTLED = "invalid", "throttled"
 PROCESSES, HISTORY = "the processes; no history", "the processes and the history"
 ITSELF, COUNTED = "its own interval", "counted"
 
@@ -135,12 +135,13 @@ def _differences(before: Result, after: Result, pair: Pair) -> tuple[Difference,
 def _forbidden(before: Result, after: Result, metric: Metric, found: Sequence[Difference]) -> str:
     """Why the two may not be held against each other at all; "" where they may."""
     for side, result in (("reference", before), ("candidate", after)):
-        if result.verdict.word in UNUSABLE:
+        if result.verdict.word in ((INVALID,) if metric.timeless else (INVALID, THROTTLED)):
             reasons = [c.evidence for c in result.verdict.caveats if c.severity == result.verdict.word]
             return f"the {side} is {result.verdict.word}" + (f": {reasons[0]}" if reasons else "")
     if metric.basis(before) != metric.basis(after):
         return f"{metric.name}: {metric.basis(before)} → {metric.basis(after)}"
-    if changed := _of_kind(found, SURROUNDINGS):
+    changed = [] if metric.timeless else _of_kind(found, SURROUNDINGS)
+    if changed:
         return "; ".join(str(one) for one in changed[:3]) + ("; …" if len(changed) > 3 else "")
     return ""
 
@@ -175,7 +176,7 @@ def _noise(histories: Sequence[History | None], metric: Metric) -> str:
     counts = [history.count for history in histories if history is not None]
     if len(counts) == len(histories):
         return f"{HISTORY} of {min(counts)} runs"
-    return ITSELF if metric.complete else PROCESSES
+    return ITSELF if metric.timeless else PROCESSES
 
 
 def _with_interval(row: Row, metric: Metric, total: float, degrees: float) -> Row:

@@ -27,7 +27,8 @@ class Metric:
     where points do not keep it. ``unit``: ns, bytes, J, per_s, share or "" (see ``words``). ``zone``: smaller
     effects are called unchanged; ``large``: larger ones are shown even when noise could explain them.
     ``basis``: what a result's number is of (a sensor, a data set); two of different bases are not compared.
-    ``complete``: its own interval tells all of its noise, so that no history is needed."""
+    ``timeless``: neither the moment nor the device's state has a part in it: its own interval tells all of
+    its noise, and throttling or another kernel forbid nothing."""
 
     name: str
     unit: str
@@ -38,7 +39,7 @@ class Metric:
     zone: float = 0.01
     large: float = 0.05
     basis: Callable[[Result], str] = lambda _result: ""
-    complete: bool = False
+    timeless: bool = False
 
 
 def names() -> tuple[str, ...]:
@@ -192,8 +193,8 @@ def _accuracy(result: Result) -> Metric:
     if name in SHARES:
         name, zone, large = name or "accuracy", 0.005, 0.02
         share = Metric(name, "share", _share, _past_accuracy, HIGHER, DIFFERENCE, zone, large, _samples)
-        return replace(share, complete=True)
-    return Metric(name, "", _score, _past_accuracy, LOWER if lower else HIGHER, basis=_samples, complete=True)
+        return replace(share, timeless=True)
+    return Metric(name, "", _score, _past_accuracy, LOWER if lower else HIGHER, basis=_samples, timeless=True)
 
 
 def _samples(result: Result) -> str:
@@ -242,6 +243,6 @@ _METRICS: Mapping[str, Metric] = {
     "first": Metric("first", "ns", _per_process("first_inference_ns"), zone=0.02, large=0.1),
     "energy": Metric("energy", "J", _energy, lambda p: p.energy_j, zone=0.02, large=0.1, basis=_sensor),
     "peak_mem": Metric("peak_mem", "bytes", _memory, _past_memory),
-    "size": Metric("size", "bytes", _size),
+    "size": Metric("size", "bytes", _size, timeless=True),
     "accuracy": Metric("accuracy", "share", _share, scale=DIFFERENCE, better=HIGHER),
 }

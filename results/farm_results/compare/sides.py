@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from farm_results.compare.chance import benjamini_hochberg
-from farm_results.compare.judge import ALPHA, Past, row_of, settled
+from farm_results.compare.judge import ALPHA, COUNTED, Past, row_of, settled
 from farm_results.compare.metrics import OWN, metric_of
 from farm_results.compare.pairs import Pair, pairs_along, pairs_of
 from farm_results.compare.row import SECTIONS, Compared, Row
@@ -65,14 +65,21 @@ def _judged(
 
     rows = [(pair, name, row_of(pair, name, remembered)) for pair in pairs for name in asked]
     rows = [(pair, name, row) for pair, name, row in rows if name == OWN or row.reference or row.candidate]
-    tested = [index for index, (_, _, row) in enumerate(rows) if not row.section and row.p is not None]
+    # What is counted is certain; among the chances it would make room for false alarms of the others.
+    tested = [index for index, (_, _, row) in enumerate(rows) if row.p is not None and row.noise != COUNTED]
     chances = [float(rows[index][2].p or 0.0) for index in tested]
     corrected = dict(zip(tested, benjamini_hochberg(chances), strict=True))
     done = [
-        settled(row, metric_of(name, (pair.candidate or pair.reference)[-1]), corrected.get(index), alpha)
+        settled(
+            row, metric_of(name, (pair.candidate or pair.reference)[-1]), corrected.get(index, row.p), alpha
+        )
         for index, (pair, name, row) in enumerate(rows)
     ]
     return Compared(*names, rows=tuple(sorted(_distinct(done), key=_order)), alpha=alpha)
+
+
+def _newest(pair: Pair) -> Result:
+    return (pair.candidate or pair.reference)[-1]
 
 
 def _distinct(rows: Sequence[Row]) -> list[Row]:

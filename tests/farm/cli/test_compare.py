@@ -27,6 +27,11 @@ OLD, NEW = "20261129-030000-0000", "20261130-030000-0000"
 HOSTILE = "pi|<b>\x1b[31m\nx"
 
 
+def last_of(night: int) -> bool:
+    """The night on which something happened; its run was cut short."""
+    return night == 30
+
+
 @pytest.fixture(scope="module")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve nights of 1 % noise on three devices; on the last one regressed, one got another kernel, one is
@@ -35,8 +40,9 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("nights") / "store"
     store = open_store(folder)
     for night in range(19, 31):
-        name, at, last = f"202611{night:02d}-030000-0000", 1e9 + night * 86_400, night == 30
-        store.add_run(replace(run(name, at), labels={"night": str(night)}))
+        name, at, last = f"202611{night:02d}-030000-0000", 1e9 + night * 86_400, last_of(night)
+        state = "interrupted" if last_of(night) else "done"
+        store.add_run(replace(run(name, at), labels={"night": str(night)}, state=state))
         for number, device in enumerate(("phone", "jetson", "pi", *([HOSTILE] if last else []))):
             slower = 1.2 if last and device == "pi" else 1.0
             result = measured(
@@ -100,6 +106,8 @@ def test_compare_shows_what_changed_and_why_the_rest_cannot_be_told(capsys: Stre
     assert f"last~1 ({OLD}) → last ({NEW}): 1 regressed, 2 not comparable, 1 only in one" in err
     assert "farm bench --ab" in err
     assert "slower" not in out
+    assert f"run {NEW} was interrupted: 4 results" in err
+    assert f"run {OLD}" not in err
 
 
 def test_compare_as_json_and_as_markdown(capsys: Streams) -> None:

@@ -116,6 +116,15 @@ def test_a_number_that_cannot_be_believed_is_not_compared(word: str) -> None:
     assert (row.section, row.reason) == (INCOMPARABLE, f"the candidate is {word}: the clock fell to 60 %")
 
 
+def test_what_depends_on_no_moment_is_compared_all_the_same() -> None:
+    """The size of an artifact is what it is on a throttled device with another kernel."""
+    verdict, facts = Verdict("throttled"), {**FACTS, "kernel": "6.6"}
+    before = measured("a", artifact_bytes=1000)
+    after = measured("b", artifact_bytes=900, verdict=verdict, facts=facts)
+    rows = {row.metric: row.section for row in compare([before], [after], metrics=("own", "size")).rows}
+    assert rows == {"p50": INCOMPARABLE, "size": IMPROVED}
+
+
 def test_a_noisy_number_is_compared_and_keeps_its_mark() -> None:
     row = judged(5 * MS, 9 * MS, history(), verdict=Verdict("noisy"))
     assert row.section == REGRESSED
@@ -159,6 +168,22 @@ def test_many_rows_of_noise_make_no_regression() -> None:
     assert sum(row.p is not None and row.p < 0.05 for row in found.rows) > 3
     assert not found.of(REGRESSED)
     assert not found.of(IMPROVED)
+
+
+def test_what_is_counted_makes_no_room_for_false_alarms() -> None:
+    """A hundred artifacts that shrank leave the one uncertain row as uncertain as it is alone."""
+    past = history(sigma=0.01)
+    alone = judged(5 * MS, 5.17 * MS, past)
+    before = [measured(f"a{k}", model=f"m{k}", artifact_bytes=1000) for k in range(20)]
+    after = [
+        measured(f"b{k}", 5.17e6 if k == 0 else 5e6, model=f"m{k}", artifact_bytes=900) for k in range(20)
+    ]
+    found = compare(before, after, metrics=("own", "size"), past=lambda _series: past)
+    row = next(row for row in found.rows if row.metric == "p50" and row.key.model == "m0")
+    assert alone.q is not None
+    assert row.q is not None
+    assert row.q > 10 * alone.q
+    assert len(found.of(IMPROVED)) == 20
 
 
 def test_several_runs_of_a_side_count_as_one_better_known_number() -> None:
