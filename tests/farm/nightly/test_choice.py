@@ -170,20 +170,10 @@ def test_content_says_what_changed_only_where_both_sides_know() -> None:
 
 
 def _case(word: str, z: float = 4.0, **changes: Any) -> Case:
-    side = Side("x", "net", "m", "a", "onnxruntime", "1.2", medians_ns=(1.0,))
-    comparison = Comparison(
-        "c",
-        0.0,
-        changes.pop("kind", "ab"),
-        "s",
-        "pi",
-        "r",
-        side,
-        side,
-        word,
-        20,
-        Effect(0.05, 0.04, 0.06, 0.99, 0.01),
-    )
+    kind, effect = changes.pop("kind", "ab"), Effect(0.05, 0.04, 0.06, 0.99, 0.01)
+    old = Side("x", "net", "m", "a", "onnxruntime", "1.2", medians_ns=(1.0,))
+    new = replace(old, artifact_sha256="a" if kind == "aa" else "b")
+    comparison = Comparison("c", 0.0, kind, "s", "pi", "r", old, new, word, 20, effect)
     known = Trigger(fired=True, z=z, centre=1.0, sigma=0.01, count=30, reason="5 % above")
     return Case(trigger=known, change=0.05, comparison=comparison, **changes)
 
