@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from farm.ab.turns import job_of
 from farm.drive import Driver, Fetched, Watcher
-from farm.errors import JobError
+from farm.errors import FarmError, JobError
 from farm_agent import faults
 from farm_agent.wire import Event, Facts, GatePlan
 
@@ -55,14 +55,21 @@ def play(
     for own in (match.reference, match.candidate):
         _refuse_missing(own, facts, match.device)
     done: list[tuple[Comparison, Result]] = []
+    failed: list[FarmError] = []
 
     def keep(fetched: Fetched) -> None:
-        comparison, half = compared(match, fetched, facts, table.store.objects)
+        try:
+            comparison, half = compared(match, fetched, facts, table.store.objects)
+        except FarmError as error:  # the device is told all the same that nobody wants it any more
+            failed.append(error)
+            return
         comparisons.add(table.store, comparison)
         done.append((comparison, half))
         shutil.rmtree(table.driver.scratch / match.match_id, ignore_errors=True)
 
     table.driver.drive(spec, shipment, keep, _Tell(table, len(match.turns)))
+    if failed:
+        raise failed[0]
     return done[-1]
 
 

@@ -59,7 +59,7 @@ def sentence(comparison: Comparison) -> str:
 
 def _why(comparison: Comparison) -> str:
     worst = next((each for each in comparison.caveats if each.severity in ("invalid", "throttled")), None)
-    return f", for it was {worst.severity} [{worst.code}]" if worst else ""
+    return f", for it was {worst.severity} [{printable(worst.code)}]" if worst else ""
 
 
 def row(comparison: Comparison) -> list[str]:
@@ -123,7 +123,7 @@ def caveat_lines(comparison: Comparison) -> list[str]:
     """A line per code: several processes tell the same of both sides."""
     found: dict[str, str] = {}
     for each in comparison.caveats:
-        found.setdefault(each.code, f"{each.severity.upper()} {printable(each.evidence)} [{each.code}]")
+        found.setdefault(each.code, printable(f"{each.severity.upper()} {each.evidence} [{each.code}]"))
     return list(found.values())
 
 
@@ -137,12 +137,18 @@ def page(comparison: Comparison, width: int) -> list[Line]:
     found += section("Pairs", pairs(_pairs(comparison), width))
     reasons: list[Line] = []
     for caveat in comparison.caveats:
-        reasons += pair(caveat.severity, caveat.evidence, width, _SEVERE.get(caveat.severity, ""))
+        reasons += pair(
+            printable(caveat.severity, 20), caveat.evidence, width, _SEVERE.get(caveat.severity, "")
+        )
         reasons += (
             pair("", f"→ {caveat.next_step}  [{caveat.code}]", width, "dim") if caveat.next_step else []
         )
     found += section("Caveats", reasons)
-    return found + section("Conditions", pairs(sorted(comparison.environment.items()), width))
+    return found + section("Conditions", pairs(_conditions(comparison), width))
+
+
+def _conditions(comparison: Comparison) -> list[tuple[str, str]]:
+    return [(printable(name, 60), value) for name, value in sorted(comparison.environment.items())]
 
 
 def _about(side: Side) -> list[tuple[str, str]]:
