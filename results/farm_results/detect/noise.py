@@ -6,6 +6,7 @@ a detector over the history has to live with, and what an A/B in one lease does 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from farm_results.detect.changepoints import steps
 from farm_results.detect.robust import centre_and_sigma
 from farm_results.detect.trigger import usable
 from farm_results.point import Point
 
-PROCESSES = 5
+PROCESSES, NEWEST = 5, 365
 # Variance of the median of n normal values over that of their mean (n = 1..10; then its limit).
 _MEDIAN_COST = (1.0, 1.0, 1.346, 1.193, 1.434, 1.288, 1.474, 1.340, 1.494, 1.382)
 
@@ -35,17 +37,25 @@ class Noise:
 
 
 def of_points(points: Sequence[Point], *, processes: int = PROCESSES) -> Noise:
-    """From stored rows alone: the last segment's nights, and each night's own CV between processes.
+    """From stored rows alone: the last segment's nights around their levels (a step is no noise), and each
+    night's own CV between processes.
 
     A row does not say how many processes it had: ``processes`` is what the protocol asks for.
     """
     good = [point for point in points if usable(point)]
     good = [point for point in good if point.segment == good[-1].segment]
-    values = np.log(np.array([point.value for point in good], dtype=np.float64))
+    values = around_levels(np.log(np.array([point.value for point in good[-NEWEST:]], dtype=np.float64)))
     spreads = [point.between_cv for point in good if point.between_cv is not None]
     between = float(np.median(spreads)) if spreads else None
     night = centre_and_sigma(values)[1] if len(values) >= 3 else None
     return Noise(len(good), night, _rest(night, between, processes), between)
+
+
+def around_levels(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """What is left of a row of logs once each level between two of its steps is taken off."""
+    edges = [0, *(step.index for step in steps(values)), len(values)]
+    parts = [values[a:b] - np.median(values[a:b]) for a, b in itertools.pairwise(edges) if b > a]
+    return np.concatenate(parts) if parts else values
 
 
 def of_samples(nights: Sequence[Sequence[npt.ArrayLike]]) -> Noise:

@@ -56,6 +56,16 @@ def test_smallest_change_is_the_published_table() -> None:
     assert mde.visible(history[:4]) == ()
 
 
+def test_a_step_is_no_noise() -> None:
+    """What a series can see does not change because it once saw something."""
+    rng = np.random.default_rng(8)
+    values = 5.0 * np.exp(rng.normal(0.0, 0.01, 60))
+    stepped = np.where(np.arange(60) < 30, values, 1.2 * values)
+    before, after = (noise.of_points(points(list(each))).night for each in (values, stepped))
+    assert before == pytest.approx(0.01, rel=0.3)
+    assert after == pytest.approx(before, rel=0.1)
+
+
 def test_smallest_change_is_seen_as_often_as_it_says() -> None:
     """A step of exactly that size is found by its test in about 80 % of the simulations."""
     rng = np.random.default_rng(3)
