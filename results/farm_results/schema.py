@@ -112,6 +112,8 @@ RESULT = Table(
     Index("result_in_series", "series", "created_unix_s"),
     Index("result_on_device", "device", "created_unix_s"),
     Index("result_of_model", "model", "created_unix_s"),
+    Index("result_of_runtime", "runtime", "created_unix_s"),
+    Index("result_of_status", "status", "created_unix_s"),
 )
 """``series``: ``series.series_id``; ``segment``: ``environment.segment_id``; ``metric``, ``value`` and
 its 95 % interval: the series' own number (``series.number_of``); ``origin``: "" or simulated."""
@@ -190,6 +192,7 @@ COMPARISON = Table(
     Column("pairs", BigInteger, nullable=False),
     Column("origin", Verbatim, nullable=False),
     Column("record", Text, nullable=False),
+    Index("comparison_created", "created_unix_s"),
     Index("comparison_series", "series", "created_unix_s"),
     Index("comparison_kind", "kind", "created_unix_s"),
     Index("comparison_run", "run_id"),
@@ -224,6 +227,7 @@ FINDING = Table(
     Column("state", Verbatim, nullable=False),
     Column("origin", Verbatim, nullable=False),
     Column("record", Text, nullable=False),
+    Index("finding_at", "at_unix_s"),
     Index("finding_series", "series", "at_unix_s"),
     Index("finding_state", "state", "at_unix_s"),
     Index("finding_night", "night_id"),

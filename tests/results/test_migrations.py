@@ -52,18 +52,8 @@ def test_up_down_and_up_again_keeps_results(store_address: str) -> None:
 def written_before_series(engine: Engine, count: int) -> None:
     """Rows as farms of revision 0002 left them: the document in the row, no series, no labels apart."""
     texts = ("model", "model_sha256", "device", "profile", "format", "runtime", "precision", "status")
-    columns = (
-        "job_id",
-        "run_id",
-        "created_unix_s",
-        *texts,
-        "error_code",
-        "verdict",
-        "p50_ns",
-        "record",
-        "document",
-    )
-    insert = f"INSERT INTO result ({', '.join(columns)}) VALUES ({', '.join(f':{name}' for name in columns)})"
+    columns = ["job_id", "run_id", "created_unix_s", *texts, "error_code", "verdict", "p50_ns", "record"]
+    old = table("result", *(column(name) for name in (*columns, "document")))
     labelled = run()
     labels = {**labelled.labels, HOSTILE[3]: HOSTILE[4]}
     record = codec.encode(labelled) | {"labels": labels}
@@ -85,12 +75,9 @@ def written_before_series(engine: Engine, count: int) -> None:
             document = row.pop("document")
             values = {name: escape(value) if isinstance(value, str) else value for name, value in row.items()}
             values |= {"p50_ns": None if made.latency is None else made.latency.p50_ns}
-            values |= {
-                "verdict": made.verdict.word,
-                "record": codec.dumps(row),
-                "document": codec.dumps(document),
-            }
-            connection.execute(text(insert), {name: values[name] for name in columns})
+            values |= {"verdict": made.verdict.word, "record": codec.dumps(row)}
+            values = {name: values[name] for name in columns} | {"document": codec.dumps(document)}
+            connection.execute(old.insert().values(values))
 
 
 def test_old_results_get_their_series_and_give_it_up_again(store_address: str) -> None:

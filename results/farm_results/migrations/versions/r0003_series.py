@@ -21,6 +21,14 @@ _TEXTS = (
     "artifact_sha256",
     "metric",
 )
+_SORTED = {
+    "series": "in_series",
+    "device": "on_device",
+    "model": "of_model",
+    "runtime": "of_runtime",
+    "status": "of_status",
+}
+"""Indexes that lead to the newest results of something."""
 _FLOATS = ("value", "low", "high", "between_cv", "energy_j", "accuracy")
 _SIZES = ("peak_memory_bytes", "artifact_bytes")
 _TABLES = ("finding", "night", "comparison", "baseline", "run_label", "series", "result_document")
@@ -49,9 +57,8 @@ def upgrade() -> None:
     op.drop_column("result", "document")
     op.create_index("run_state", "run", ["state"])
     op.create_index("result_created", "result", ["created_unix_s"])
-    op.create_index("result_in_series", "result", ["series", "created_unix_s"])
-    op.create_index("result_on_device", "result", ["device", "created_unix_s"])
-    op.create_index("result_of_model", "result", ["model", "created_unix_s"])
+    for name in _SORTED:
+        op.create_index(f"result_{_SORTED[name]}", "result", [name, "created_unix_s"])
     if op.get_bind().dialect.name == "postgresql":
         for table, column in (("run", "run_id"), ("result", "job_id")):
             ops = {column: "text_pattern_ops"}
@@ -102,6 +109,7 @@ def _create() -> None:
         sa.Column("pairs", sa.BigInteger, nullable=False),
         *_text("origin", "record"),
     )
+    op.create_index("comparison_created", "comparison", ["created_unix_s"])
     op.create_index("comparison_series", "comparison", ["series", "created_unix_s"])
     op.create_index("comparison_kind", "comparison", ["kind", "created_unix_s"])
     op.create_index("comparison_run", "comparison", ["run_id"])
@@ -121,6 +129,7 @@ def _create() -> None:
         _time("effect", optional=True),
         *_text("state", "origin", "record"),
     )
+    op.create_index("finding_at", "finding", ["at_unix_s"])
     op.create_index("finding_series", "finding", ["series", "at_unix_s"])
     op.create_index("finding_state", "finding", ["state", "at_unix_s"])
     op.create_index("finding_night", "finding", ["night_id"])
@@ -159,8 +168,8 @@ def downgrade() -> None:
     put = sa.text("UPDATE result SET document = :document WHERE job_id = :job")
     for job, packed in connection.execute(sa.text("SELECT job_id, packed FROM result_document")).all():
         connection.execute(put, {"job": job, "document": zlib.decompress(packed).decode()})
-    for name in ("result_created", "result_in_series", "result_on_device", "result_of_model"):
-        op.drop_index(name, "result")
+    for name in ("created", *_SORTED.values()):
+        op.drop_index(f"result_{name}", "result")
     op.drop_index("run_state", "run")
     if connection.dialect.name == "postgresql":
         op.drop_index("run_begins", "run")
