@@ -57,8 +57,8 @@ def upgrade() -> None:
     op.drop_column("result", "document")
     op.create_index("run_state", "run", ["state"])
     op.create_index("result_created", "result", ["created_unix_s"])
-    for name in _SORTED:
-        op.create_index(f"result_{_SORTED[name]}", "result", [name, "created_unix_s"])
+    for name, index in _SORTED.items():
+        op.create_index(f"result_{index}", "result", [name, "created_unix_s"])
     if op.get_bind().dialect.name == "postgresql":
         for table, column in (("run", "run_id"), ("result", "job_id")):
             ops = {column: "text_pattern_ops"}
