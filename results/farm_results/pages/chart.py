@@ -21,8 +21,17 @@ WORD_COLOURS = {
     "invalid": "@color:bad",
     "failed": "@color:bad",
     "skipped": DIM,
+    "same": "@color:good",
+    "faster": "@color:good",
+    "slower": "@color:bad",
+    "inconclusive": "@color:warn",
 }
-SYMBOLS = {"valid": "circle", "noisy": "diamond", "throttled": "triangle", "invalid": "rect"}
+SYMBOLS = {"slower": "triangle", "inconclusive": "diamond"} | {
+    "valid": "circle",
+    "noisy": "diamond",
+    "throttled": "triangle",
+    "invalid": "rect",
+}
 DIGITS = 6
 MOST_NAME_PX, NAME_CHARACTER_PX = 260, 7
 # Where the name of a horizontal axis stands: below it, so that no narrow window cuts it off.

@@ -53,7 +53,7 @@ def chart(
     series.append(_bars(shown, size))
     if ratio and series:
         line = {"symbol": "none", "silent": True, "lineStyle": {"color": DIM, "type": "dashed"}}
-        series[-1]["markLine"] = {**line, "data": [{"xAxis": 1}], "label": {"formatter": "1.0"}}
+        series[-1]["markLine"] = {**line, "data": [{"xAxis": 1}], "label": {"show": False}}
     names = name_axis([_row_label(row) for row in shown])
     option = base(
         legend={"top": 4, "data": [_name(word, made_up) for word, made_up in words]},
@@ -72,7 +72,7 @@ def chart(
 
 def _row_label(row: Row) -> str:
     """What is wrong with a number stands beside its name, not in its colour alone."""
-    own = "" if row.word in ("", "valid") else f"{row.word.upper()} "
+    own = "" if row.word in ("", "valid", "same") else f"{row.word.upper()} "
     made_up = "SIMULATED " if row.origin else ""
     return made_up + label(own, 20) + label(row.label, 70)
 

@@ -100,7 +100,7 @@ def changes(
         was, now = old.get(key), new.get(key)
         rows.append((key[0], key[1], was, now, (now or 0.0) - (was or 0.0)))
     rows.sort(key=lambda row: -abs(row[4]))
-    shown = rows[:MOST_CHANGES]
+    shown = [row for row in rows[:MOST_CHANGES] if row[4]]
     names = name_axis([label(f"{_only(row)} {row[0]}".strip(), 50) for row in shown])
     option = base(
         xAxis={"type": "value", "name": "µs", "nameLocation": "middle", "nameGap": 26},

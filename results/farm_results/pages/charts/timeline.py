@@ -168,7 +168,7 @@ def _drawn(line: Line, panel: int, index: int) -> list[dict[str, Any]]:
         {
             "type": "custom",
             "name": name,
-            "renderItem": "@render:interval-y",
+            "renderItem": "@render:extremes",
             "silent": True,
             "tooltip": {"show": False},
             "itemStyle": {"color": DIM, "opacity": 0.5},

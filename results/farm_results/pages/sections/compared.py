@@ -38,11 +38,11 @@ def charts(found: Sequence[Comparison]) -> list[Chart]:
     """The ratio of candidate to reference with its interval, against a line at 1."""
     rows = [
         interval.Row(
-            f"{one.device}: {one.candidate.label} over {one.reference.label} {one.word}",
+            f"{one.device}: {one.candidate.label} over {one.reference.label}",
             1 + one.effect.ratio,
             1 + one.effect.low,
             1 + one.effect.high,
-            "valid",
+            one.word,
             one.origin,
         )
         for one in found

@@ -86,7 +86,7 @@ def charts(results: Sequence[Result]) -> list[Chart]:
     """p50 with intervals, and what one pays for what, where two results or more can be drawn."""
     found = []
     measured = [r for r in results if r.status == "ok" and closed_loop(r) is not None]
-    if measured:
+    if len(measured) > 1:
         found.append(interval.chart([_row(result, results) for result in measured]))
     for number, model in enumerate(dict.fromkeys(result.model for result in results)):
         items = [

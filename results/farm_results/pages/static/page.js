@@ -38,6 +38,12 @@
   }
 
   const RENDERERS = {
+    // Where hundreds stand side by side: thin, and without caps.
+    "extremes": (_, api) => {
+      const [from, to] = [1, 2].map((part) => api.coord([api.value(0), api.value(part)]));
+      const style = { stroke: api.visual("color"), lineWidth: 1, fill: null };
+      return { type: "line", shape: { x1: from[0], y1: from[1], x2: to[0], y2: to[1] }, style };
+    },
     "interval-y": (_, api) =>
       bar(api, api.coord([api.value(0), api.value(1)]), api.coord([api.value(0), api.value(2)]), true),
     "interval-x": (_, api) =>
