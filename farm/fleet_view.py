@@ -83,12 +83,13 @@ class FleetView:
         standings = rows.read_all(self.store.engine)
         now = database_now(self.store.engine)
         held, waiting, kept = _held(self.store), _waiting(self.store), _reserved(self.store)
-        names = [*known, *sorted(set(standings) - set(known))]
+        measured = _measured(self.store)
+        names = [*known, *sorted({*standings, *measured} - set(known))]
         return tuple(
             _view(
                 name,
                 known.get(name),
-                standings.get(name, Standing(name)),
+                standings.get(name) or Standing(name, seen_unix_s=measured.get(name, 0.0)),
                 now,
                 self.alarm_after_s,
                 held.get(name),
@@ -142,6 +143,18 @@ def _view(
         drift=line.drift,
         facts=standing.record.facts,
     )
+
+
+def _measured(store: Store) -> Mapping[str, float]:
+    """When a device last gave a result: all there is to know of one that another farm measured."""
+    from sqlalchemy import func, select
+
+    from farm_results.schema import SERIES
+    from farm_results.session import reading
+
+    query = select(SERIES.c.device, func.max(SERIES.c.last_unix_s)).group_by(SERIES.c.device)
+    with reading(store) as connection:
+        return {row[0]: float(row[1]) for row in connection.execute(query)}
 
 
 def _held(store: Store) -> Mapping[str, tuple[str, str]]:

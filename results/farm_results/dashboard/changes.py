@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from farm_agent.errors import FarmError, UsageError
-from farm_results import baselines, findings
+from farm_results import findings, moves
 from farm_results.dashboard.access import BEARER, NAME_LIMIT, SESSION_S, actor
 from farm_results.dashboard.guard import SESSION
 from farm_results.dashboard.render import render_login
-from farm_results.finding import ACCEPTED, NEW, STATES, Finding
+from farm_results.finding import ACCEPTED, NEW, STATES
 from farm_results.text import printable
 
 if TYPE_CHECKING:
@@ -97,13 +97,11 @@ def change_routes(dashboard: Dashboard) -> list[Route]:
     ]
 
 
-def decide(
-    store: Store, finding_id: str, state: str, who: str, note: str, *, was: str | None = None
-) -> Finding:
+def decide(store: Store, finding_id: str, state: str, who: str, note: str, *, was: str | None = None) -> None:
     """Put a finding into a state; ``accepted`` also makes its result the series' baseline.
 
     ``was``: the state that the person saw. Raises UsageError results.unknown-finding, results.finding-state,
-    dashboard.note, dashboard.decided, dashboard.no-result; and as ``Store`` does.
+    dashboard.note, dashboard.decided; and as ``moves.accept`` and ``Store`` do.
     """
     found = findings.get(store, finding_id)
     if state not in STATES or state == NEW:
@@ -123,28 +121,9 @@ def decide(
             "say why: it is kept in the audit trail", code="dashboard.note", fix="fill in the note"
         )
     if state == ACCEPTED:
-        _accept(store, found, who, note)
-    return findings.triage(store, found.finding_id, state, who, note)
-
-
-def _accept(store: Store, found: Finding, who: str, note: str) -> None:
-    """Move the baseline first: should the second step fail, the finding still waits for somebody."""
-    if not found.job_id:
-        raise UsageError(
-            "this finding has no result that could be a baseline",
-            code="dashboard.no-result",
-            fix="acknowledge it, or call it expected",
-        )
-    result = store.result(found.job_id)
-    baselines.put(
-        store,
-        series=found.series,
-        job_id=result.job_id,
-        artifact_sha256=result.artifact_sha256,
-        actor=who,
-        event=baselines.ACCEPTED,
-        reason=f"finding {found.finding_id}: {note}",
-    )
+        moves.accept(store, found.finding_id, actor=who, reason=note)
+    else:
+        findings.triage(store, found.finding_id, state, who, note)
 
 
 def local_path(text: str) -> str:

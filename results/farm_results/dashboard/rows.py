@@ -159,6 +159,11 @@ def to_result(job_id: str, text: str = "") -> Link:
     return Link(text or job_id, f"/results/{quote(job_id, safe='', errors='backslashreplace')}")
 
 
+def to_comparison(comparison_id: str, text: str = "pair by pair") -> Link:
+    """An A/B's page."""
+    return Link(text, f"/comparisons/{quote(comparison_id, safe='', errors='backslashreplace')}")
+
+
 def to_series(series: str, text: str = "") -> Link:
     """A series' trend."""
     return Link(text or series, f"/trend/{quote(series, safe='', errors='backslashreplace')}")

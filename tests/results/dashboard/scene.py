@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -154,4 +155,14 @@ def compare(store: Store, series: str, origin: str) -> None:
     same = Effect(0.001, -0.004, 0.006, 0.99, 0.01)
     comparisons.add(store, replace(one, comparison_id="aa-1", kind="aa", word=SAME, effect=same))
     nights.begin(store, Night("night-39", FIRST_S + 39 * DAY_S, origin=origin))
-    nights.end(store, "night-39", ended_unix_s=FIRST_S + 39 * DAY_S + 3600, state=DONE)
+    cell: dict[str, Any] = {
+        "device": "pi",
+        "what": HOSTILE,
+        "series": series,
+        "state": "measured",
+        "outcome": "regression",
+    }
+    cell |= {"job_ids": ["night-m-039"], "trigger_z": 4.2, "comparison_id": "ab-1", "why": "changed"}
+    record = {"cells": [cell, {"device": 7, "job_ids": "x", "trigger_z": "y"}, "no cell"], "notes": [HOSTILE]}
+    ended = FIRST_S + 39 * DAY_S + 3600
+    nights.end(store, "night-39", ended_unix_s=ended, state=DONE, record=record)

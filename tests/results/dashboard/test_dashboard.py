@@ -171,6 +171,7 @@ def pages_of(scene: Scene) -> list[str]:
         *("/compare?a=2026-night-010&b=2026-night-039&metric=p99", "/compare?a=20261121&by=runtime"),
         *("/pareto", "/pareto?model=mobilenet", "/pareto?run=20261121&p50=6&accuracy=96", "/layers"),
         *("/layers?job=job-1&with=job-3", "/models", "/models/mobilenet", "/models/nightnet", "/queue"),
+        *("/nights", "/nights/night-39", "/comparisons/ab-1", "/compare?a=2026-night-010&b=last&all=1"),
         *("/login", f"/devices/{quote(HOSTILE, safe='')}"),
     ]
 
@@ -237,6 +238,8 @@ def test_what_is_not_there_is_said_so(made: Scene) -> None:
         ("/download/exe", 404, "dashboard.unknown-page"),
         ("/static/../../app.py", 404, "dashboard.unknown-page"),
         ("/metrics", 404, "dashboard.unknown-page"),
+        ("/nights/never", 404, "results.unknown-night"),
+        ("/comparisons/never", 404, "results.unknown-comparison"),
     ):
         answer = client.get(url)
         assert (answer.status_code, code in answer.text) == (status, True), (url, answer.status_code)

@@ -18,7 +18,18 @@ from farm_results.compare.row import (
     Compared,
     Row,
 )
-from farm_results.dashboard.blocks import Block, Charted, Count, Counts, Field, Filters, Note, Page, Table
+from farm_results.dashboard.blocks import (
+    Block,
+    Charted,
+    Count,
+    Counts,
+    Field,
+    Filters,
+    Links,
+    Note,
+    Page,
+    Table,
+)
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.pages.run import comparisons_table
 from farm_results.dashboard.query import Query
@@ -26,10 +37,10 @@ from farm_results.dashboard.rows import simulated, to_result, to_series
 from farm_results.pages.chart import Chart
 from farm_results.pages.charts import interval
 from farm_results.pages.filters import Shown
-from farm_results.pages.grid import grid
+from farm_results.pages.grid import Link, grid
 
 PATHS = ("/compare",)
-NAV = (6, "Compare")
+NAV = (7, "Compare")
 WORDS = {REGRESSED: "regression", IMPROVED: "improvement", LARGE: "inconclusive"}
 MOST_CHART = 60
 
@@ -55,10 +66,15 @@ def page(view: View) -> Page:
     most = query.rows()
     blocks: list[Block] = [form, _counts(found)]
     blocks += [Note(line) for line in words.closing_lines(found)]
-    drawn = [row for row in found.rows if row.effect is not None and row.scale != DIFFERENCE][:MOST_CHART]
+    everything = query.choice("all", ("1",)) == "1"
+    sections = [section for section in SECTIONS if everything or section != UNCHANGED]
+    drawn = [row for row in found.rows if row.effect is not None and row.scale != DIFFERENCE]
+    drawn = [row for row in drawn if row.section in sections][:MOST_CHART]
     if drawn:
         blocks.append(Charted(_chart(drawn, found.rows)))
-    blocks += [_section(found, section, most) for section in SECTIONS if found.of(section)]
+    blocks += [_section(found, section, most) for section in sections if found.of(section)]
+    if not everything and (same := len(found.of(UNCHANGED))):
+        blocks.append(Links((Link(f"Show the {same} that are unchanged, too", query.url(all=1)),)))
     return Page(
         "Compare",
         tuple(blocks),

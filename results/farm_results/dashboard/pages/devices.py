@@ -9,7 +9,7 @@ from farm_results.dashboard.rows import to_device
 from farm_results.pages.grid import grid
 
 PATHS = ("/devices",)
-NAV = (2, "Devices")
+NAV = (3, "Devices")
 
 COLUMNS = {
     "device": "text",

@@ -10,7 +10,7 @@ from farm_results.dashboard.rows import simulated
 from farm_results.finding import STATES
 
 PATHS = ("/findings",)
-NAV = (3, "Findings")
+NAV = (4, "Findings")
 OPEN = "open"
 
 

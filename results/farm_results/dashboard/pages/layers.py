@@ -14,7 +14,7 @@ from farm_results.pages.grid import Link, grid
 from farm_results.pages.marks import marks_of
 
 PATHS = ("/layers",)
-NAV = (9, "Layers")
+NAV = (10, "Layers")
 LOOK_AT = 60
 
 

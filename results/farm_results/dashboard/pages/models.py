@@ -9,7 +9,7 @@ from farm_results.dashboard.rows import simulated, to_model
 from farm_results.pages.grid import grid
 
 PATHS = ("/models",)
-NAV = (8, "Models")
+NAV = (9, "Models")
 MOST_SERIES = 20_000
 
 

@@ -20,6 +20,7 @@ PATHS = ("/",)
 NAV = (1, "Overview")
 DAY_S = 86_400.0
 LOOK_AT = 3000
+MOST_CAUSES = 2
 _WORST = (REGRESSION, "device changed", SILENT, ENVIRONMENT, INCONCLUSIVE, IMPROVEMENT)
 
 
@@ -77,13 +78,20 @@ def findings_table(name: str, title: str, found: Sequence[Finding], empty: str) 
             one.high,
             Link(one.model, f"{to_series(one.series).href}#finding-{one.finding_id}"),
             to_device(one.device),
-            "; ".join(cause.text for cause in one.causes) or one.message,
+            _why(one),
             one.state,
             one.at_unix_s,
         )
         for one in found
     ]
     return Table(name, title, grid(columns, rows), empty)
+
+
+def _why(one: Finding) -> str:
+    """The first suspects; its trend's page has all."""
+    first = "; ".join(cause.text for cause in one.causes[:MOST_CAUSES]) or one.message
+    left_out = len(one.causes) - MOST_CAUSES
+    return f"{first}; {left_out} more" if left_out > 0 else first
 
 
 def _night_note(night: Night | None) -> Note:
@@ -93,7 +101,8 @@ def _night_note(night: Night | None) -> Note:
         return Note(f"A night goes on since {when(night.started_unix_s)}.", "info")
     ended = f" to {when(night.ended_unix_s)}" if night.ended_unix_s else ""
     level = "good" if night.state == "done" else "warn"
-    return Note(f"The last night, {when(night.started_unix_s)}{ended}: {night.state}.", level)
+    more = Link("What it did", f"/nights/{night.night_id}")
+    return Note(f"The last night, {when(night.started_unix_s)}{ended}: {night.state}.", level, more)
 
 
 def _counts(found: Sequence[Finding], waiting: Sequence[Finding]) -> Counts:

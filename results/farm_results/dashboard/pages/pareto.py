@@ -15,8 +15,9 @@ from farm_results.pages.charts import pareto as chart
 from farm_results.pages.grid import Link, grid
 
 PATHS = ("/pareto",)
-NAV = (7, "Pareto")
+NAV = (8, "Pareto")
 MOST_SERIES = 500
+CONVERTED_HERE = ("onnx", "openvino", "tflite")
 
 
 @dataclass(frozen=True)
@@ -183,15 +184,16 @@ def _choice(shown: Sequence[chart.Item], by_job: dict[str, Line]) -> list[Block]
     front = [item for item, good in zip(shown, best, strict=True) if good and "p50_ns" in item.values]
     if front:
         fastest = by_job[min(front, key=lambda item: item.values["p50_ns"]).job_id]
-        convert, bench = _commands(fastest)
-        blocks.append(Command(f"To use the fastest of the best ({fastest.device} {fastest.target})", convert))
-        blocks.append(Command("To measure it again", bench))
+        blocks += [Command(title, command) for title, command in _commands(fastest)]
     return blocks
 
 
-def _commands(line: Line) -> list[str]:
+def _commands(line: Line) -> list[tuple[str, str]]:
     """Names come from a store: each is one word of the command, whatever is in it."""
-    file = f"{line.model}.onnx"
+    file, what = f"{line.model}.onnx", f"the fastest of the best ({line.device} {line.target})"
     convert = ["farm", "convert", file, "--to", line.format, "--precision", line.precision]
     bench = ["farm", "bench", file, "-d", line.device, "-r", line.runtime, "-p", line.precision]
-    return [shlex.join(convert), shlex.join([*bench, "--threads", str(line.threads)])]
+    measure = ("To measure it again", shlex.join([*bench, "--threads", str(line.threads)]))
+    if line.format not in CONVERTED_HERE:
+        return [measure]  # its engine is built on the device that runs it
+    return [(f"To use {what}", shlex.join(convert)), measure]

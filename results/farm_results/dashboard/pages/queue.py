@@ -11,7 +11,7 @@ from farm_results.dashboard.rows import to_device, to_run
 from farm_results.pages.grid import grid
 
 PATHS = ("/queue",)
-NAV = (9, "Queue and audit")
+NAV = (11, "Queue and audit")
 
 
 def page(view: View) -> Page:

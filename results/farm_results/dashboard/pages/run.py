@@ -11,7 +11,7 @@ from farm_results.comparison import Comparison
 from farm_results.dashboard.blocks import Block, Command, Count, Counts, Facts, Links, Note, Page, Table
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.query import link
-from farm_results.dashboard.rows import lines, results_grid, simulated, to_result, to_run
+from farm_results.dashboard.rows import lines, results_grid, simulated, to_comparison, to_result
 from farm_results.pages.filters import when
 from farm_results.pages.grid import Link, grid
 from farm_results.pages.marks import marks
@@ -97,10 +97,10 @@ def comparisons_table(found: Sequence[Comparison]) -> Table:
             one.device,
             one.reference.label or one.reference.model,
             one.candidate.label or one.candidate.model,
-            to_run(one.run_id),
+            to_comparison(one.comparison_id),
         )
         for one in found
     ]
-    columns = {"when": "time", "": "marks", "change": "change", "from": "change", "to": "change"}
-    columns |= {"pairs": "count", "device": "text", "reference": "text", "candidate": "text", "run": "text"}
+    columns = {"when": "time", "says": "marks", "change": "change", "from": "change", "to": "change"}
+    columns |= {"pairs": "count", "device": "text", "reference": "text", "candidate": "text", "": "text"}
     return Table("ab", "Measured in turns on the device (A/B)", grid(columns, rows), "none")

@@ -9,7 +9,7 @@ from farm_results.pages.grid import grid
 from farm_results.pages.sections.origin import command_of
 
 PATHS = ("/runs",)
-NAV = (4, "Runs")
+NAV = (5, "Runs")
 
 
 def page(view: View) -> Page:

@@ -10,7 +10,7 @@ from farm_results.dashboard.blocks import Block, Charted, Facts, Links, Note, Pa
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.pages.run import comparisons_table
 from farm_results.dashboard.query import link
-from farm_results.dashboard.rows import to_device, to_model, to_result
+from farm_results.dashboard.rows import to_comparison, to_device, to_model, to_result
 from farm_results.detect import mde, noise
 from farm_results.detect.changepoints import ChangePoint, change_points, segment_starts
 from farm_results.detect.silence import silence
@@ -114,7 +114,10 @@ def _steps(
     ]
     first = known[0].at_unix_s if known else 0.0
     steps += [chart.Step(one.at_unix_s, one.word, "finding") for one in found[:20] if one.at_unix_s >= first]
-    return steps
+    joined: dict[float, list[str]] = {}
+    for step in steps:
+        joined.setdefault(step.at_unix_s, []).append(step.label)
+    return [chart.Step(at, ", ".join(dict.fromkeys(labels))) for at, labels in joined.items()]
 
 
 def _neighbours(changes: Sequence[ChangePoint]) -> list[Link]:
@@ -138,6 +141,8 @@ def _triage(one: Finding) -> Triage:
         rows.append(("Result", to_result(one.job_id)))
     if one.reference_job_id:
         rows.append(("Against", to_result(one.reference_job_id)))
+    if one.comparison_id:
+        rows.append(("A/B", to_comparison(one.comparison_id)))
     if one.note:
         rows.append(("Note", one.note))
     choices = tuple(

@@ -9,7 +9,7 @@ from farm_results.dashboard.rows import newest_ok, simulated, to_device, to_mode
 from farm_results.pages.grid import grid
 
 PATHS = ("/trend",)
-NAV = (5, "Trends")
+NAV = (6, "Trends")
 
 
 def page(view: View) -> Page:
