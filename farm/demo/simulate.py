@@ -159,5 +159,6 @@ def _opened(where: Path) -> Iterator[Store]:
 
 
 def _first(story: Story, now_unix_s: float) -> float:
-    """One in the morning (UTC) of the first night; the last night is over by now."""
-    return (now_unix_s // NIGHT_S - story.nights) * NIGHT_S + 3600.0
+    """One in the morning (UTC) of the first night; the last one was over by three, today or yesterday."""
+    last_day = (now_unix_s - 3 * 3600.0) // NIGHT_S
+    return (last_day - story.nights + 1) * NIGHT_S + 3600.0
