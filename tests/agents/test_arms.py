@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from farm_agent import arms, codec
+from farm_agent import arms, build, codec, job, steps_build
 from farm_agent.messages.arm import Arm
-from farm_agent.wire import Golden, JobSpec, Tolerance, blobs_of, spec_hash
+from farm_agent.messages.build import BuildPlan, BuildReport, Engine
+from farm_agent.wire import Blob, Golden, JobResult, JobSpec, Tolerance, blobs_of, spec_hash
 
 from .parts import QUICK, Agent, artifact, local_agent, result_of, small_spec, write_golden, write_model
 
@@ -103,3 +104,37 @@ def test_a_job_of_one_artifact_is_what_it_was(agent: Agent, tmp_path: Path) -> N
     assert len(blobs_of(spec)) == 4
     assert len(blobs_of(plain)) == 2
     assert arms.arm_of({}) == "candidate"
+
+
+def test_the_reference_builds_its_own_engine(tmp_path: Path) -> None:
+    """Beside the candidate's: neither engine nor timing cache of one takes the place of the other's."""
+    asked: dict[str, build.BuildRequest] = {}
+    blob = Blob("a" * 64, 9, "model.onnx")
+    spec = JobSpec("job-1", 1, artifact(blob), "tensorrt", QUICK, build=BuildPlan("fp16"))
+    report = BuildReport("strong", "Orin", (Engine(Blob("b" * 64, 9, "model.engine"), 1.0),))
+
+    def task(_keeper: Any, _spec: JobSpec, _folder: Path, name: str, request: Any, _kind: Any) -> Any:
+        asked[name + str(len(asked))] = request
+        return build.BuildResponse(ok=True, report=report, runtime_version="10.3")
+
+    class Keeper:
+        def __init__(self) -> None:
+            self.result = job.blank(spec, "")
+
+        def emit(self, kind: str, data: dict[str, Any]) -> None: ...
+        def keep(self, result: JobResult) -> None:
+            self.result = result
+
+        def note_versions(self, versions: dict[str, str]) -> None: ...
+        def log(self, text: str) -> None: ...
+
+    keeper = Keeper()
+    steps_build.run(keeper, spec, tmp_path, task)
+    other = steps_build.run(arms.ArmKeeper(keeper), spec, tmp_path, task, arms.REFERENCE)
+    first, second = asked["build0"], asked["build1"]
+    assert (first.directory, first.job) == (str(tmp_path / "artifact"), str(tmp_path))
+    assert second.directory == second.job == str(tmp_path / "reference")
+    assert other.artifact.files[0].name == "model.engine"
+    assert keeper.result.build == report
+    assert keeper.result.reference is not None
+    assert (keeper.result.reference.build, keeper.result.reference.runtime_version) == (report, "10.3")
