@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from farm.version import __version__
 
 if TYPE_CHECKING:
-    from farm.api import bench, convert, load_results
+    from farm.api import bench, compare, convert, load_results
 
-__all__ = ["__version__", "bench", "convert", "load_results"]
+__all__ = ["__version__", "bench", "compare", "convert", "load_results"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the functions above, imported on use
-    if name in ("bench", "convert", "load_results"):
+    if name in ("bench", "compare", "convert", "load_results"):
         from farm import api
 
         return getattr(api, name)

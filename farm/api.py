@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from farm.measure import Measure
     from farm_converters.recipe import Artifact
+    from farm_results.compare.row import Compared
     from farm_results.model import Result
 
 
@@ -121,6 +122,30 @@ def convert(
         if conversion.error is not None:
             raise conversion.error
     return [conversion.artifact for conversion in done if conversion.artifact is not None]
+
+
+def compare(
+    reference: str,
+    candidate: str = "last",
+    *,
+    metrics: Sequence[str] = ("own",),
+    by: Sequence[str] = (),
+    store: str | Path | None = None,
+) -> Compared:
+    """Hold one run against another, named as ``farm compare`` names them; see docs/compare.md.
+
+    Raises UsageError for a name that means nothing, a metric or an axis that there is not.
+    """
+    from farm_results import refs
+    from farm_results.compare.stored import compare_refs
+    from farm_results.store import open_store
+
+    opened = open_store(store if store is not None else load_config().store)
+    try:
+        sides = refs.resolve(opened, reference), refs.resolve(opened, candidate)
+        return compare_refs(opened, *sides, metrics=metrics, by=by)
+    finally:
+        opened.close()
 
 
 def load_results(store: str | Path | None = None, **filters: Any) -> pd.DataFrame:  # noqa: ANN401

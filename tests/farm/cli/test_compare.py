@@ -159,6 +159,12 @@ def test_exit_codes(capsys: Streams) -> None:
         assert (code == 2) == ("error[" in err), words
 
 
+def test_the_same_from_python() -> None:
+    found = farm.compare("last~1", metrics=["own"])
+    assert [row.key.device for row in found.of("regressed")] == ["pi"]
+    assert found.candidate == f"last ({NEW})"
+
+
 def test_devices_are_held_against_each_other(capsys: Streams) -> None:
     assert farm_("compare", "last~1", "--by", "device", "--all", "--json") == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
