@@ -38,6 +38,29 @@ class Server:
             connection.execute(f'CREATE SCHEMA "{name}"')
         return f"postgresql+psycopg://farm@/postgres?host={self.folder}&options=-csearch_path%3D{name}"
 
+    def stop(self) -> None:
+        """Stop as a crash would: no connection is told, nothing is written back."""
+        self._control("-m", "immediate", "stop")
+
+    def start(self) -> None:
+        """Start again after ``stop``."""
+        self._control("start")
+
+    def crash(self) -> None:
+        """Crash and come back."""
+        self.stop()
+        self.start()
+
+    def _control(self, *words: str) -> None:
+        user = _somebody() if os.geteuid() == 0 else None
+        data = ("-D", self.folder / "data", "-w", "-l", self.folder / "log")
+        _run(user, self.programs / "pg_ctl", *data, "-o", _options(self.folder), *words)
+
+
+def _options(folder: Path) -> str:
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+    return options + " -c max_connections=200"
+
 
 def programs() -> Path | None:
     """The newest installed server's programs."""
@@ -45,7 +68,7 @@ def programs() -> Path | None:
     return max(found, key=lambda path: float(path.parent.name), default=None)
 
 
-def somebody() -> str:
+def _somebody() -> str:
     """Who the server runs as: PostgreSQL refuses root."""
     names = {entry.pw_name for entry in pwd.getpwall()}
     return next((name for name in ("postgres", "nobody") if name in names), "")
@@ -61,7 +84,7 @@ def running() -> Iterator[Server]:
     except ModuleNotFoundError:
         need(False, "psycopg is not installed")
     assert found is not None
-    user = somebody() if os.geteuid() == 0 else None
+    user = _somebody() if os.geteuid() == 0 else None
     # Not below the tests' folder: only root may enter that, and the path of a socket has little room.
     folder = Path(tempfile.mkdtemp(prefix="farm-pg-"))
     try:
@@ -69,10 +92,8 @@ def running() -> Iterator[Server]:
             shutil.chown(folder, user)
         folder.chmod(0o755)
         data = folder / "data"
-        run_as(user, found / "initdb", "-D", data, "-U", "farm", "-A", "trust", "--no-sync", "-E", "UTF8")
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-        options += " -c max_connections=200"
-        run_as(user, found / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
+        _run(user, found / "initdb", "-D", data, "-U", "farm", "-A", "trust", "--no-sync", "-E", "UTF8")
+        _run(user, found / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", _options(folder), "start")
         # Its input ends with this process, however that dies: no server is left behind.
         words = ["sh", "-c", STOP, "sh", str(found / "pg_ctl"), str(data)]
         with subprocess.Popen(
@@ -90,8 +111,7 @@ def running() -> Iterator[Server]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run_as(user: str | None, *argv: object) -> None:
-    """Run one of the server's programs as that user."""
+def _run(user: str | None, *argv: object) -> None:
     words = [str(word) for word in argv]
     done = subprocess.run(
         words, user=user, cwd="/", capture_output=True, text=True, timeout=LIMIT_S, check=False

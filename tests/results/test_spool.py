@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -15,26 +14,17 @@ from farm_results import points
 from farm_results.series import key_of, series_id
 from farm_results.spool import Spool, Spooled, keep
 from farm_results.store import Store, open_store
-from tests import postgres as servers
+from tests.postgres import Server
 from tests.results.made import HOSTILE, result, run
 
 
-def control(server: servers.Server, *words: str) -> None:
-    """Stop the server as a crash would, or start it again."""
-    user = servers.somebody() if os.geteuid() == 0 else None
-    options = f"-c listen_addresses='' -c unix_socket_directories={server.folder} -c fsync=off"
-    options += " -c max_connections=200"
-    data = ("-D", server.folder / "data", "-w", "-l", server.folder / "log")
-    servers.run_as(user, server.programs / "pg_ctl", *data, "-o", options, *words)
-
-
-def test_a_server_that_crashes_and_comes_back(postgres: servers.Server, tmp_path: Path) -> None:
+def test_a_server_that_crashes_and_comes_back(postgres: Server, tmp_path: Path) -> None:
     """Results spooled meanwhile are stored when it answers, each once, with their series."""
     store = open_store(postgres.create())
     store.add_run(run())
     assert store.add_result(result("before"))
     spool = Spool(tmp_path, store.name)
-    control(postgres, "-m", "immediate", "stop")
+    postgres.stop()
     try:
         for number in range(3):
             entry = Spooled(run(), result(f"job-{number}", created_unix_s=2000.0 + number))
@@ -47,7 +37,7 @@ def test_a_server_that_crashes_and_comes_back(postgres: servers.Server, tmp_path
             spooling.drain(store, spool, lambda _text: None, patience_s=0.0)
         assert caught.value.code == "store.spooled"
     finally:
-        control(postgres, "start")
+        postgres.start()
     saved = tmp_path / "saved"
     shutil.copytree(spool.folder, saved)
     spooling.drain(store, spool, lambda _text: None)
