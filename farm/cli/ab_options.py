@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 F = Callable[..., Any]
 PAIRS, SMOKE_PAIRS = 20, 10
+SUFFIXES = (".onnx", ".tflite", ".pt2", ".pt", ".pth", ".keras", ".h5", ".xml", ".pb")
 # Options of farm bench that a comparison has no use for, and the values that say nothing.
 _UNUSED: Mapping[str, tuple[Any, ...]] = {
     "blocks": (None,),
@@ -124,8 +125,22 @@ def ab_of(values: Mapping[str, Any], *, data: Path | None, plan_file: Path | Non
             option = "export" if name == "exports" else name.replace("_", "-")
             raise _unused(f"--{option}", "with --ab", "leave it out: only times are compared in turns")
     pairs = values["pairs"] or (SMOKE_PAIRS if values["smoke"] else PAIRS)
+    return Ab(text, pairs, _file(text), bool(values["gate"]))
+
+
+def _file(text: str) -> Path | None:
+    """REF as a model file; None where it looks like the name of something stored.
+
+    Raises UsageError ab.reference for what can only be a file, and is none.
+    """
     path = Path(text)
-    return Ab(text, pairs, path if path.is_file() else None, bool(values["gate"]))
+    if path.is_file() or ("/" in text and path.is_dir()):
+        return path
+    if "/" in text or path.suffix in SUFFIXES:
+        raise UsageError(
+            f"{text}: there is no such file", code="ab.reference", fix="check the path given to --ab"
+        )
+    return None
 
 
 def run_again(ab: Ab, request: Request, state: State, gate: Gate, layout: str, reporter: Reporter) -> int:

@@ -98,6 +98,7 @@ def test_an_artifact_against_itself(farm: Farm, stored: str, monkeypatch: pytest
     ("words", "error"),
     [
         (("--ab", "nothing-of-the-kind"), "results.unknown-ref"),
+        (("--ab", "nothing.onnx"), "there is no such file"),
         (("--ab", "JOB", "--energy"), "ab.option"),
         (("--ab", "JOB", "--budget", "p50<=1ms"), "ab.option"),
         (("--ab", "JOB", "--scenario", "throughput"), "ab.scenario"),
