@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import farm
+from farm.benchmark import Outcome
 from farm.errors import UsageError
 from tests.farm.networks import conv_net
 
@@ -25,6 +26,13 @@ def test_convert_raises_the_typed_error(tmp_path: Path) -> None:
         farm.convert(tmp_path / "none.onnx", to=["onnx"])
 
     assert caught.value.code == "model.missing"
+
+
+def test_ctrl_c_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was finished is kept, and the program that called hears of it."""
+    monkeypatch.setattr("farm.benchmark.execute", lambda *_, **__: Outcome("run", (), interrupted=True))
+    with pytest.raises(KeyboardInterrupt):
+        farm.bench(runtimes=["onnxruntime"])
 
 
 def test_module_names_do_not_shadow_the_functions() -> None:

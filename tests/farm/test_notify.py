@@ -122,7 +122,7 @@ def test_a_night_does_not_fail_because_of_a_message(tmp_path: Path, monkeypatch:
     assert line == "address 1: JSON did not take the message"
     file = tmp_path / "addresses"
     file.write_text("json://localhost")
-    file.chmod(0o644)
+    file.chmod(0o640)
     (line,) = notify.send(configured(file=file), "t", "b").failed
     assert "chmod 600" in line
     (line,) = notify.send(configured(file=tmp_path / "none"), "t", "b").failed
