@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from farm.cli.output import print_json, say
+from farm.cli.output import print_json, print_problem, printable, say
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import examples
 from farm.errors import EXIT_OK, UsageError
@@ -96,11 +96,15 @@ def command(
 
 
 def _announce(state: State, bound: Bound, file: Path, in_browser: bool) -> None:
+    from farm_results.dashboard.server import is_loopback
+
     if state.json:
         print_json({"schema": "farm.serve/1", "url": bound.url, "port": bound.port, "token_file": str(file)})
         sys.stdout.flush()
     say(f"farm's dashboard: {bound.url}")
     say(f"the token, for changes and for other machines: {file}")
+    if not is_loopback(bound.host):
+        say("this is plain HTTP: whoever reads along on the network reads the token, too (docs/dashboard.md)")
     if in_browser:
         import webbrowser
 
@@ -113,8 +117,11 @@ def _own_names(host: str) -> tuple[str, ...]:
     return (host, own, own.partition(".")[0])
 
 
-def _complain(text: str) -> None:
-    sys.stderr.write(text.rstrip("\n") + "\n")
+def _complain(error: BaseException) -> None:
+    from farm.cli.crash import write_crash_log
+
+    text = f"{type(error).__name__}: {error}; the trace is in {write_crash_log()}"
+    print_problem("farm.bug", printable(text))
 
 
 def _needs() -> None:

@@ -31,10 +31,15 @@ STATIC_AGE_S = 3600
 NOT_FOUND = ("results.unknown-", "dashboard.unknown-", "device.unknown")
 
 
+def _to_stderr(error: BaseException) -> None:
+    sys.stderr.write("".join(traceback.format_exception(error)))
+
+
 @dataclass(frozen=True)
 class Dashboard:
     """What an application is made of. ``hosts``: names under which it may be asked for, beside addresses.
-    ``metrics``: the body and media type of /metrics. ``complain``: hears of our own defects."""
+    ``metrics``: the body and media type of /metrics. ``complain``: hears of our own defects, while they are
+    handled."""
 
     store: Store
     access: Access
@@ -42,7 +47,7 @@ class Dashboard:
     hosts: Iterable[str] = ()
     metrics: Callable[[], tuple[bytes, str]] | None = None
     now: Callable[[], float] = time.time
-    complain: Callable[[str], None] = lambda text: print(text, file=sys.stderr)  # noqa: T201
+    complain: Callable[[BaseException], None] = _to_stderr
 
     def app(self) -> Starlette:
         """The application; it may run in any ASGI server. Raises ModuleNotFoundError without starlette."""
@@ -66,7 +71,12 @@ class Dashboard:
                 Mount("/static", StaticFiles(directory=STATIC)),
             ],
             middleware=[Middleware(Guard, access=self.access, hosts=tuple(self.hosts), now=self.now)],
-            exception_handlers={404: self._nowhere, 405: self._nowhere, Exception: self._broken},
+            exception_handlers={
+                404: self._nowhere,
+                405: self._nowhere,
+                TooLargeError: self._too_large,
+                Exception: self._broken,
+            },
         )
 
     def shell(self, request: Request, pages: tuple[Registered, ...] | None = None) -> Shell:
@@ -125,13 +135,15 @@ class Dashboard:
             return await to_thread.run_sync(work, limiter=self._limiter())
         except FarmError as error:
             return self.refused(request, error)
+        except Exception as error:  # noqa: BLE001 - a page must neither end the server nor show a trace
+            return self._defect(request, error)
 
     def refused(self, request: Request, error: FarmError) -> Response:
         """The page of an error."""
         from starlette.responses import HTMLResponse
 
         if isinstance(error, FarmBug):
-            self.complain(f"error[{error.code}]: {error.message}")
+            self.complain(error)
         headers = {"retry-after": "10"} if status_of(error) == 503 else None
         return HTMLResponse(render_error(error, self.shell(request)), status_of(error), headers=headers)
 
@@ -161,16 +173,21 @@ class Dashboard:
         )
         return self.refused(request, missing)
 
+    async def _too_large(self, request: Request, error: Exception) -> Response:  # noqa: ARG002
+        large = UsageError("that is more than any form of ours holds", code="serve.too-large")
+        return self.refused(request, large)
+
     async def _broken(self, request: Request, error: Exception) -> Response:
-        """Starlette tells its server of the exception as well, which must stay quiet about it."""
-        if isinstance(error, TooLargeError):
-            large = UsageError("that is more than any form of ours holds", code="serve.too-large")
-            return self.refused(request, large)
-        self.complain("".join(traceback.format_exception(error)))
+        return self._defect(request, error)
+
+    def _defect(self, request: Request, error: Exception) -> Response:
+        """The page of a defect of ours; what it was, only ``complain`` hears."""
+        from starlette.responses import HTMLResponse
+
+        self.complain(error)
         text = f"the page could not be made: {type(error).__name__}"
-        return self.refused(
-            request, FarmBug(text, code="farm.bug", fix="report it; the server's log says more")
-        )
+        told = FarmBug(text, code="farm.bug", fix="report it; the server says where the trace is")
+        return HTMLResponse(render_error(told, self.shell(request)), 500)
 
 
 def status_of(error: FarmError) -> int:

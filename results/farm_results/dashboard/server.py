@@ -32,7 +32,8 @@ class Bound:
     @property
     def url(self) -> str:
         """Where a browser finds it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = socket.gethostname() if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.port}/"
 
 
