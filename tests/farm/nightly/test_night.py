@@ -133,19 +133,23 @@ def test_what_moves_with_its_reference_is_the_environment(store: Store) -> None:
 
 
 def test_new_surroundings_open_a_segment_and_hide_no_regression(store: Store) -> None:
-    """A new kernel in the very night of a slower model: the A/B sees the model; a new kernel alone, with the
-    same speed, is nothing to tell."""
-    same, slower = Cell(model="same"), Cell(model="slower")
-    world = World(store, same, slower)
+    """A new kernel in the very night of a slower model: the A/B sees the model. A new kernel that slows one
+    down is the environment, and one that does not is nothing to tell."""
+    same, slower, moved = Cell(model="same"), Cell(model="slower"), Cell(model="moved")
+    world = World(store, same, slower, moved)
     world.nights(8)
     for cell in world.cells:
         cell.kernel = "6.8"
     world.levels[slower.series] *= 1.05
     slower.artifact, slower.old_ns = "b", 5e6
+    world.levels[moved.series] *= 1.08
     world.night(quiet=False)
-    (finding,) = world.found()
-    assert (finding.model, finding.word) == ("slower", "regression")
-    assert "surroundings" not in {cause.kind for cause in finding.causes}, "both arms ran in them"
+    found = {finding.model: finding for finding in world.found()}
+    words = {model: finding.word for model, finding in found.items()}
+    assert words == {"slower": "regression", "moved": "environment changed"}
+    kinds = {cause.kind for cause in found["slower"].causes}
+    assert "surroundings" not in kinds, "both arms ran in them"
+    assert found["moved"].causes[0].text == "kernel 6.1 → 6.8"
 
 
 def test_the_canary_tells_the_device_from_the_model(store: Store) -> None:
