@@ -59,11 +59,13 @@ def compared(match: Match, fetched: Fetched, facts: Facts, objects: Objects) -> 
     from farm_results.paired import effect_of, word_of
 
     job = fetched.result
+    if job.outcome == "stopped":
+        raise InfrastructureError("the comparison was stopped before it was complete", code="run.interrupted")
     if job.failure is not None:
         raise job.failure.to_error()
     if job.outcome != "ok":
         raise InfrastructureError(
-            f"the comparison was {job.outcome} before it was complete", code="run.interrupted"
+            f"the comparison ended {job.outcome}", code="job.interrupted", fix="measure again"
         )
     halves = {arm: _half(match, fetched, arm) for arm in (arms.REFERENCE, arms.CANDIDATE)}
     before, after = halves[arms.REFERENCE], halves[arms.CANDIDATE]
