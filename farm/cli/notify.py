@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from farm.cli.output import say
+from farm.cli.output import print_problem, say
 from farm.cli.state import State, pass_state
 from farm.cli.types import examples
 from farm.errors import EXIT_OK, EXIT_PARTIAL, UsageError
@@ -46,7 +46,7 @@ def command(state: State, text: str | None, title: str, level: str) -> int:
         raise UsageError("there is no text to send", code="cli.usage", fix="farm notify 'some text'")
     done = notify.send(state.config, title, body, level)
     for line in done.failed:
-        say(line)
+        print_problem("notify.failed", line, "check that address with apprise's own documentation")
     least = state.config.notify.at_least
     if not done.sent and not done.failed:
         say(f"not sent: [notify] at_least = {least!r} is above {level}")

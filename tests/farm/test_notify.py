@@ -172,6 +172,6 @@ def test_the_command_says_who_was_told(
         file.write_text(f"{chat.good}\n{chat.bad}\n")
         assert farm.cli.main(["notify", "hello", "--level", "failure"]) == 3
     err = capsys.readouterr().err
-    assert "address 2: JSON did not take the message (HTTP status 403)" in err
+    assert "error[notify.failed]: address 2: JSON did not take the message (HTTP status 403)" in err
     assert "sent to 1 of 2" in err
     assert SECRET not in err
