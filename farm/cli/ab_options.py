@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from farm.cli.output import print_json, print_problem, print_table, print_text, say, say_sentence
+from farm.cli.output import print_json, print_problem, print_table, print_text, printable, say, say_sentence
 from farm.cli.state import State
 from farm.errors import (
     EXIT_GATE,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 F = Callable[..., Any]
 PAIRS, SMOKE_PAIRS = 20, 10
+MOST_ANNOTATIONS = 10
 SUFFIXES = (".onnx", ".tflite", ".pt2", ".pt", ".pth", ".keras", ".h5", ".xml", ".pb")
 # Options of farm bench that a comparison has no use for, and the values that say nothing.
 _UNUSED: Mapping[str, tuple[Any, ...]] = {
@@ -48,7 +50,6 @@ _UNUSED: Mapping[str, tuple[Any, ...]] = {
     "junit": (None,),
     "html": (None,),
     "exports": ((), None),
-    "github": (False, None),
     "data": (None,),
     "plan": (None,),
 }
@@ -84,6 +85,7 @@ class Ab:
     pairs: int
     path: Path | None
     gate: bool
+    github: bool = False
 
     def wished(self, request: Request) -> Request:
         """As many processes as the pairs have, each for its least time; REF itself where nothing is named."""
@@ -125,7 +127,7 @@ def ab_of(values: Mapping[str, Any], *, data: Path | None, plan_file: Path | Non
             option = "export" if name == "exports" else name.replace("_", "-")
             raise _unused(f"--{option}", "with --ab", "leave it out: only times are compared in turns")
     pairs = values["pairs"] or (SMOKE_PAIRS if values["smoke"] else PAIRS)
-    return Ab(text, pairs, _file(text), bool(values["gate"]))
+    return Ab(text, pairs, _file(text), bool(values["gate"]), bool(values.get("github")))
 
 
 def _file(text: str) -> Path | None:
@@ -170,11 +172,16 @@ def run_again(ab: Ab, request: Request, state: State, gate: Gate, layout: str, r
         gate=ab.gate,
     )
     outcome, errors = again(state.config, results, reporter, pairs=ab.pairs, terms=terms, command=sys.argv)
-    return finished(outcome, gate, state, layout, errors)
+    return finished(ab, outcome, gate, state, layout, errors)
 
 
 def finished(
-    outcome: Outcome, gate: Gate, state: State, layout: str, errors: Sequence[FarmError] = ()
+    ab: Ab,
+    outcome: Outcome,
+    gate: Gate,
+    state: State,
+    layout: str,
+    errors: Sequence[FarmError] = (),
 ) -> int:
     """Show what was found; the exit code that comes of it and of ``--fail-on``. ``errors``: beside those of
     the run's failed results."""
@@ -189,6 +196,8 @@ def finished(
     for problem in problems:
         print_problem(*problem)
     show(outcome.comparisons, outcome.run_id, "json" if state.json else layout, problems)
+    if ab.github:
+        _tell_github(outcome.comparisons)
     words = [each.word for each in outcome.comparisons]
     fail_on = () if "never" in gate.fail_on else gate.fail_on
     if outcome.interrupted:
@@ -229,6 +238,23 @@ def show(
         for line in versus.caveat_lines(each):
             say_sentence(f"{each.device} {line}" if len(comparisons) > 1 else line)
     say(f"Pair by pair: farm show {run_id}")
+
+
+def _tell_github(comparisons: Sequence[Comparison]) -> None:
+    """The step's summary and its annotations, at most ten of a kind: GitHub drops more silently."""
+    from farm_results.comparison import INCONCLUSIVE, SLOWER
+    from farm_results.view import versus
+
+    for word, kind in ((SLOWER, "error"), (INCONCLUSIVE, "warning")):
+        for each in [one for one in comparisons if one.word == word][:MOST_ANNOTATIONS]:
+            text = f"{each.device}: {versus.sentence(each)}".replace("%", "%25")
+            sys.stderr.write(f"::{kind} title=farm::{printable(text)}\n")
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(versus.markdown(comparisons))
+        except OSError as error:  # what is stored does not fail for that
+            say(f"{path} cannot be written: {error.strerror}")
 
 
 def _unused(option: str, where: str, fix: str) -> UsageError:

@@ -216,7 +216,7 @@ def command(
         return EXIT_USAGE
     outcome = execute(plan, state.config, reporter, command=sys.argv, against=against)
     if ab:
-        return finished(outcome, gate, state, layout)
+        return finished(ab, outcome, gate, state, layout)
     _show(outcome, "json" if state.json else layout)
     code, failures = gated(gate, outcome.results, state, _exit_code(plan, outcome))
     after.write(outcome.results, run_id=outcome.run_id, failures=failures)
