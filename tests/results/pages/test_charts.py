@@ -148,6 +148,19 @@ def test_a_trend_shows_band_steps_verdicts_and_simulations() -> None:
     assert "SIMULATED NOISY" in csv_text(chart.grid)
 
 
+def test_a_trend_has_no_line_where_nothing_is_known() -> None:
+    """A failed night breaks the line and has its own mark; so does a change of the surroundings."""
+    found = points(9)
+    found[3] = replace(found[3], value=None, status="failed", verdict="")
+    found[6:] = [replace(point, segment="other") for point in found[6:]]
+
+    chart = trend.chart(found, metric="p50_ns")
+    line = plain(chart)["series"][0]["data"]
+
+    assert [value is None for _, value in line] == [False] * 3 + [True] + [False] * 2 + [True] + [False] * 3
+    assert "failed, no number" in plain(chart)["legend"]["data"]
+
+
 def test_the_front_is_what_nothing_beats() -> None:
     """Lower latency is better, higher accuracy is; what may not be believed beats nothing."""
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from farm_results.pages.chart import ACCENT, WORD_COLOURS, Chart, base, beside_names, label, name_axis, short
+from farm_results.pages.chart import (
+    ACCENT,
+    INK,
+    WORD_COLOURS,
+    Chart,
+    base,
+    beside_names,
+    label,
+    name_axis,
+    short,
+)
 from farm_results.pages.filters import cell
 from farm_results.pages.grid import grid
 from farm_results.pages.marks import marks
 
 MOST_BARS = 60
+NUMBER = {"show": True, "position": "right", "color": INK}
 
 
 @dataclass(frozen=True)
@@ -42,7 +53,12 @@ def chart(bars: Sequence[Bar], *, kind: str, name: str = "bars", title: str = ""
                             if bar.word in ("", "valid")
                             else WORD_COLOURS.get(bar.word, ACCENT)
                         },
-                        "label": {"show": True, "position": "right", "formatter": cell(bar.value, kind)},
+                        "label": {
+                            "show": True,
+                            "position": "right",
+                            "color": INK,
+                            "formatter": cell(bar.value, kind),
+                        },
                     }
                     for bar in shown
                 ],

@@ -10,6 +10,7 @@ from farm_results.pages.chart import (
     ACCENT,
     BAND,
     DIM,
+    INK,
     SYMBOLS,
     WORD_COLOURS,
     Chart,
@@ -24,6 +25,9 @@ from farm_results.pages.marks import marks
 from farm_results.point import Point
 
 MOST_POINTS = 1000
+LABEL_PX, LABEL_ROWS = 14, 3
+NO_NUMBER = ", no number"
+INTERVAL = "95 % interval"
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,13 @@ def chart(
     shown = kept(points, MOST_POINTS)
     unit, size = _unit(metric, shown)
     option = base(
-        legend={"top": 4, "type": "scroll"},
+        legend={"top": 4, "type": "scroll", "data": _legend(shown, band)},
         xAxis={"type": "time"},
         yAxis=value_axis(unit),
         dataZoom=[{"type": "inside"}, {"type": "slider", "height": 18, "bottom": 6}],
         series=[*_by_verdict(shown, size), _intervals(shown, size), _band(band, size), _steps(steps)],
     )
-    option["grid"] |= {"bottom": 40}
+    option["grid"] |= {"bottom": 40, "top": 48 + (LABEL_PX * LABEL_ROWS if steps else 0)}
     note = "" if len(shown) == len(points) else f"{len(shown)} of {len(points)} points: extremes are kept"
     return Chart(name, title, option, _grid(points, metric), note, height_px=360, log_axis="y")
 
@@ -101,31 +105,66 @@ def _by_verdict(points: Sequence[Point], size: float) -> list[dict[str, Any]]:
             "showSymbol": False,
             "silent": True,
             "lineStyle": {"color": DIM, "width": 1},
-            "data": [[p.at_unix_s * 1e3, short(_value(p) / size)] for p in points if p.value is not None],
+            "data": _line(points, size),
         }
     ]
-    words = {point.verdict or point.status: None for point in points if point.value is not None}
-    for word in words:
-        own = [p for p in points if p.value is not None and (p.verdict or p.status) == word]
-        made_up = any(point.origin for point in own)
+    lowest = min((point.value for point in points if point.value is not None), default=0.0)
+    for word in _words(points):
+        own = [p for p in points if _word(p) == word]
         found.append(
             {
                 "type": "scatter",
-                "name": f"{label(word)}{' SIMULATED' if made_up else ''}",
-                "symbol": SYMBOLS.get(word, "circle"),
+                "name": _name(word, own),
+                "symbol": "rect" if word.endswith(NO_NUMBER) else SYMBOLS.get(word, "circle"),
                 "symbolSize": 8,
-                "itemStyle": {"color": WORD_COLOURS.get(word, ACCENT)},
-                "data": [[p.at_unix_s * 1e3, short(_value(p) / size)] for p in own],
+                "itemStyle": {"color": WORD_COLOURS.get(word.removesuffix(NO_NUMBER), ACCENT)},
+                "data": [
+                    [p.at_unix_s * 1e3, short((lowest if p.value is None else p.value) / size)] for p in own
+                ],
             }
         )
     return found
 
 
+def _line(points: Sequence[Point], size: float) -> list[list[float | None]]:
+    """The measured points in order, broken where a night has no number and where the surroundings changed:
+    nothing is known in between."""
+    found: list[list[float | None]] = []
+    before: Point | None = None
+    for point in points:
+        if found and (point.value is None or (before is not None and before.segment != point.segment)):
+            found.append([found[-1][0], None])
+        if point.value is not None:
+            found.append([point.at_unix_s * 1e3, short(point.value / size)])
+        before = point
+    return found
+
+
+def _word(point: Point) -> str:
+    """What its mark says; a night without a number has its own, at the bottom of the chart."""
+    return (
+        (point.verdict or point.status) if point.value is not None else f"{point.status or 'no'}, no number"
+    )
+
+
+def _words(points: Sequence[Point]) -> list[str]:
+    return list(dict.fromkeys(map(_word, points)))
+
+
+def _name(word: str, own: Sequence[Point]) -> str:
+    return f"{label(word)}{' SIMULATED' if any(point.origin for point in own) else ''}"
+
+
+def _legend(points: Sequence[Point], band: Band | None) -> list[str]:
+    names = [_name(word, [p for p in points if _word(p) == word]) for word in _words(points)]
+    return [*names, INTERVAL, *([label(band.label)] if band is not None else [])]
+
+
 def _intervals(points: Sequence[Point], size: float) -> dict[str, Any]:
-    known = [p for p in points if p.low is not None and p.high is not None]
+    known = [p for p in points if None not in (p.value, p.low, p.high)]
     return {
         "type": "custom",
-        "name": "95 % interval",
+        "name": INTERVAL,
         "renderItem": "@render:interval-y",
         "silent": True,
         "itemStyle": {"color": DIM},
@@ -141,7 +180,9 @@ def _band(band: Band | None, size: float) -> dict[str, Any]:
         "type": "line",
         "name": label(band.label),
         "data": [],
-        "itemStyle": {"color": BAND},
+        "symbol": "none",
+        "lineStyle": {"type": "dashed", "color": ACCENT},
+        "itemStyle": {"color": ACCENT},
         "markArea": {
             "silent": True,
             "itemStyle": {"color": BAND},
@@ -151,7 +192,7 @@ def _band(band: Band | None, size: float) -> dict[str, Any]:
             "silent": True,
             "symbol": "none",
             "lineStyle": {"color": ACCENT, "type": "dashed"},
-            "label": {"formatter": label(band.label), "position": "insideEndTop"},
+            "label": {"show": False},
             "data": [{"yAxis": short(band.centre / size)}],
         },
     }
@@ -165,11 +206,25 @@ def _steps(steps: Sequence[Step]) -> dict[str, Any]:
         "markLine": {
             "symbol": "none",
             "lineStyle": {"color": WORD_COLOURS["invalid"], "type": "solid"},
-            "data": [
-                {"xAxis": step.at_unix_s * 1e3, "label": {"formatter": label(step.label)}} for step in steps
-            ],
+            "data": [_mark(step, index) for index, step in enumerate(steps)],
         },
     }
+
+
+def _mark(step: Step, index: int) -> dict[str, Any]:
+    """Its label above the chart, in one of three rows, so that neighbours can be read."""
+    found: dict[str, Any] = {
+        "xAxis": step.at_unix_s * 1e3,
+        "label": {
+            "formatter": label(step.label, 36),
+            "color": INK,
+            "fontSize": 11,
+            "distance": 4 + LABEL_PX * (index % LABEL_ROWS),
+        },
+    }
+    if step.kind not in ("change point", "finding"):
+        found["lineStyle"] = {"color": DIM, "type": "dashed"}
+    return found
 
 
 def _grid(points: Sequence[Point], metric: str) -> Any:  # noqa: ANN401 - a Grid
