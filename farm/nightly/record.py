@@ -47,7 +47,6 @@ class NightRecord:
     attempts: int = 1
     cells: tuple[CellRecord, ...] = ()
     aa: tuple[str, ...] = ()
-    aa_done: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     told: bool = False
