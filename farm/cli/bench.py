@@ -48,8 +48,7 @@ if TYPE_CHECKING:
     epilog=(
         "\b\nExamples:\n"
         "  farm bench                                       the bundled network on this machine\n"
-        "  farm bench model.onnx -d 'jetson,rpi4,!jetson-2' selected devices, in parallel\n"
-        "  farm bench model.onnx --batch 1 -r litert,openvino -p fp32,int8 --calib samples\n"
+        "  farm bench model.onnx -d 'jetson,rpi4,!jetson-2' -r litert,openvino -p fp32,int8 --calib samples\n"
         "  farm bench model.onnx --scenario throughput --batch 1,8 --threads 1,4 --dry-run\n"
         "  farm bench model.onnx --baseline @baseline --budget 'p50<=20ms,peak_mem<=200MB'\n"
         "  farm bench new.onnx --ab old.onnx                both in turns: slower, faster or the same\n\n"
