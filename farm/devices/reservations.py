@@ -55,7 +55,9 @@ def reserve(engine: Engine, device: str, owner: str, *, for_s: float | None, rea
         connection.execute(row.on_conflict_do_update(index_elements=[RESERVATION.c.device], set_=values))
         made = _current(engine, connection, device)
     audit.append(engine, device, owner, "lock" if for_s is None else "reserve", reason)
-    return made or Reservation(device, owner, reason, now, until)
+    if made is None:  # it is over already
+        made = Reservation(device, owner, reason, time.time(), time.time() + (for_s or 0.0))
+    return made
 
 
 def unlock(engine: Engine, device: str, actor: str, *, force: bool = False) -> Reservation | None:
