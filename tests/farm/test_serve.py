@@ -237,8 +237,10 @@ def test_by_keyboard_and_by_itself(served: Served, browser: Browser) -> None:
         assert page.locator("#runs th").first.get_attribute("aria-sort") == "ascending"
         assert page.locator("#runs tbody tr").first.inner_text().startswith("2026-night-000")
         page.goto(f"{served.url}/queue")
+        page.locator("#audit td a").first.focus()
         audit.append(served.scene.store.engine, "pi", "bob@desk", "lock", "while you look")
         page.wait_for_function("() => document.body.innerText.includes('while you look')", timeout=60_000)
+        assert page.evaluate("document.activeElement.tagName") == "A", "the focus stays where it was"
         assert problems(page) == []
 
 

@@ -11,9 +11,9 @@ from farm_results.dashboard.pages import View
 from farm_results.dashboard.pages.nights import cells_of
 from farm_results.dashboard.pages.overview import findings_table, worst_first
 from farm_results.dashboard.rows import simulated, to_comparison, to_device, to_result, to_series
-from farm_results.pages.filters import when
+from farm_results.pages.filters import Shown, when
 from farm_results.pages.grid import Link, grid
-from farm_results.pages.marks import Marks, marks
+from farm_results.pages.marks import SHAPES, Marks, marks
 
 PATHS = ("/nights/{night}",)
 NOTES = 50
@@ -68,21 +68,28 @@ def _rows(cells: list[Mapping[str, Any]], origin: str) -> tuple[dict[str, str], 
                 _outcome(cell, origin),
                 to_device(str(cell.get("device", ""))),
                 to_series(series, what) if series else what,
-                str(cell.get("state", "")),
+                _state(cell),
                 str(cell.get("why", "")),
                 str(cell.get("text", "")),
-                float(z) if isinstance(z, (int, float)) else None,
+                Shown(f"{z:+.1f}", float(z)) if isinstance(z, (int, float)) else None,
                 to_result(last, "result") if last else None,
                 _comparison(cell),
             )
         )
     columns = {"outcome": "marks", "device": "text", "cell": "text", "state": "text", "why": "text"}
-    columns |= {"what was seen": "text", "z": "number", "": "text", "A/B": "text"}
+    columns |= {"what was seen": "text", "z": "shown", "": "text", "A/B": "text"}
     return columns, rows
 
 
 def _outcome(cell: Mapping[str, Any], origin: str) -> Marks:
-    return marks(str(cell.get("outcome") or ""), origin=origin)
+    word = str(cell.get("outcome") or "")
+    return marks(word if word in SHAPES else "", origin=origin)
+
+
+def _state(cell: Mapping[str, Any]) -> str:
+    """``measured, steady``: what has no mark of its own is told in words."""
+    state, outcome = str(cell.get("state", "")), str(cell.get("outcome") or "")
+    return f"{state}, {outcome}" if outcome and outcome not in SHAPES else state
 
 
 def _comparison(cell: Mapping[str, Any]) -> Link | None:
