@@ -26,6 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 BUNDLE = "bundle"
 CI = ("bmf", "gha_bench", "gitlab", "junit", "openmetrics", "otava")
 EXPORTS = ("csv", "json", "md", "parquet", BUNDLE, *CI)
+LISTED = 200
 STATUSES = ("ok", "failed", "skipped")
 COLUMNS = ("run", "when", "model", "device", "runtime", "prec", "measured", "p50", "95 % interval", "verdict")
 
@@ -77,8 +78,15 @@ def command(context: click.Context) -> int | None:
 @json_option
 @pass_state
 def list_results(state: State, /, **wanted: Any) -> int:  # noqa: ANN401 - the options of ``filters``
-    """List results, the oldest first. Exit code 4 when there are none."""
-    results = _read(state, None, wanted)
+    """List results, the oldest first. Exit code 4 when there are none.
+
+    Without --limit, the newest 200 of them.
+    """
+    given = wanted["limit"]
+    results = _read(state, None, {**wanted, "limit": given or LISTED + 1})
+    if given is None and len(results) > LISTED:
+        results = _newest(results, LISTED)
+        say(f"the newest {LISTED} of more: --limit N for more of them, farm results export for all")
     if state.json:
         show_results(results, "json")
     else:
@@ -228,6 +236,13 @@ def _read(state: State, run: str | None, wanted: dict[str, Any]) -> list[Result]
     if not results:
         say("no result matches")
     return results
+
+
+def _newest(results: list[Result], count: int) -> list[Result]:
+    """The newest, in the order in which they stand."""
+    kept = sorted(results, key=lambda result: (-result.created_unix_s, result.job_id))[:count]
+    jobs = {result.job_id for result in kept}
+    return [result for result in results if result.job_id in jobs]
 
 
 def _row(result: Result) -> tuple[str, ...]:

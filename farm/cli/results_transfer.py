@@ -122,6 +122,7 @@ def write_bundle(state: State, run: str | None, out: Path) -> int:
 
 
 def _take_in(state: State, store: Store, cargoes: Sequence[Cargo]) -> int:
+    from farm_results.transfer.cargo import KINDS
     from farm_results.transfer.merge import merge as take_in
 
     done = [(cargo.name, take_in(store, cargo, tell=_progress(cargo.name))) for cargo in cargoes]
@@ -134,7 +135,7 @@ def _take_in(state: State, store: Store, cargoes: Sequence[Cargo]) -> int:
         rows = [
             (name, kind, str(what.added.get(kind, 0)), str(what.already.get(kind, 0)))
             for name, what in done
-            for kind in dict.fromkeys((*what.added, *what.already))
+            for kind in KINDS
             if what.added.get(kind, 0) or what.already.get(kind, 0)
         ]
         print_table(
