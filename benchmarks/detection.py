@@ -74,12 +74,13 @@ def conbench(one: Series) -> Flags:
 class Farm:
     """The farm's way: its trigger, then an interleaved A/B against the kept reference."""
 
-    def __init__(self, *, confirm: bool = True) -> None:
-        self.confirm, self.nights, self.asked = confirm, 0, 0
+    def __init__(self, *, confirm: bool = True, artifacts: bool = True) -> None:
+        self.confirm, self.artifacts, self.nights, self.asked = confirm, artifacts, 0, 0
 
     def __call__(self, one: Series) -> Flags:
         """The nights on which it says slower."""
-        points = [_point(night, value) for night, value in enumerate(one.values)]
+        artifacts = one.artifacts if self.artifacts else ("",) * NIGHTS
+        points = [_point(*night) for night in zip(range(NIGHTS), one.values, artifacts, strict=True)]
         rng = np.random.default_rng((7, one.number))
         found = np.zeros(NIGHTS, dtype=bool)
         for night in range(WARM, NIGHTS):
@@ -130,11 +131,11 @@ def _new_points(nights: Sequence[Sequence[Sequence[float]]]) -> Flags:
     return found
 
 
-def _point(night: int, value: float) -> Point:
+def _point(night: int, value: float, artifact: str) -> Point:
     return Point(
         job_id=f"night-{night}", run_id="", at_unix_s=86400.0 * night, status="ok", verdict="valid",
         value=float(value), low=None, high=None, between_cv=None, segment="one", model_sha256="",
-        artifact_sha256="", runtime_version="",
+        artifact_sha256=artifact, runtime_version="",
     )  # fmt: skip
 
 
@@ -158,7 +159,13 @@ def otava_python(folder: Path) -> Path:
 
 
 def run(
-    kinds: Sequence[str], count: int, step: float, seed: int, python: Path | None, tell: Callable[[str], None]
+    kinds: Sequence[str],
+    count: int,
+    step: float,
+    seed: int,
+    python: Path | None,
+    tell: Callable[[str], None],
+    only: str = "",
 ) -> list[Row]:
     """Every detector on the same series."""
     rows = []
@@ -168,10 +175,12 @@ def run(
             ("last > 5 % over the night before", last_over(0.05, 1)),
             ("last > 5 % over the median of 10", last_over(0.05, 10)),
             ("conbench: z > 5 of 100", conbench),
-            ("farm: trigger alone", Farm(confirm=False)),
+            ("farm: trigger alone", Farm(confirm=False, artifacts=False)),
             ("farm: change points", own_change_points),
             ("farm: trigger + A/B", Farm()),
+            ("farm: the same, artifacts unknown", Farm(artifacts=False)),
         ]
+        simple = [each for each in simple if only in each[0]]
         for name, detector in simple:
             tell(f"{kind}: {name}")
             calm = [detector(one) for one in quiet]
@@ -215,6 +224,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--otava", type=Path, help="a Python that has apache-otava")
     parser.add_argument("--without-otava", action="store_true")
+    parser.add_argument("--only", default="", metavar="WORD", help="detectors of ours that are called so")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
 
@@ -223,7 +233,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(prefix="otava-") as folder:
         python = None if asked.without_otava else asked.otava or otava_python(Path(folder) / "venv")
-        rows = run(asked.kind or KINDS, asked.series, asked.step, asked.seed, python, tell)
+        rows = run(asked.kind or KINDS, asked.series, asked.step, asked.seed, python, tell, asked.only)
     print(json.dumps([asdict(row) for row in rows], indent=1) if asked.json else table(rows))
 
 

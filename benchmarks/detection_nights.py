@@ -14,16 +14,19 @@ NOISE = 0.02
 KINDS = ("gauss", "outliers", "ar1")
 OUTLIER_SHARE, OUTLIER_LOW, OUTLIER_HIGH = 0.05, 0.08, 0.30
 LIKENESS = 0.5
+CHANGE_SHARE = 0.1
 PAIRS, PAIR_NOISE = 20, 0.01
 
 
 @dataclass(frozen=True)
 class Series:
-    """``values`` in ns; ``truth``: by how much (log) the candidate really is slower than the reference."""
+    """``values`` in ns; ``truth``: by how much (log) the candidate really is slower than the reference;
+    ``artifacts``: which artifact ran."""
 
     number: int
     values: Floats
     truth: Floats
+    artifacts: tuple[str, ...]
 
 
 def series(kind: str, count: int, step: float, seed: int) -> list[Series]:
@@ -41,8 +44,15 @@ def series(kind: str, count: int, step: float, seed: int) -> list[Series]:
         if kind == "outliers":
             noise += _outliers(rng, NIGHTS)
         truth = np.where(np.arange(NIGHTS) >= STEP_AT, np.log1p(step), 0.0)
-        found.append(Series(number, 5e6 * np.exp(noise + truth), truth))
+        found.append(Series(number, 5e6 * np.exp(noise + truth), truth, _artifacts(step, seed, number)))
     return found
+
+
+def _artifacts(step: float, seed: int, number: int) -> tuple[str, ...]:
+    """Another artifact every tenth night or so, which changes nothing, and on the night of the step."""
+    new = np.random.default_rng((seed, number)).random(NIGHTS) < CHANGE_SHARE
+    new[STEP_AT] |= step != 0.0
+    return tuple(f"artifact-{count}" for count in np.cumsum(new))
 
 
 def pairs(truth: float, rng: np.random.Generator) -> tuple[Floats, Floats]:

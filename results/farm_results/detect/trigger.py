@@ -1,8 +1,9 @@
 """Whether a new number calls for an A/B on the device: a cheap question that errs on the side of asking.
 
 A robust z on the log scale against the newest usable points of the same segment. At a threshold of 1.5 it
-sends about one quiet night in ten to an A/B and misses few real steps (``benchmarks/detection.md``); it
-never says by itself that anything became slower.
+sends one quiet night in eight to an A/B; for three nights after the artifact changed, which is when a model
+can become slower, it asks from 1.0 on. It never says by itself that anything became slower. How many steps it
+misses: ``benchmarks/detection.md``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from farm_results.detect.student import two_sided_p
 from farm_results.point import Point
 
 THRESHOLD, WINDOW, LEAST = 1.5, 30, 5
+CHANGED_SHARE, CHANGED_NIGHTS = 2.0 / 3.0, 3
+"""Of the threshold, for so many nights after the artifact became another one."""
 EFFICIENCY = 0.82
 """Of the robust spread, see ``robust``: what its nights are worth in degrees of freedom."""
 ASSUMED_SIGMA = 0.02
@@ -44,7 +47,8 @@ def trigger(
 ) -> Trigger:
     """Hold ``now`` against the last ``window`` usable points of its segment in ``history``, oldest first.
 
-    ``history`` may hold ``now`` itself; it is left out. Fires in both directions.
+    ``history`` may hold ``now`` itself; it is left out. Fires in both directions; sooner
+    where the artifact is another one than in one of the last three nights.
     """
     import numpy as np
 
@@ -66,6 +70,9 @@ def trigger(
     z = change / sigma
     middle = float(np.exp(centre))
     words = _words(z, now.value / middle - 1.0, len(values))
+    lately = {point.artifact_sha256 for point in earlier[-CHANGED_NIGHTS:]}
+    if now.artifact_sha256 and lately != {now.artifact_sha256}:
+        threshold, words = threshold * CHANGED_SHARE, f"{words}, and its artifact is new"
     return Trigger(abs(z) > threshold, z, middle, sigma, len(values), words)
 
 

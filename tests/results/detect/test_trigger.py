@@ -57,6 +57,22 @@ def test_only_the_newest_thirty_count() -> None:
     assert (found.fired, found.count) == (False, 30)
 
 
+def test_a_new_artifact_is_looked_at_sooner() -> None:
+    """For three nights; an artifact that nobody knows is none."""
+    old = points(QUIET, artifact_sha256="a")
+    value = 5.025
+    assert 1.0 < (trigger(old, point(10, value, artifact_sha256="a")).z or 0.0) < 1.5
+    assert not trigger(old, point(10, value, artifact_sha256="a")).fired
+    assert not trigger(old, point(10, value)).fired
+    new = trigger(old, point(10, value, artifact_sha256="b"))
+    assert new.fired
+    assert "artifact is new" in new.reason
+    third = [*old, *(point(10 + k, 5.0, artifact_sha256="b") for k in range(2))]
+    assert trigger(third, point(12, value, artifact_sha256="b")).fired
+    fourth = [*third, point(12, 5.0, artifact_sha256="b")]
+    assert not trigger(fourth, point(13, value, artifact_sha256="b")).fired
+
+
 def test_a_young_series_is_given_a_spread() -> None:
     """Two equal nights do not make the third one an alarm; identical nights never divide by zero."""
     assert not trigger(points([5.0, 5.0]), point(2, 5.1)).fired
