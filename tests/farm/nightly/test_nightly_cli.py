@@ -89,7 +89,7 @@ def test_a_slower_network_is_a_regression_with_its_canary_and_the_night_survives
 def _wait_until_it_measures(farm: Farm, process: subprocess.Popen[str]) -> None:
     """Until the night has written down which jobs it begins."""
     while process.poll() is None:
-        time.sleep(0.05)
+        time.sleep(0.3)
         if not list(farm.store.glob("*.db")):
             continue
         store = open_store(farm.store)
