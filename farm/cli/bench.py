@@ -194,9 +194,9 @@ def command(
         labels=_labels(labels),
     )
     reporter = progress.choose(quiet=state.quiet)
-    signal.signal(signal.SIGTERM, _terminate)
     wished = ab.wished(wished) if ab else wished
     if ab and not wished.models:
+        signal.signal(signal.SIGTERM, _terminate)
         return run_again(ab, wished, state, gate, layout, reporter)
     found, request = (
         (None, with_sample(wished)) if plan_file is None else replayed(plan_file, wished, devices)
@@ -212,6 +212,7 @@ def command(
         for error in errors:
             print_error(error)
         return EXIT_USAGE
+    signal.signal(signal.SIGTERM, _terminate)
     outcome = execute(plan, state.config, reporter, command=sys.argv, against=against)
     if ab:
         return finished(ab, outcome, gate, state, layout)
