@@ -142,9 +142,9 @@ def _line(points: Sequence[Point], size: float) -> list[list[float | None]]:
 
 def _word(point: Point) -> str:
     """What its mark says; a night without a number has its own, at the bottom of the chart."""
-    return (
-        (point.verdict or point.status) if point.value is not None else f"{point.status or 'no'}, no number"
-    )
+    if point.value is None:
+        return f"{point.status or 'unknown'}{NO_NUMBER}"
+    return point.verdict or point.status
 
 
 def _words(points: Sequence[Point]) -> list[str]:
