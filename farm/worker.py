@@ -335,4 +335,6 @@ def _identity(work: Work, cell: Cell) -> Identity:
         "device": cell.device.name,
         "profile": cell.profile.name,
         "target": cell.target,
+        "scenario": work.request.measure.scenario,
+        "batch": cell.batch,
     }

@@ -85,6 +85,7 @@ class JobContext:
             "device": self.device,
             "profile": self.profile,
             "target": self.target,
+            "batch": self.batch,
         }
 
     def missing(self) -> tuple[str, ...]:

@@ -73,8 +73,6 @@ def judged(
         artifact=context.artifact,
         sent_bytes=fetched.sent_bytes,
     )
-    if context.batch is not None:
-        result = replace(result, options={**result.options, "batch": str(context.batch)})
     if ready and assessment:
         about = accuracy.document(ready, assessment)
         result = replace(result, document={**result.document, "accuracy": about})

@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict, Unpack
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from farm_agent import codec, precisions, scenarios
 from farm_agent.errors import FarmError
@@ -29,6 +29,8 @@ class Identity(TypedDict):
     device: str
     profile: str
     target: Target
+    scenario: NotRequired[str]
+    batch: NotRequired[int | None]
 
 
 def result_of(
@@ -113,7 +115,8 @@ def skipped(*, reason: str, **identity: Unpack[Identity]) -> Result:
 
 
 def _blank(identity: Identity, status: str) -> Result:
-    target = identity["target"]
+    """A failure belongs to the series that its numbers would have belonged to."""
+    target, batch = identity["target"], identity.get("batch")
     return Result(
         job_id=identity["job_id"],
         run_id=identity["run_id"],
@@ -128,8 +131,8 @@ def _blank(identity: Identity, status: str) -> Result:
         precision=target.precision,
         executed_precision="",
         threads=target.threads,
-        options=dict(target.options),
-        scenario="latency",
+        options={**target.options, **({} if batch is None else {"batch": str(batch)})},
+        scenario=identity.get("scenario", "latency"),
         protocol="",
         status=status,
     )

@@ -12,6 +12,7 @@ from farm_profiles.profile import Target
 from farm_results.accuracy import Assessment
 from farm_results.build import Identity, failed, result_of, skipped
 from farm_results.model import Verdict
+from farm_results.series import key_of, series_id
 from farm_results.store import open_store
 from tests.results.made import block, job, latency, run, spec
 
@@ -121,3 +122,11 @@ def test_cells_that_never_ran_say_why(tmp_path: Any) -> None:
     store.add_result(untried)
     store.add_result(built(sample_hashes=()).__class__(**{**built().__dict__, "job_id": "job-3"}))
     assert {one.job_id for one in store.results()} == {"job-1", "job-2", "job-3"}
+
+
+def test_a_failure_belongs_to_the_series_of_what_was_asked_for() -> None:
+    """Not to that of a closed loop of another batch, whose nights it would make look broken."""
+    plain = failed(**IDENTITY, error=JobError("no", code="job.no"))
+    other = failed(**IDENTITY, scenario="throughput", batch=4, error=JobError("no", code="job.no"))
+    assert (plain.scenario, other.scenario, other.options["batch"]) == ("latency", "throughput", "4")
+    assert series_id(key_of(plain)) != series_id(key_of(other))
