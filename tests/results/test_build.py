@@ -126,7 +126,8 @@ def test_cells_that_never_ran_say_why(tmp_path: Any) -> None:
 
 def test_a_failure_belongs_to_the_series_of_what_was_asked_for() -> None:
     """Not to that of a closed loop of another batch, whose nights it would make look broken."""
+    other_cell: Identity = {**IDENTITY, "scenario": "throughput", "batch": 4}
     plain = failed(**IDENTITY, error=JobError("no", code="job.no"))
-    other = failed(**IDENTITY, scenario="throughput", batch=4, error=JobError("no", code="job.no"))
+    other = failed(**other_cell, error=JobError("no", code="job.no"))
     assert (plain.scenario, other.scenario, other.options["batch"]) == ("latency", "throughput", "4")
     assert series_id(key_of(plain)) != series_id(key_of(other))
