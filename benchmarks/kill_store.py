@@ -14,9 +14,11 @@ import argparse
 import json
 import multiprocessing
 import os
+import random
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -83,20 +85,22 @@ def killed(address: str, objects: Path, kills: int, crash: Callable[[], None] | 
     """Kill so many writers, then look at what they left."""
     opened(address, objects).close()
     reported: dict[str, int] = {}
-    again = 0
+    again, moment = 0, random.Random(6)  # noqa: S311 - nothing is to be kept secret
     for number in range(kills):
         hear, tell = FORK.Pipe(duplex=False)
         writer = FORK.Process(target=_write_for_ever, args=(address, objects, number, tell))
         writer.start()
         tell.close()
         heard: list[tuple[str, bool]] = []
+        begin = time.perf_counter()
         while len(heard) < 5 + number % 3:
             if not hear.poll(LOST_AFTER_S):
                 raise RuntimeError("the writer came to a standstill")
+            if not heard:
+                begin = time.perf_counter()  # the store is open
             heard.append(hear.recv())
-        # A pseudo-random moment of the next write, in steps of its own progress, not of any clock.
-        for _ in range(number * 997 % 4001):
-            os.getppid()
+        # Any moment of the next write, by how long the last ones took: its file, its rows, its commit.
+        time.sleep(moment.uniform(0.0, 1.2 * (time.perf_counter() - begin) / (len(heard) - 1)))
         assert writer.pid is not None  # noqa: S101 - it was started
         os.kill(writer.pid, signal.SIGKILL)
         if crash is not None and number % 10 == 9:

@@ -128,6 +128,7 @@ def _run(work: Work, session: Session, cell: Cell) -> bool:
     from farm.ab import bench as ab
 
     suspect: list[bool] = []
+    safe: list[str] = []
     try:
         session.tell = lambda text: work.reporter.stage(cell, text, 0.0)
         work.reporter.stage(cell, "connect", 0.0)
@@ -154,7 +155,11 @@ def _run(work: Work, session: Session, cell: Cell) -> bool:
         metering.prepare()
 
         def keep(fetched: Fetched) -> None:
-            _measured(work, cell, context, fetched, metering.finish())
+            try:
+                _measured(work, cell, context, fetched, metering.finish())
+            except spooling.SpooledError:
+                safe.append(cell.job_id)  # whatever fails on the way out from here, for the store is away
+                raise
             failure = fetched.result.failure
             suspect.append(failure is not None and _blame(work, session, failure.to_error()))
 
@@ -163,9 +168,9 @@ def _run(work: Work, session: Session, cell: Cell) -> bool:
             driver_of(work, session).drive(*job, keep, tell, context)
         finally:
             metering.finish()
-    except spooling.SpooledError:
-        return any(suspect)
     except FarmError:
+        if safe:
+            return any(suspect)
         raise
     except Exception as error:
         raise FarmBug(f"{type(error).__name__}: {error}", code="farm.bug") from error
