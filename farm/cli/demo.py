@@ -52,7 +52,7 @@ def command(state: State, folder: Path | None, nights: int | None, seed: int | N
 
     Six devices that do not exist, 30 nights, one model that becomes slower, one device that changes, one
     series that falls silent: random numbers through the real code, every result marked SIMULATED, in a store
-    of their own. Prints the store's folder; it takes about half a minute.
+    of their own. Prints the store's folder; it takes about a minute.
     """
     from farm.demo.simulate import demo
 
