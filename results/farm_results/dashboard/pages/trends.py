@@ -7,6 +7,7 @@ from farm_results.dashboard.blocks import Field, Filters, Page, Table
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.rows import newest_ok, simulated, to_device, to_model, to_series
 from farm_results.pages.grid import grid
+from farm_results.pages.marks import marks
 
 PATHS = ("/trend",)
 NAV = (6, "Trends")
@@ -29,7 +30,7 @@ def page(view: View) -> Page:
         value = line.value if line else None
         rows.append(
             (
-                line.marks if line else None,
+                line.marks if line else marks("unknown", origin=one.key.origin),
                 to_series(one.series, f"{one.key.runtime} {one.key.precision} ×{one.key.threads}"),
                 one.key.scenario,
                 to_model(one.key.model),
