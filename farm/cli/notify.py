@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from farm.cli.output import print_problem, say
-from farm.cli.state import State, pass_state
+from farm.cli.output import print_json, print_problem, say
+from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import examples
 from farm.errors import EXIT_OK, EXIT_PARTIAL, UsageError
 from farm.notify_settings import LEVELS, VARIABLE
@@ -23,6 +23,7 @@ from farm.notify_settings import LEVELS, VARIABLE
 @click.argument("text", required=False)
 @click.option("--title", default="farm", show_default=True, help="The message's first line.")
 @click.option("--level", type=click.Choice(LEVELS), default="info", show_default=True, help="How bad it is.")
+@json_option
 @pass_state
 def command(state: State, text: str | None, title: str, level: str) -> int:
     """Send a message to every chat, mailbox or phone of [notify].
@@ -48,7 +49,9 @@ def command(state: State, text: str | None, title: str, level: str) -> int:
     for line in done.failed:
         print_problem("notify.failed", line, "check that address with apprise's own documentation")
     least = state.config.notify.at_least
-    if not done.sent and not done.failed:
+    if state.json:
+        print_json({"schema": "farm.notify/1", "sent": done.sent, "failed": list(done.failed)})
+    elif not done.sent and not done.failed:
         say(f"not sent: [notify] at_least = {least!r} is above {level}")
     else:
         say(f"sent to {done.sent} of {done.sent + len(done.failed)}")

@@ -41,7 +41,7 @@ def command(
     show: bool,
     **wanted: Any,  # noqa: ANN401 - the options of ``filters``
 ) -> int:
-    """Write a run as one HTML file with its charts, tables and origin.
+    """Write a run as one HTML file with its charts and tables.
 
     The file loads nothing, needs no server and no network, and prints well: tables, intervals, histograms,
     timelines, what one pays for what, layers, environment, conversion and check, and the commands that repeat

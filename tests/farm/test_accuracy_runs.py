@@ -131,7 +131,6 @@ def test_the_source_model_answers_a_data_set_once(tmp_path: Path) -> None:
         ("mlperf_tiny_kws", "kws/kws_mfcc_dev.npz", "dequantise", 582, 650),
         ("mnist8_cntk", "mnist/mnist_test_dev.npz", "raw", 395, 400),
         ("mnist_cnn_pytorch", "mnist/mnist_test_dev.npz", "mnist", 397, 400),
-        ("magika_v3_3", "magika/magika_dev.npz:x=x_v3_3,y=y_v3_3", "", 76, 76),
     ],
 )
 def test_real_models_reach_their_accuracy_on_the_device(
@@ -142,12 +141,7 @@ def test_real_models_reach_their_accuracy_on_the_device(
         folder / "onnx" / f"{model}.onnx",
         data=folder / "data" / data,
         preprocess=preprocess,
-        batch=batch(model),
     )
     assert (found.status, found.error_message) == ("ok", "")
     assert (found.accuracy, found.accuracy_count) == (correct / count, count)
     assert found.accuracy_delta == 0.0
-
-
-def batch(model: str) -> int | None:
-    return 1 if model == "magika_v3_3" else None

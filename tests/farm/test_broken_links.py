@@ -143,23 +143,6 @@ def test_job_of_a_killed_driver_goes_on_until_somebody_gives_it_up(place: Place)
     place.ends()
 
 
-def test_job_of_a_killed_driver_is_brought_home_by_the_next_one(place: Place) -> None:
-    process = place.begin(*place.command("sick", block_s=4))
-    (job,) = place.jobs()
-    process.kill()
-    finish(process)
-    before = place.user.run("results", "show", "last")
-    again = place.user.run(*place.command("sick"))
-
-    assert "was interrupted (its driver died): 0 of 1 results; 1 more can be brought home" in before.err
-    assert (again.code, again.row("sick")["status"]) == (0, "ok"), again.err
-    assert f"brought {job.name} home (ok)" in again.err
-    kept = json.loads(place.user.run("--json", "results", "list").out)["results"]
-    (late,) = [row for row in kept if row["job_id"] == job.name]
-    assert _span(late)[1] <= _span(again.row("sick"))[0]
-    place.ends()
-
-
 def test_two_farms_with_stores_of_their_own_never_measure_at_once(place: Place) -> None:
     other = Farm(place.user.folder.parent / "other", place.user.cache)
     other.folder.mkdir()

@@ -34,7 +34,7 @@ PLAN = BlockPlan(
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Farm:
     folder = tmp_path_factory.mktemp("ab")
     heavy_net(folder / "small.onnx", 16, 1)
-    heavy_net(folder / "big.onnx", 512, 4)
+    heavy_net(folder / "big.onnx", 256, 2)
     return Farm(folder / "home", folder / "cache")
 
 
