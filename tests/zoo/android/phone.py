@@ -117,7 +117,8 @@ class Phone:
         if hasattr(self, "pid"):
             processes.until(lambda: not Path(f"/proc/{self.pid}/root").exists(), "the phone's init to end")
         for daemon in self._daemons:
-            daemon.wait()  # its namespace has ended with the phone's init
+            daemon.kill()  # nsenter stops with what it started, and would never hear of its end
+            daemon.wait()
         with contextlib.suppress(OSError):
             self._folder.rmdir()
 
