@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from farm.ab import Terms, confirm
@@ -79,7 +80,7 @@ def again(
         for result in results:
             if stop.is_set():
                 break
-            _interruptible(lambda: play(result), stop, reporter)  # noqa: B023
+            _interruptible(partial(play, result), stop, reporter)
         store.end_run(run_id, "interrupted" if stop.is_set() else "done")
     finally:
         store.close()
