@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from trials import Farm, Lines, models, share_text, two_sided_p, wilson
 
-from farm_results.frame import samples
+from farm_results.storage.frame import samples
 
 ALPHA = 0.01
 TOLERANCE = 0.01

@@ -25,8 +25,8 @@ from detection_nights import KINDS, NIGHTS, STEP_AT, WARM, Series, pairs, series
 from farm_results.comparison import SLOWER
 from farm_results.detect.changepoints import steps
 from farm_results.detect.trigger import trigger
-from farm_results.paired import effect_of, word_of
 from farm_results.point import Point
+from farm_results.statistics.paired import effect_of, word_of
 
 OTAVA = "apache-otava==0.8.0"
 WITHIN = (1, 3, 7, 14, 30)

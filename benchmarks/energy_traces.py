@@ -3,9 +3,9 @@
     python benchmarks/energy_traces.py [SEEDS]
 
 Each case draws its phase, noise, lost samples and clock error anew for every seed, makes the trace that a
-sensor would have given, and hands it to ``farm_results.energy`` as a job's result would be. Printed are the
-root mean square and the 95th percentile of the error, and how many of the results had the truth within
-two standard uncertainties (k=2, at least 95 % is due).
+sensor would have given, and hands it to ``farm_results.energy.energy`` as a job's result would be. Printed
+are the root mean square and the 95th percentile of the error, and how many of the results had the truth
+within two standard uncertainties (k=2, at least 95 % is due).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from farm_agent.messages.energy import EnergyRun, Window
 from farm_agent.messages.traces import Channel, Trace
-from farm_results import energy
+from farm_results.energy import energy
 
 Array = npt.NDArray[np.float64]
 Work = Callable[[Array], Array]  # joules above idle since the busy window began, by seconds since then

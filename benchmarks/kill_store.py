@@ -27,9 +27,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from farm_results.points import points, series_rows
+from farm_results.history.points import points, series_rows
+from farm_results.storage.verify import verify
 from farm_results.store import Store, open_store
-from farm_results.verify import verify
 from tests.results.made import packed, quiet_pairs, result, run
 
 FORK = multiprocessing.get_context("fork")

@@ -25,8 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from benchmarks import store_year as year
-from farm_results import baselines, comparisons, exporter, findings, nights, points, refs
+from farm_results import exporter, refs
 from farm_results.dashboard.rows import lines, newest_ok
+from farm_results.history import baselines, comparisons, findings, nights, points
 from farm_results.store import Store, open_store
 
 Asked = Callable[[np.random.Generator], object]

@@ -13,14 +13,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from farm_agent import codec
-from farm_results import comparisons, findings, nights
-from farm_results.baselines import Baseline
-from farm_results.columns import columns_of, pack_document, series_columns_of
 from farm_results.comparison import Comparison, Effect, Side
 from farm_results.finding import Finding
+from farm_results.history import comparisons, findings, nights
+from farm_results.history.baselines import Baseline
 from farm_results.model import Caveat, Energy, Outliers, Result, Run, Verdict
 from farm_results.night import Night
-from farm_results.schema import (
+from farm_results.storage.columns import columns_of, pack_document, series_columns_of
+from farm_results.storage.schema import (
     AUDIT,
     BASELINE,
     COMPARISON,
@@ -32,7 +32,7 @@ from farm_results.schema import (
     RUN_LABEL,
     SERIES,
 )
-from farm_results.session import changing
+from farm_results.storage.session import changing
 from farm_results.store import Store
 from tests.results import made
 

@@ -150,6 +150,6 @@ def compare(
 
 def load_results(store: str | Path | None = None, **filters: Any) -> pd.DataFrame:  # noqa: ANN401
     """Stored results as a pandas frame, one row per result; filters as ``farm results list`` has them."""
-    from farm_results.frame import load_results as load
+    from farm_results.storage.frame import load_results as load
 
     return load(store if store is not None else load_config().store, **filters)

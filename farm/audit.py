@@ -7,8 +7,8 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from farm_results.faults import store_faults
-from farm_results.schema import AUDIT
+from farm_results.storage.faults import store_faults
+from farm_results.storage.schema import AUDIT
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Insert
@@ -36,7 +36,7 @@ def person() -> str:
 
 def append(engine: Engine, device: str, actor: str, event: str, reason: str) -> None:
     """Add a row, stamped by the database's clock. Raises as ``Store`` does."""
-    from farm_results.engine import writing
+    from farm_results.storage.engine import writing
 
     with store_faults(engine.url.render_as_string()), writing(engine).begin() as connection:
         connection.execute(row(engine, device, actor, event, reason))
@@ -45,7 +45,7 @@ def append(engine: Engine, device: str, actor: str, event: str, reason: str) -> 
 def row(engine: Engine, device: str, actor: str, event: str, reason: str) -> Insert:
     """The statement that adds a row, for a transaction that changes something else with it."""
     from farm.devices.leases import database_clock
-    from farm_results.engine import insert_into
+    from farm_results.storage.engine import insert_into
 
     statement: Insert = insert_into(engine, AUDIT).values(
         at_unix_s=database_clock(engine), device=device, actor=actor, event=event, reason=reason

@@ -141,7 +141,7 @@ def execute(
     from farm.jobs import runs, spooling
     from farm.worker import Work
     from farm_agent import pack
-    from farm_results import comparisons
+    from farm_results.history import comparisons
     from farm_results.store import open_store
 
     store = open_store(config.store)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from farm.agent_client import AgentClient
     from farm.devices.session import Session
     from farm.transports import Transport
-    from farm_results.align import Ping
+    from farm_results.energy.align import Ping
 
 ROUND_TRIPS = 7
 
@@ -25,7 +25,7 @@ def measure(session: Session, *, patience_s: float = 30.0) -> Ping:
 
     Raises InfrastructureError of the link, and what the agent answers.
     """
-    from farm_results.align import Ping
+    from farm_results.energy.align import Ping
 
     if session.device.transport == "local":
         return Ping(time.monotonic_ns(), 0, 0, identity.boot_id())
@@ -61,7 +61,7 @@ def _alone(transport: Transport, argv: Sequence[str]) -> list[tuple[int, bytes, 
 
 
 def _ping(asked_ns: int, line: bytes, answered_ns: int) -> Ping:
-    from farm_results.align import Ping
+    from farm_results.energy.align import Ping
 
     body = body_of("clock", line)
     try:

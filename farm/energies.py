@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from farm.fetch import Fetched
 
 if TYPE_CHECKING:
-    from farm_results.align import MeterRecord
+    from farm_results.energy.align import MeterRecord
     from farm_results.model import Energy
-    from farm_results.objects import Objects
+    from farm_results.storage.objects import Objects
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Energies:
 def of_job(objects: Objects, fetched: Fetched, records: Sequence[MeterRecord]) -> Energies:
     """Compute and store; nothing where the job measured no energy."""
     from farm_agent import codec
-    from farm_results import energy, metered
+    from farm_results.energy import energy, metered
 
     entries = (
         *energy.of_device(fetched.result, fetched.energy_traces),

@@ -149,8 +149,8 @@ def _measured(store: Store) -> Mapping[str, float]:
     """When a device last gave a result: all there is to know of one that another farm measured."""
     from sqlalchemy import func, select
 
-    from farm_results.schema import SERIES
-    from farm_results.session import reading
+    from farm_results.storage.schema import SERIES
+    from farm_results.storage.session import reading
 
     query = select(SERIES.c.device, func.max(SERIES.c.last_unix_s)).group_by(SERIES.c.device)
     with reading(store) as connection:
@@ -162,8 +162,8 @@ def _held(store: Store) -> Mapping[str, tuple[str, str]]:
     from sqlalchemy import select
 
     from farm.devices import holder, leases
-    from farm_results.schema import LEASE
-    from farm_results.session import reading
+    from farm_results.storage.schema import LEASE
+    from farm_results.storage.session import reading
 
     now = leases.database_clock(store.engine)
     query = select(LEASE.c.device, LEASE.c.holder, LEASE.c.job_id).where(LEASE.c.expires_unix_s > now)
@@ -175,8 +175,8 @@ def _waiting(store: Store) -> Mapping[str, int]:
     from sqlalchemy import func, select
 
     from farm.devices import leases
-    from farm_results.schema import WAITING
-    from farm_results.session import reading
+    from farm_results.storage.schema import WAITING
+    from farm_results.storage.session import reading
 
     now = leases.database_clock(store.engine)
     query = select(WAITING.c.device, func.count()).where(WAITING.c.expires_unix_s > now)
@@ -188,8 +188,8 @@ def _reserved(store: Store) -> Mapping[str, Reservation]:
     from sqlalchemy import select
 
     from farm.devices.reservations import reservation_of
-    from farm_results.schema import RESERVATION
-    from farm_results.session import reading
+    from farm_results.storage.schema import RESERVATION
+    from farm_results.storage.session import reading
 
     with reading(store) as connection:
         names = [str(row[0]) for row in connection.execute(select(RESERVATION.c.device))]

@@ -16,7 +16,7 @@ from farm_agent.wire import Event
 
 if TYPE_CHECKING:
     from farm.devices.session import Session
-    from farm_results.align import MeterRecord, Ping
+    from farm_results.energy.align import MeterRecord, Ping
 
 MOST_VALUES = 2_000_000
 JOIN_S = 10.0
@@ -55,7 +55,7 @@ class Recorder:
 
     def record(self, before: Ping | None, after: Ping | None) -> MeterRecord:
         """What was read. A problem without any value is the record's; else it is the trace's."""
-        from farm_results.align import MeterRecord
+        from farm_results.energy.align import MeterRecord
 
         channel = self._meter.channel if self._meter else Channel("power", "power_w", "wall")
         values = sorted(dict(self._values).items())

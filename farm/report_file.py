@@ -40,7 +40,8 @@ def text_of(store: Store, results: Sequence[Result], *, against: str = "") -> st
     """
     from farm.jobs.runs import unfinished_text
     from farm.version import __version__
-    from farm_results import comparisons, refs
+    from farm_results import refs
+    from farm_results.history import comparisons
     from farm_results.pages.sections.against import Against
     from farm_results.report import html
 

@@ -28,8 +28,8 @@ from farm_agent.wire import Event, Facts, JobSpec
 if TYPE_CHECKING:
     from farm.ab.bench import Opponent
     from farm.power import MeterSettings
-    from farm_results.align import MeterRecord
     from farm_results.build import Identity
+    from farm_results.energy.align import MeterRecord
     from farm_results.model import Result
     from farm_results.store import Store
 

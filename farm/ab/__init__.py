@@ -43,9 +43,9 @@ def confirm(
 ) -> Comparison:
     """Measure two stored results again, in turns, on one device; the comparison is stored and returned.
 
-    ``reference``, ``candidate``: job ids of ok results whose artifacts are kept (``farm_results.kept``); the
-    same id twice is an A/A. Raises FarmError: ab.not-kept, ab.scenario, ab.pairs, and all that keeps a job
-    from its end.
+    ``reference``, ``candidate``: job ids of ok results whose artifacts are kept (see
+    ``farm_results.storage.kept``); the same id twice is an A/A. Raises FarmError: ab.not-kept, ab.scenario,
+    ab.pairs, and all that keeps a job from its end.
     """
     from farm.ab.confirmation import confirmed
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from farm_agent.messages.arm import Arm
-from farm_results.kept import Part
+from farm_results.storage.kept import Part
 
 if TYPE_CHECKING:
     from farm.plan import Cell
@@ -49,7 +49,7 @@ class Contender:
 
 def of_result(store: Store, result: Result, label: str = "") -> Contender:
     """A stored result, to be measured again. Raises InfrastructureError ab.not-kept."""
-    from farm_results.kept import kept_of
+    from farm_results.storage.kept import kept_of
 
     kept = kept_of(store.objects, result)
     return Contender(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from farm_profiles import Target
     from farm_results.comparison import Comparison, Side
     from farm_results.model import Result
-    from farm_results.objects import Objects
+    from farm_results.storage.objects import Objects
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def compared(match: Match, fetched: Fetched, facts: Facts, objects: Objects) -> 
     from farm.errors import InfrastructureError
     from farm_results import environment
     from farm_results.comparison import INCONCLUSIVE, Comparison
-    from farm_results.paired import effect_of, word_of
+    from farm_results.statistics.paired import effect_of, word_of
 
     job = fetched.result
     if job.outcome == "stopped":
@@ -134,8 +134,9 @@ def _median_ns(block: BlockResult, path: Path) -> float:
 
 def _result(match: Match, half: Half, facts: Facts, arm: str) -> Result:
     """A half by the rules that hold for every measurement."""
-    from farm_results import outliers, scenarios
+    from farm_results import scenarios
     from farm_results.build import result_of
+    from farm_results.statistics import outliers
     from farm_results.verdicts import judge
 
     own = match.candidate if arm == arms.CANDIDATE else match.reference

@@ -47,7 +47,7 @@ def play(
     dies is stopped by whoever has the device next.
     """
     from farm.ab.judge import compared
-    from farm_results import comparisons
+    from farm_results.history import comparisons
 
     spec, shipment = job_of(
         match.match_id, match.reference, match.candidate, match.turns, plan=plan, gate=gate

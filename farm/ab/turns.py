@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from farm_results.paired import LEAST_PAIRS
+from farm_results.statistics.paired import LEAST_PAIRS
 
 if TYPE_CHECKING:
     from farm.ab.contender import Contender

@@ -15,9 +15,9 @@ from farm.cli.types import examples
 from farm.errors import EXIT_NOTHING, EXIT_OK, EXIT_PARTIAL, UsageError
 
 if TYPE_CHECKING:
-    from farm_results.baselines import Baseline
-    from farm_results.moves import Move
-    from farm_results.points import SeriesRow
+    from farm_results.history.baselines import Baseline
+    from farm_results.history.moves import Move
+    from farm_results.history.points import SeriesRow
     from farm_results.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,7 +58,7 @@ def command() -> None:
 @pass_state
 def show(state: State, /, **wanted: str | None) -> int:
     """List the baselines of now. Exit code 4 when there are none."""
-    from farm_results import baselines
+    from farm_results.history import baselines
 
     with _opened(state) as store:
         rows = _series(store, wanted)
@@ -80,7 +80,7 @@ def show(state: State, /, **wanted: str | None) -> int:
 @pass_state
 def history(state: State, /, limit: int, **wanted: str | None) -> int:
     """List every baseline that series had, newest first. Exit code 4 when there are none."""
-    from farm_results import baselines
+    from farm_results.history import baselines
 
     with _opened(state) as store:
         rows = _series(store, wanted)
@@ -113,7 +113,7 @@ def set_(state: State, /, ref: str, reason: str, dry_run: bool, **wanted: str | 
     """
     from farm.audit import person
     from farm_results import refs
-    from farm_results.moves import moved, moves
+    from farm_results.history.moves import moved, moves
 
     with _opened(state) as store:
         named = refs.resolve(store, ref)
@@ -148,7 +148,7 @@ def accept(state: State, finding: str, reason: str) -> int:
     FINDING is its id or the beginning of it (farm nightly status). The finding is then accepted.
     """
     from farm.audit import person
-    from farm_results import moves
+    from farm_results.history import moves
 
     with _opened(state) as store:
         done = moves.accept(store, finding, actor=person(), reason=reason)
@@ -168,7 +168,7 @@ def _opened(state: State) -> Iterator[Store]:
 
 
 def _series(store: Store, wanted: dict[str, str | None]) -> dict[str, SeriesRow]:
-    from farm_results.points import series_rows
+    from farm_results.history.points import series_rows
 
     found = series_rows(store, device=wanted["device"], model=wanted["model"], runtime=wanted["runtime"])
     return {row.series: row for row in found}

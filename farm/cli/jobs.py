@@ -81,7 +81,7 @@ def collect(state: State, devices: tuple[str, ...], wait: float) -> int:
     """
     from farm.devices import inventory
     from farm.jobs import collecting, runs, spooling
-    from farm_results.spool import Spool
+    from farm_results.storage.spool import Spool
     from farm_results.store import open_store
 
     known = inventory.load(state.config.inventory_path)

@@ -160,8 +160,8 @@ def status(
     from farm.nightly import report
     from farm.nightly.alone import running
     from farm.nightly.diary import recent
-    from farm_results import comparisons
     from farm_results.detect.false_alarms import false_alarms
+    from farm_results.history import comparisons
 
     with _opened(state) as store:
         if last is not None:
@@ -228,7 +228,7 @@ def _overdue(store: Store, alarm_after: float | None) -> str:
 
 def _night(store: Store, night_id: str | None) -> NightRecord | None:
     from farm.nightly.diary import decoded, recent
-    from farm_results import nights
+    from farm_results.history import nights
 
     if night_id is not None:
         return decoded(nights.get(store, night_id))
@@ -237,7 +237,7 @@ def _night(store: Store, night_id: str | None) -> NightRecord | None:
 
 
 def _findings(store: Store, night: NightRecord) -> list[Finding]:
-    from farm_results import findings
+    from farm_results.history import findings
 
     return findings.of_night(store, night.night_id)
 

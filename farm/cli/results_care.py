@@ -33,8 +33,8 @@ def verify(state: State, quick: bool) -> int:
     Rows must be readable and agree with themselves; each file's content must have the sha256 that is its
     name, and every file that a result names must be there. Exit code 1 when something is wrong.
     """
+    from farm_results.storage.verify import verify as look
     from farm_results.store import open_store
-    from farm_results.verify import verify as look
 
     store = open_store(state.config.store)
     try:
@@ -76,9 +76,9 @@ def gc(state: State, dry_run: bool) -> int:
     the artifacts that are kept for A/B are never removed. Files younger than a day are left alone.
     """
     from farm.jobs import runs
-    from farm_results.spool import Spool
+    from farm_results.storage.spool import Spool
+    from farm_results.storage.sweep import sweep
     from farm_results.store import open_store
-    from farm_results.sweep import sweep
 
     store = open_store(state.config.store)
     try:

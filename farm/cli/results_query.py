@@ -42,7 +42,7 @@ def query(state: State, sql: str | None, limit: int, timeout: float) -> int:
     Without SQL: list the tables and their columns. With -, read the SQL from standard input. One SELECT, WITH
     or VALUES. Exit code 4 when there are no rows.
     """
-    from farm_results import query as asking
+    from farm_results.storage import query as asking
     from farm_results.store import open_store
 
     text = sys.stdin.read() if sql == "-" else sql

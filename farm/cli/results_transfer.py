@@ -67,7 +67,7 @@ def merge(state: State, stores: tuple[str, ...]) -> int:
     and the audit trail come along, with their samples. What is here already stays as it is, so a second time
     changes nothing. Exit code 3 when something could not be taken in.
     """
-    from farm_results.engine import locate
+    from farm_results.storage.engine import locate
     from farm_results.store import open_store
     from farm_results.transfer.cargo import StoreCargo
 

@@ -84,7 +84,7 @@ def command(state: State, /, name: str, layers: bool, **wanted: Any) -> int:  # 
 def _find(store: Store, name: str, wanted: dict[str, Any]) -> tuple[list[Result], list[Comparison]]:
     """Of a run, or the one job or comparison of that name. Raises UsageError results.unknown-run,
     results.ambiguous-run"""
-    from farm_results import comparisons
+    from farm_results.history import comparisons
 
     try:
         run_id = store.find_run(name)

@@ -95,10 +95,11 @@ class DemoBench:
         self, night_id: str, device: str, reference_job_id: str, candidate_job_id: str, *, pairs: int
     ) -> Comparison:
         """Two artifacts in turns: the night's luck is the same for both."""
-        from farm_results import comparisons, environment
+        from farm_results import environment
         from farm_results.comparison import Comparison
-        from farm_results.paired import effect_of, word_of
+        from farm_results.history import comparisons
         from farm_results.series import key_of, series_id
+        from farm_results.statistics.paired import effect_of, word_of
 
         at_unix_s = self._spend(device, PAIR_S * pairs)
         results = [self.store.result(job_id) for job_id in (reference_job_id, candidate_job_id)]

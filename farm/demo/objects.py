@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from farm_results.objects import Objects
+from farm_results.storage.objects import Objects
 
 
 class Unsynced(Objects):

@@ -17,7 +17,7 @@ from farm.demo.bench import NIGHT_S, DemoBench
 from farm.demo.fleet import ENTRIES, Entry
 from farm.demo.story import LEAST_NIGHTS, Story
 from farm.errors import UsageError
-from farm_results.faults import store_faults
+from farm_results.storage.faults import store_faults
 
 if TYPE_CHECKING:
     from farm_results.store import Store
@@ -88,7 +88,7 @@ def demo(
 
 def _refuse_others(folder: Path, known: Demo | None) -> None:
     """Raises UsageError ``demo.not-empty`` where making the demo anew would cost somebody something."""
-    from farm_results.points import series_rows
+    from farm_results.history.points import series_rows
     from farm_results.store import open_store
 
     taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
@@ -117,7 +117,7 @@ def read(folder: Path) -> Demo | None:
 def _simulated(bench: DemoBench, tell: Tell) -> Demo:
     from farm.nightly.night import run_night
     from farm.nightly.settings import NightlySettings
-    from farm_results import findings
+    from farm_results.history import findings
 
     settings, nights = NightlySettings(budget_s=8 * 3600.0), bench.story.nights
     for number in range(nights):

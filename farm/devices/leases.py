@@ -27,9 +27,9 @@ from sqlalchemy import (
     update,
 )
 
-from farm_results.engine import insert_into, writing
-from farm_results.faults import store_faults
-from farm_results.schema import LEASE, LEASED_JOB
+from farm_results.storage.engine import insert_into, writing
+from farm_results.storage.faults import store_faults
+from farm_results.storage.schema import LEASE, LEASED_JOB
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

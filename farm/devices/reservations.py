@@ -12,9 +12,9 @@ from farm import audit
 from farm.devices.leases import database_clock, lock_device
 from farm.devices.waiting import reserved_at
 from farm.errors import InfrastructureError, UsageError
-from farm_results.engine import insert_into, writing
-from farm_results.faults import store_faults
-from farm_results.schema import RESERVATION
+from farm_results.storage.engine import insert_into, writing
+from farm_results.storage.faults import store_faults
+from farm_results.storage.schema import RESERVATION
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

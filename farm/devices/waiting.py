@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, and_, delete, literal, or_, select, update
 
 from farm.devices.leases import Clock, database_clock, lock_device
-from farm_results.engine import insert_into, writing
-from farm_results.faults import store_faults
-from farm_results.schema import RESERVATION, WAITING
+from farm_results.storage.engine import insert_into, writing
+from farm_results.storage.faults import store_faults
+from farm_results.storage.schema import RESERVATION, WAITING
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

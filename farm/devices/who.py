@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from farm.devices import holder, leases, waiting
 from farm.devices.reservations import Reservation, reservation_of
-from farm_results.faults import store_faults
-from farm_results.schema import LEASE
+from farm_results.storage.faults import store_faults
+from farm_results.storage.schema import LEASE
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -24,8 +24,8 @@ def read_all(engine: Engine, device: str | None = None) -> Mapping[str, Standing
     """Every device that has a row (or the one), by name. Raises as ``Store`` does."""
     from sqlalchemy import select
 
-    from farm_results.faults import store_faults
-    from farm_results.schema import DEVICE_HEALTH
+    from farm_results.storage.faults import store_faults
+    from farm_results.storage.schema import DEVICE_HEALTH
 
     query = select(DEVICE_HEALTH).order_by(DEVICE_HEALTH.c.device)
     if device is not None:
@@ -51,9 +51,9 @@ def change(
     health. Without ``create`` a device that has no row stays without. Raises as ``Store`` does.
     """
     from farm import audit
-    from farm_results.engine import insert_into, writing
-    from farm_results.faults import store_faults
-    from farm_results.schema import DEVICE_HEALTH
+    from farm_results.storage.engine import insert_into, writing
+    from farm_results.storage.faults import store_faults
+    from farm_results.storage.schema import DEVICE_HEALTH
 
     now = (clock or database_now)(engine)
     with store_faults(engine.url.render_as_string()), writing(engine).begin() as connection:
@@ -77,8 +77,8 @@ def _locked(engine: Engine, connection: Connection, device: str, *, create: bool
     """The row, which no other transaction changes until ours ends."""
     from sqlalchemy import select
 
-    from farm_results.engine import insert_into
-    from farm_results.schema import DEVICE_HEALTH
+    from farm_results.storage.engine import insert_into
+    from farm_results.storage.schema import DEVICE_HEALTH
 
     if create:
         blank = insert_into(engine, DEVICE_HEALTH).values(_values(Standing(device)))

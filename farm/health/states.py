@@ -59,7 +59,7 @@ def database_now(engine: Engine) -> float:
     from sqlalchemy import select
 
     from farm.devices.leases import database_clock
-    from farm_results.faults import store_faults
+    from farm_results.storage.faults import store_faults
 
     with store_faults(engine.url.render_as_string()), engine.connect() as connection:
         return float(connection.execute(select(database_clock(engine))).scalar_one())

@@ -14,7 +14,7 @@ UNREADABLE = "–"
 def words(store: str, names: Sequence[str]) -> Mapping[str, str]:
     """The health of each; ``–`` where the store cannot be asked."""
     from farm.health import rows
-    from farm_results.engine import locate
+    from farm_results.storage.engine import locate
     from farm_results.store import open_store
 
     try:

@@ -14,9 +14,9 @@ from farm.jobs.context import DataNote, JobContext, MeterNote
 if TYPE_CHECKING:
     from farm.datasets import Ready
     from farm_agent.wire import Dataset
-    from farm_results.align import MeterRecord
+    from farm_results.energy.align import MeterRecord
     from farm_results.model import Result
-    from farm_results.objects import Objects
+    from farm_results.storage.objects import Objects
 
 
 def judged(
@@ -33,9 +33,10 @@ def judged(
     ``records``: of the external meters. ``interrupted``: a person stopped the run.
     """
     from farm import accuracy, energies
-    from farm_results import kept, outliers
     from farm_results import scenarios as summaries
     from farm_results.build import result_of
+    from farm_results.statistics import outliers
+    from farm_results.storage import kept
     from farm_results.verdicts import judge
 
     latency, metrics = summaries.summarise(fetched.spec, fetched.result, fetched.samples)
@@ -101,7 +102,7 @@ def ready_of(note: DataNote | None, dataset: Dataset | None) -> Ready | None:
 def lost_records(meters: Sequence[MeterNote]) -> tuple[MeterRecord, ...]:
     """What another driver can say of the external meters: that they were read in vain."""
     from farm_agent.messages.traces import Channel, Trace
-    from farm_results.align import MeterRecord
+    from farm_results.energy.align import MeterRecord
 
     return tuple(
         MeterRecord(

@@ -11,9 +11,9 @@ from sqlalchemy import delete, select, update
 
 from farm.jobs.context import JobContext
 from farm_agent import codec
-from farm_results.engine import insert_into, writing
-from farm_results.faults import store_faults
-from farm_results.schema import JOB
+from farm_results.storage.engine import insert_into, writing
+from farm_results.storage.faults import store_faults
+from farm_results.storage.schema import JOB
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

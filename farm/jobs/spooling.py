@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farm.errors import FarmError, InfrastructureError
-from farm_results.spool import AWAY, Spool, Spooled
+from farm_results.storage.spool import AWAY, Spool, Spooled
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -31,7 +31,7 @@ class Diary:
 
     def change(self, how: Callable[[NightRecord], NightRecord]) -> NightRecord:
         """Write the record on."""
-        from farm_results import nights
+        from farm_results.history import nights
 
         with self._lock:
             after = how(self._record)
@@ -54,7 +54,7 @@ class Diary:
 
     def end(self, state: str, now_unix_s: float) -> NightRecord:
         """End the night."""
-        from farm_results import nights
+        from farm_results.history import nights
 
         with self._lock:
             after = replace(self._record, state=state, ended_unix_s=now_unix_s)
@@ -72,7 +72,7 @@ def opened(
 
     Call it only while no other night runs. Broken nights that are too old are ended as interrupted.
     """
-    from farm_results import nights
+    from farm_results.history import nights
     from farm_results.night import Night
 
     newest = nights.recent(store, origin=origin, limit=1)
@@ -114,7 +114,7 @@ def decoded(night: Night) -> NightRecord | None:
 
 def recent(store: Store, *, limit: int = 30, origin: str | None = None) -> list[NightRecord]:
     """The newest nights, newest first; those that cannot be read are left out."""
-    from farm_results import nights
+    from farm_results.history import nights
 
     found = [decoded(night) for night in nights.recent(store, origin=origin, limit=limit)]
     return [record for record in found if record is not None]

@@ -73,7 +73,7 @@ def known_before(found: Look, finding: Finding) -> str | None:
 
 def back_at_baseline(store: Store, found: Look, comparison: Comparison) -> None:
     """The A/B says that the series is where its baseline was: what is open of it waits for nobody."""
-    from farm_results import findings
+    from farm_results.history import findings
 
     for each in found.findings:
         waits = each.word in ALIKE and each.state in (NEW, ACKNOWLEDGED)

@@ -106,7 +106,7 @@ class Judging:
         finding = finding_of(cell, found, comparison, verdict, night, self.bench.origin)
         known = known_before(found, finding) if finding else None
         if finding and known is None:
-            from farm_results import findings
+            from farm_results.history import findings
 
             findings.add(self.store, finding)
             self.say(f"{cell.device}  {cell.model} {cell.what}: {verdict.word.upper()}: {verdict.text}")
@@ -120,7 +120,7 @@ class Judging:
 
     def _compared(self, cell: CellRecord, found: Look) -> tuple[Comparison | None, str]:
         """The A/B of tonight's artifact with the baseline's, from before a break or taken now."""
-        from farm_results import comparisons
+        from farm_results.history import comparisons
 
         pair = (found.reference_job_id, found.now.job_id)
         for each in comparisons.of_series(self.store, found.series, limit=20):
@@ -144,7 +144,7 @@ class Judging:
         return self.tried and self.left_s <= 0
 
     def _first(self, found: Look) -> None:
-        from farm_results import baselines
+        from farm_results.history import baselines
 
         baselines.put(
             self.store,

@@ -14,8 +14,8 @@ from farm_results.finding import ACKNOWLEDGED, CANARY, ENVIRONMENT, IMPROVEMENT,
 from farm_results.point import Point
 
 if TYPE_CHECKING:
-    from farm_results.baselines import Baseline
     from farm_results.comparison import Comparison
+    from farm_results.history.baselines import Baseline
     from farm_results.model import Result
     from farm_results.store import Store
 
@@ -80,7 +80,7 @@ class Look:
 
 def look(store: Store, job_id: str, *, threshold: float) -> Look:
     """Read what is known of the series of a job that went well. Raises as ``Store`` does."""
-    from farm_results import baselines, findings, points
+    from farm_results.history import baselines, findings, points
     from farm_results.series import key_of, series_id
 
     result = store.result(job_id)

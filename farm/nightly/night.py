@@ -123,7 +123,7 @@ def planned(
 
 def last_of(store: Store, wanted: Sequence[Wanted]) -> dict[str, Last]:
     """The newest ok result of every cell that has one, by the cell's key."""
-    from farm_results.points import series_row
+    from farm_results.history.points import series_row
 
     found = {}
     for each in wanted:
@@ -246,7 +246,7 @@ def _silences(store: Store, bench: Bench, diary: Diary) -> None:
 def _tell(store: Store, settings: NightlySettings, diary: Diary, tell: Tell) -> None:
     """Tell it, once: a night that is taken up after that does not tell again."""
     from farm.nightly.tell import message_of
-    from farm_results import findings
+    from farm_results.history import findings
 
     found = findings.of_night(store, diary.record.night_id)
     message = message_of(diary.record, found, settings.notify)

@@ -22,9 +22,9 @@ def find(
 
     Only series that a night is to measure: one that nobody asks for any more is not missed.
     """
-    from farm_results import findings
     from farm_results.detect.silence import silence
-    from farm_results.points import points
+    from farm_results.history import findings
+    from farm_results.history.points import points
 
     found = []
     for cell in cells:

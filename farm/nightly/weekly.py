@@ -22,7 +22,7 @@ NO_ARTIFACT = "ab."
 
 def due(store: Store, device: str, *, now_unix_s: float, origin: str) -> bool:
     """Whether the device has had no A/A for a week."""
-    from farm_results import comparisons
+    from farm_results.history import comparisons
 
     last = comparisons.recent(store, kind=AA, device=device, origin=origin, limit=1)
     return not last or now_unix_s - last[0].created_unix_s >= EVERY_S
@@ -33,7 +33,7 @@ def take(
 ) -> Comparison | FarmError | None:
     """The A/A of a device over one of the cells it measured tonight: the one whose turn it is. None when it
     measured none; the last error where none of them can be compared with itself."""
-    from farm_results import comparisons
+    from farm_results.history import comparisons
 
     measured = [cell for cell in cells if cell.state == MEASURED and cell.job_ids]
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from farm_agent.wire import Accuracy
-from farm_results import agreement, intervals, metrics
+from farm_results import agreement, metrics
 from farm_results.model import Result
+from farm_results.statistics import intervals
 
 if TYPE_CHECKING:
     import numpy as np

@@ -33,8 +33,8 @@ def newest(store: Store, most: int) -> list[Exposed]:
 
     from sqlalchemy import select
 
-    from farm_results.schema import RESULT, SERIES
-    from farm_results.session import reading
+    from farm_results.storage.schema import RESULT, SERIES
+    from farm_results.storage.session import reading
 
     numbers = [RESULT.c[name] for name in ("value", "low", "high", "energy_j", "peak_memory_bytes")]
     numbers += [RESULT.c[name] for name in ("artifact_bytes", "accuracy", "created_unix_s", "verdict")]
@@ -64,9 +64,9 @@ def newest(store: Store, most: int) -> list[Exposed]:
 def _counts(store: Store) -> Iterator[Any]:
     from sqlalchemy import func, select
 
-    from farm_results.findings import OPEN
-    from farm_results.schema import FINDING, RUN, SERIES
-    from farm_results.session import reading
+    from farm_results.history.findings import OPEN
+    from farm_results.storage.schema import FINDING, RUN, SERIES
+    from farm_results.storage.session import reading
 
     words = (
         select(FINDING.c.word, FINDING.c.origin, func.count())
@@ -90,7 +90,7 @@ def _counts(store: Store) -> Iterator[Any]:
 
 
 def _nights(store: Store) -> Iterator[Any]:
-    from farm_results.nights import recent
+    from farm_results.history.nights import recent
 
     labels = ("state", "origin")
     started = gauge_family()(
@@ -104,8 +104,8 @@ def _nights(store: Store) -> Iterator[Any]:
 def _devices(store: Store) -> Iterator[Any]:
     from sqlalchemy import select
 
-    from farm_results.schema import DEVICE_HEALTH
-    from farm_results.session import reading
+    from farm_results.storage.schema import DEVICE_HEALTH
+    from farm_results.storage.session import reading
 
     columns = DEVICE_HEALTH.c
     query = select(columns.device, columns.health, columns.seen_unix_s).order_by(columns.device)

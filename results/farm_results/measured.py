@@ -9,7 +9,7 @@ import numpy as np
 
 from farm_agent.wire import BlockResult
 from farm_results.samples import PAIR, Samples, Times, durations
-from farm_results.stats import interval
+from farm_results.statistics.stats import interval
 
 
 @dataclass(frozen=True)

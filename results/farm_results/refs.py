@@ -124,9 +124,9 @@ def labelled(store: Store, key: str, value: str, *, limit: int = MOST_RUNS) -> t
     """Runs with this label, newest first."""
     from sqlalchemy import select
 
-    from farm_results.schema import RUN as RUNS
-    from farm_results.schema import RUN_LABEL
-    from farm_results.session import reading
+    from farm_results.storage.schema import RUN as RUNS
+    from farm_results.storage.schema import RUN_LABEL
+    from farm_results.storage.session import reading
 
     query = (
         select(RUNS.c.run_id)
@@ -173,8 +173,8 @@ def _clean_first(store: Store, text: str, commit: str, runs: tuple[str, ...]) ->
 def _commits(store: Store, text: str) -> tuple[str, ...]:
     from sqlalchemy import select
 
-    from farm_results.schema import RUN_LABEL
-    from farm_results.session import reading
+    from farm_results.storage.schema import RUN_LABEL
+    from farm_results.storage.session import reading
 
     if not _HASH.fullmatch(text):
         return ()
@@ -189,7 +189,7 @@ def _commits(store: Store, text: str) -> tuple[str, ...]:
 
 
 def _baselines(store: Store, series: Sequence[str]) -> list[Result]:
-    from farm_results import baselines
+    from farm_results.history import baselines
 
     found = baselines.currents(store, list(series) or None)
     results = [store.result(row.job_id) for row in found.values() if store.has_result(row.job_id)]

@@ -11,14 +11,14 @@ from sqlalchemy import ColumnElement, and_, func, select, true, update
 
 from farm_agent import codec
 from farm_agent.errors import FarmBug, InfrastructureError, UsageError
-from farm_results.columns import columns_of, pack_document, unpack_document
-from farm_results.engine import Location, insert_into, locate, open_engine, writing
-from farm_results.faults import store_faults
-from farm_results.lookup import find_id
+from farm_results.history.standing import note_result
 from farm_results.model import Result, Run
-from farm_results.objects import Objects
-from farm_results.schema import DOCUMENT, RESULT, RUN, RUN_LABEL
-from farm_results.standing import note_result
+from farm_results.storage.columns import columns_of, pack_document, unpack_document
+from farm_results.storage.engine import Location, insert_into, locate, open_engine, writing
+from farm_results.storage.faults import store_faults
+from farm_results.storage.lookup import find_id
+from farm_results.storage.objects import Objects
+from farm_results.storage.schema import DOCUMENT, RESULT, RUN, RUN_LABEL
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -65,7 +65,7 @@ class Store:
 
     def warning(self) -> str:
         """What a person should know of the place where this store lies; "" for nothing."""
-        from farm_results.placement import network_warning
+        from farm_results.storage.placement import network_warning
 
         on_file = self.engine.dialect.name == "sqlite"
         return network_warning(Path(self.name).parent) if on_file else ""

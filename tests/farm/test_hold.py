@@ -16,7 +16,7 @@ from farm.devices import beater as beating
 from farm.devices import leases
 from farm.devices.hold import Hold, Wish, hold
 from farm.errors import InfrastructureError
-from farm_results.schema import LEASE
+from farm_results.storage.schema import LEASE
 from farm_results.store import open_store
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from farm_results.schema import LEASE
+from farm_results.storage.schema import LEASE
 from farm_results.store import open_store
 from tests import fleet
 from tests.farm.runs import Farm, finish

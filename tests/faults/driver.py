@@ -227,7 +227,7 @@ def tap_all(armed: Armed) -> None:
     from farm.jobs import rows
     from farm.transports.local import Local
     from farm.transports.ssh import Ssh
-    from farm_results.objects import Objects
+    from farm_results.storage.objects import Objects
     from farm_results.store import Store
 
     for name in LINK:

@@ -71,7 +71,7 @@ class Site:
 
     def open_store(self) -> Store:
         """The results, with the samples of a database elsewhere kept in this folder."""
-        from farm_results.engine import locate, open_engine
+        from farm_results.storage.engine import locate, open_engine
         from farm_results.store import Store
 
         location = locate(self.config.store)

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from farm_results import findings, nights
 from farm_results.exporter import metrics_of
 from farm_results.finding import REGRESSION, Finding
+from farm_results.history import findings, nights
 from farm_results.model import Energy, Result, Verdict
 from farm_results.night import Night
-from farm_results.schema import DEVICE_HEALTH
-from farm_results.session import changing
+from farm_results.storage.schema import DEVICE_HEALTH
+from farm_results.storage.session import changing
 from farm_results.store import Store, open_store
 from tests.postgres import Server
 from tests.results.made import HOSTILE, result, run

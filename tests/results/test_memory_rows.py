@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from farm_agent.errors import UsageError
-from farm_results import baselines, comparisons, findings, nights
 from farm_results.comparison import Comparison, Effect, Side
 from farm_results.finding import ACKNOWLEDGED, EXPECTED, Cause, Finding
+from farm_results.history import baselines, comparisons, findings, nights
+from farm_results.history.points import points, series_row, series_rows
 from farm_results.night import INTERRUPTED, Night
-from farm_results.points import points, series_row, series_rows
-from farm_results.schema import AUDIT
 from farm_results.series import key_of, series_id
-from farm_results.session import reading
+from farm_results.storage.schema import AUDIT
+from farm_results.storage.session import reading
 from farm_results.store import Store, open_store
 from tests.results.made import HOSTILE, latency, result, run
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from farm_agent.errors import UsageError
-from farm_results import baselines, git, refs
+from farm_results import git, refs
 from farm_results.compare.stored import compare_refs
+from farm_results.history import baselines
 from farm_results.series import key_of, series_id
 from farm_results.store import Store, open_store
 from tests.postgres import Server

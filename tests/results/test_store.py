@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from farm_agent.errors import FarmBug, InfrastructureError, UsageError
-from farm_results.schema import escape, unescape
+from farm_results.storage.schema import escape, unescape
 from farm_results.store import Store, open_store
 from tests.results.made import HOSTILE, latency, packed, quiet_pairs, result, run
 

@@ -148,7 +148,7 @@ def _blocks(result: Result) -> Sequence[Mapping[str, object]]:
 
 
 def _energy(result: Result) -> Reading | None:
-    from farm_results.energy import headline
+    from farm_results.energy.energy import headline
 
     found = headline(result.energy)
     value = None if found is None else _positive(found.gross_j)
@@ -202,7 +202,7 @@ def _samples(result: Result) -> str:
 
 
 def _sensor(result: Result) -> str:
-    from farm_results.energy import headline
+    from farm_results.energy.energy import headline
 
     found = headline(result.energy)
     return "" if found is None else f"{found.sensor} {found.channel} ({found.scope})"

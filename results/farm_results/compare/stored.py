@@ -108,7 +108,7 @@ def _some(ref: refs.Ref, results: list[Result]) -> list[Result]:
 
 
 def _past(store: Store) -> Past:
-    from farm_results.points import points
+    from farm_results.history.points import points
 
     def read(series: str) -> Sequence[Point]:
         return points(store, series, limit=WINDOW)
@@ -126,7 +126,7 @@ def _confirmed(store: Store, row: Row) -> Row:
 
 def confirmation(store: Store, series: str, reference_job: str, candidate_job: str) -> Comparison | None:
     """The newest A/B of two stored results; None where they were never measured in turns."""
-    from farm_results import comparisons
+    from farm_results.history import comparisons
 
     for found in comparisons.of_series(store, series, limit=50):
         if (found.reference.job_id, found.candidate.job_id) == (reference_job, candidate_job):

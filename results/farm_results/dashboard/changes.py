@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from farm_agent.errors import FarmError, UsageError
-from farm_results import findings, moves
 from farm_results.dashboard.access import BEARER, NAME_LIMIT, SESSION_S, actor
 from farm_results.dashboard.guard import SESSION
 from farm_results.dashboard.render import render_login
 from farm_results.finding import ACCEPTED, NEW, STATES
+from farm_results.history import findings, moves
 from farm_results.text import printable
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from farm_results.pages.grid import Grid, Link, grid
 from farm_results.pages.marks import Marks, marks
-from farm_results.session import reading
+from farm_results.storage.session import reading
 
 if TYPE_CHECKING:
     from farm_results.store import Store
@@ -77,7 +77,7 @@ def lines(  # noqa: PLR0913 - keyword-only: what narrows them down
     """Results, the newest first. Raises as ``Store`` does."""
     from sqlalchemy import select
 
-    from farm_results.schema import RESULT
+    from farm_results.storage.schema import RESULT
 
     wanted = {"device": device, "model": model, "run_id": run_id, "status": status}
     query = select(*(RESULT.c[field.name] for field in fields(Line)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from farm_results.comparison import FASTER, INCONCLUSIVE, SLOWER, Comparison
-from farm_results.stats import binomial_cdf
+from farm_results.statistics.stats import binomial_cdf
 
 ALL = ""
 LEAST_ZONE, LEAST_FOR_ZONE = 0.01, 20

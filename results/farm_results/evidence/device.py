@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from farm_results.evidence import Case, above, listed
-from farm_results.outliers import stall_limit_ns
+from farm_results.statistics.outliers import stall_limit_ns
 
 _PC_CLOCKS = ("tsc", "hpet", "acpi_pm", "kvm-clock")
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from farm_agent.errors import UsageError
-from farm_results.faults import from_os
 from farm_results.model import Result
+from farm_results.storage.faults import from_os
 
 _PARTS = ("rows", "flat", "caveats", "exposed", "figures", "destination")
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from farm_results.comparison import Comparison
-    from farm_results.objects import Objects
     from farm_results.pages.grid import Grid
+    from farm_results.storage.objects import Objects
 
 SUFFIX = "html"
 LIMIT_BYTES = 2_000_000

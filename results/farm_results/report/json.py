@@ -10,8 +10,8 @@ from typing import Any
 from farm_agent import codec
 from farm_results import layers
 from farm_results.model import Latency, Result
-from farm_results.stats import minimum_count
-from farm_results.summary import PERCENTILES
+from farm_results.statistics.stats import minimum_count
+from farm_results.statistics.summary import PERCENTILES
 
 SUFFIX = "json"
 SCHEMA = "farm.results/1"

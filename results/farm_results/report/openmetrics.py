@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from farm_agent.errors import UsageError
-from farm_results.columns import energy_of
 from farm_results.model import Result
 from farm_results.report.exposed import FAMILIES, LABELS, Exposed, headline
 from farm_results.series import key_of, number_of, series_id
+from farm_results.storage.columns import energy_of
 
 SUFFIX = "prom"
 

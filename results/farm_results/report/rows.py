@@ -175,7 +175,7 @@ def asked_energy(result: Result) -> bool:
 
 def energy_text(result: Result) -> str:
     """Energy per inference, or that it was not measured: never zero, never an estimate."""
-    from farm_results import energy
+    from farm_results.energy import energy
 
     return printable(energy.energy_text(result))
 
@@ -234,8 +234,8 @@ def percentile_text(latency: Latency | None, field: str) -> str:
 def least_count(field: str) -> int:
     """From how many samples on a percentile is shown. One that lacks it nevertheless was stored by an older
     farm, which did not take it."""
-    from farm_results.stats import minimum_count
-    from farm_results.summary import PERCENTILES
+    from farm_results.statistics.stats import minimum_count
+    from farm_results.statistics.summary import PERCENTILES
 
     return minimum_count(PERCENTILES[field.removesuffix("_ns")])
 

@@ -29,7 +29,7 @@ from farm_agent.wire import JobResult, JobSpec
 from farm_results.measured import Measured, measured
 from farm_results.model import Latency, Result
 from farm_results.samples import read_samples
-from farm_results.summary import summarise_durations
+from farm_results.statistics.summary import summarise_durations
 
 
 def names() -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from farm_results import text
 from farm_results.measured import Measured
 from farm_results.model import Result
 from farm_results.samples import Times
-from farm_results.stats import quantile, quantile_or_none
+from farm_results.statistics.stats import quantile, quantile_or_none
 
 NOTHING = "–"
 

@@ -14,7 +14,7 @@ from farm_results import text
 from farm_results.measured import Measured
 from farm_results.model import Result
 from farm_results.samples import by_stream
-from farm_results.stats import quantile_or_none
+from farm_results.statistics.stats import quantile_or_none
 
 NOTHING = "–"
 # Measurements of a knee by curvature (V. Satopää et al., Finding a "Kneedle" in a Haystack, 2011) need more

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from farm_agent import codec
 from farm_agent.errors import InfrastructureError, UsageError
-from farm_results.faults import from_os
+from farm_results.storage.faults import from_os
 from farm_results.transfer.cargo import KINDS, Cargo, Row, mentions, needs
 
 if TYPE_CHECKING:
-    from farm_results.objects import Objects
+    from farm_results.storage.objects import Objects
 
 SCHEMA = "farm.bundle/1"
 LONGEST_LINE = 256 << 20
@@ -87,7 +87,7 @@ def _removed_on_failure(path: Path) -> Iterator[None]:
 
 def _pack(archive: zipfile.ZipFile, cargo: Cargo, sha256: str) -> None:
     """One object, by way of a folder of objects of its own, which verifies it."""
-    from farm_results.objects import Objects
+    from farm_results.storage.objects import Objects
 
     with tempfile.TemporaryDirectory(prefix="farm-") as folder:
         objects = Objects(Path(folder))

@@ -8,18 +8,18 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 from farm_agent import codec
-from farm_results.baselines import Baseline
 from farm_results.comparison import Comparison
-from farm_results.faults import store_faults
 from farm_results.finding import Finding
+from farm_results.history.baselines import Baseline
 from farm_results.model import Result, Run
 from farm_results.night import Night
-from farm_results.session import reading
+from farm_results.storage.faults import store_faults
+from farm_results.storage.session import reading
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Table
 
-    from farm_results.objects import Objects
+    from farm_results.storage.objects import Objects
     from farm_results.store import Store
 
 BATCH = 200
@@ -135,7 +135,7 @@ class _Layout:
 
 
 def _layout(kind: str) -> _Layout:
-    from farm_results import schema
+    from farm_results.storage import schema
     from farm_results.store import result_of
 
     if kind == "results":

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from farm_agent import codec
 from farm_agent.errors import FarmError, UsageError
-from farm_results.baselines import Baseline
 from farm_results.comparison import Comparison
 from farm_results.finding import NEW, Finding
+from farm_results.history.baselines import Baseline
 from farm_results.model import Result, Run
 from farm_results.night import RUNNING, Night
-from farm_results.session import added, changing, engine_of, reading
+from farm_results.storage.session import added, changing, engine_of, reading
 from farm_results.transfer.cargo import BATCH, KINDS, AuditRow, Cargo, Row, StoreCargo, mentions, needs
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _put_runs(target: Store, rows: list[Any], tally: _Tally) -> None:
 
 
 def _put_results(target: Store, rows: list[Any], tally: _Tally) -> None:
-    from farm_results.batch import insert_results
+    from farm_results.storage.batch import insert_results
 
     results: list[Result] = [row for row in rows if _has_run(target, row, tally)]
     with changing(target) as connection:
@@ -157,14 +157,14 @@ def _has_run(target: Store, result: Result, tally: _Tally) -> bool:
 
 
 def _put_comparisons(target: Store, rows: list[Any], tally: _Tally) -> None:
-    from farm_results import comparisons
+    from farm_results.history import comparisons
 
     found: list[Comparison] = rows
     _count("comparisons", (comparisons.add(target, row) for row in found), tally)
 
 
 def _put_nights(target: Store, rows: list[Any], tally: _Tally) -> None:
-    from farm_results import nights
+    from farm_results.history import nights
 
     found: list[Night] = rows
     for night in found:
@@ -181,7 +181,7 @@ def _put_nights(target: Store, rows: list[Any], tally: _Tally) -> None:
 
 
 def _put_findings(target: Store, rows: list[Any], tally: _Tally) -> None:
-    from farm_results import findings
+    from farm_results.history import findings
 
     found: list[Finding] = rows
     for finding in found:
@@ -197,8 +197,8 @@ def _put_findings(target: Store, rows: list[Any], tally: _Tally) -> None:
 
 
 def _put_baselines(target: Store, rows: list[Any], tally: _Tally) -> None:
-    from farm_results.engine import insert_into
-    from farm_results.schema import BASELINE
+    from farm_results.storage.engine import insert_into
+    from farm_results.storage.schema import BASELINE
 
     found: list[Baseline] = rows
     insert = insert_into(engine_of(target), BASELINE).on_conflict_do_nothing()
@@ -210,7 +210,7 @@ def _put_audit(target: Store, rows: list[Any], tally: _Tally) -> None:
     """Rows that no equal one is there of: they have no name, and number themselves."""
     from sqlalchemy import select
 
-    from farm_results.schema import AUDIT
+    from farm_results.storage.schema import AUDIT
 
     found: list[AuditRow] = rows
     times = [row.at_unix_s for row in found]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from farm_results import text
-from farm_results.stats import mad
+from farm_results.statistics.stats import mad
 from farm_results.view import Line
 from farm_results.view.bars import bar
 

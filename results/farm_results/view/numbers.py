@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from farm_results import accuracy, energy, scenarios, text
+from farm_results import accuracy, scenarios, text
+from farm_results.energy import energy
 from farm_results.model import Energy, Latency, Result
 from farm_results.report import rows
 from farm_results.view import Line, pair, pairs

@@ -9,13 +9,13 @@ from farm_agent import codec
 from farm_agent.errors import FarmError, MeasurementError
 from farm_agent.messages.traces import TraceFile
 from farm_agent.wire import BlockResult, JobResult, JobSpec
+from farm_results.energy.traces import parse_traces
 from farm_results.measured import Measured, measured
 from farm_results.samples import parse_samples
-from farm_results.traces import parse_traces
 
 if TYPE_CHECKING:
     from farm_results.model import Result
-    from farm_results.objects import Objects
+    from farm_results.storage.objects import Objects
 
 
 @dataclass(frozen=True)

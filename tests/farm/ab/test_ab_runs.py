@@ -12,9 +12,9 @@ from farm.ab import Terms, confirm
 from farm.config import load_config
 from farm.errors import FarmError
 from farm_agent.wire import BlockPlan
-from farm_results import comparisons
-from farm_results.kept import kept_of
-from farm_results.paired import effect_of, word_of
+from farm_results.history import comparisons
+from farm_results.statistics.paired import effect_of, word_of
+from farm_results.storage.kept import kept_of
 from farm_results.store import open_store
 from tests.farm.networks import heavy_net
 from tests.farm.runs import QUICK, Farm

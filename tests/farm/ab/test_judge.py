@@ -19,7 +19,7 @@ from farm_agent.messages.arm import ArmReport
 from farm_agent.wire import Blob, BlockResult, Facts, JobSpec
 from farm_profiles import Target
 from farm_results.comparison import Comparison
-from farm_results.objects import Objects
+from farm_results.storage.objects import Objects
 from tests.results.made import block, job, packed, quiet_pairs, spec
 
 FACTS = Facts("x86_64", "board", "cpu", 4, 1 << 30, "6.1", "Debian", "glibc", "3.11", ())

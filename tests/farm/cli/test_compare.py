@@ -13,9 +13,9 @@ import pytest
 import farm.cli
 from farm import audit
 from farm.config import load_config
-from farm_results import baselines, comparisons, findings
 from farm_results.comparison import Comparison, Effect, Side
 from farm_results.finding import Finding
+from farm_results.history import baselines, comparisons, findings
 from farm_results.model import Caveat, Verdict
 from farm_results.series import key_of, series_id
 from farm_results.store import Store, open_store

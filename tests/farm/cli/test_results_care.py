@@ -14,7 +14,7 @@ import pytest
 
 import farm.cli
 from farm.jobs import spooling
-from farm_results.spool import Spool, Spooled
+from farm_results.storage.spool import Spool, Spooled
 from farm_results.store import open_store
 from tests.results.made import HOSTILE, packed, quiet_pairs, result, run
 

@@ -19,14 +19,14 @@ from farm.demo.simulate import MARK, Demo, demo
 from farm.demo.story import Story
 from farm.errors import UsageError
 from farm.health import rows
-from farm_results import comparisons, findings, nights
 from farm_results.comparison import INCONCLUSIVE, SAME, SLOWER
 from farm_results.finding import CANARY, ENVIRONMENT, REGRESSION, SILENT
-from farm_results.points import points, series_rows
+from farm_results.history import comparisons, findings, nights
+from farm_results.history.points import points, series_rows
 from farm_results.samples import parse_samples
-from farm_results.schema import COMPARISON, FINDING, NIGHT, RESULT, SERIES
+from farm_results.statistics.summary import summarise
+from farm_results.storage.schema import COMPARISON, FINDING, NIGHT, RESULT, SERIES
 from farm_results.store import Store, open_store
-from farm_results.summary import summarise
 from tests.results import made as results_made
 
 NIGHTS = 14

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Engine, literal
 from farm.devices import leases, waiting
 from farm.devices.leases import Clock, database_clock
 from farm.errors import InfrastructureError
-from farm_results.engine import open_engine
+from farm_results.storage.engine import open_engine
 
 # Not forked from here: this process may have threads, and locks that they hold.
 CLEAN = multiprocessing.get_context("forkserver")

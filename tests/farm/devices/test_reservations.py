@@ -13,8 +13,8 @@ from farm.devices import leases, reservations, waiting
 from farm.devices.hold import Wish, hold
 from farm.devices.who import usage_of
 from farm.errors import FarmError, InfrastructureError, UsageError
-from farm_results.engine import open_engine
-from farm_results.schema import RESERVATION
+from farm_results.storage.engine import open_engine
+from farm_results.storage.schema import RESERVATION
 
 ANN, BOB = "ann@lab", "bob@lab"
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from farm.devices import holder, leases, waiting
-from farm_results.engine import open_engine
+from farm_results.storage.engine import open_engine
 from tests.farm.devices.test_leases import at
 
 

@@ -33,7 +33,7 @@ from farm_agent import codec, pack
 from farm_agent.wire import BlockPlan
 from farm_profiles.load import load_profile
 from farm_results.model import Result, Run
-from farm_results.schema import JOB, LEASE
+from farm_results.storage.schema import JOB, LEASE
 from farm_results.store import Store, open_store
 from tests.zoo.processes import until
 

@@ -15,7 +15,7 @@ from farm.devices.holder import holder_text
 from farm.errors import InfrastructureError
 from farm.jobs import rows, runs
 from farm.jobs.context import DataNote, MeterNote
-from farm_results.schema import JOB
+from farm_results.storage.schema import JOB
 from farm_results.store import Store, open_store
 from tests.farm.jobs.made import context
 from tests.results import made

@@ -33,7 +33,7 @@ class Heard:
 
 def test_a_locked_store_costs_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A measured one is not to be acknowledged, a failure is just kept; both are stored afterwards, once."""
-    monkeypatch.setattr("farm_results.engine.BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr("farm_results.storage.engine.BUSY_TIMEOUT_MS", 50)
     store = open_store(tmp_path / "store")
     store.add_run(run())
     heard = Heard()

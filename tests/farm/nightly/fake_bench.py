@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from farm.errors import JobError
 from farm.nightly.bench import AA, AB, Say, Wanted
-from farm_results import comparisons
 from farm_results.comparison import FASTER, INCONCLUSIVE, SAME, SLOWER, Comparison, Effect, Side
+from farm_results.history import comparisons
 from farm_results.model import Result
 from farm_results.series import key_of, series_id
 from farm_results.store import Store

@@ -14,8 +14,8 @@ from farm.nightly.diary import recent
 from farm.nightly.night import run_night
 from farm.nightly.record import NightRecord
 from farm.nightly.settings import NightlySettings
-from farm_results import baselines, comparisons, findings
 from farm_results.finding import INVALID, Finding
+from farm_results.history import baselines, comparisons, findings
 from farm_results.store import Store, open_store
 from tests.farm.nightly.fake_bench import DAY_S, Cell, FakeBench
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from farm_results import baselines, comparisons, findings, nights
-from farm_results.batch import insert_results
 from farm_results.comparison import SAME, SLOWER, Comparison, Effect, Side
 from farm_results.finding import ENVIRONMENT, REGRESSION, SILENT, Cause, Finding
+from farm_results.history import baselines, comparisons, findings, nights
 from farm_results.model import Result, Verdict
 from farm_results.night import DONE, Night
 from farm_results.series import key_of, series_id
-from farm_results.session import changing
+from farm_results.storage.batch import insert_results
+from farm_results.storage.session import changing
 from farm_results.store import Store
 from tests.results import made
 from tests.results.pages import stage

@@ -12,12 +12,12 @@ from urllib.parse import quote
 import pytest
 
 from farm_agent.errors import InfrastructureError
-from farm_results import baselines, findings
 from farm_results.dashboard.access import Access
 from farm_results.dashboard.app import Dashboard
 from farm_results.dashboard.fleet import DeviceView
 from farm_results.dashboard.guard import CONTENT_SECURITY_POLICY
 from farm_results.finding import ACCEPTED, ACKNOWLEDGED, INVALID
+from farm_results.history import baselines, findings
 from farm_results.store import open_store
 from tests.results.dashboard.client import TOKEN, Attributes, Client, Fleet
 from tests.results.dashboard.scene import HOSTILE, Scene, scene

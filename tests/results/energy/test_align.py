@@ -14,8 +14,8 @@ from farm_agent.errors import MeasurementError
 from farm_agent.messages.energy import EnergyRun, Window
 from farm_agent.messages.traces import Channel, Trace
 from farm_agent.wire import JobResult
-from farm_results import align, metered
-from farm_results.align import MeterRecord, Ping
+from farm_results.energy import align, metered
+from farm_results.energy.align import MeterRecord, Ping
 
 S = 1_000_000_000
 # On the device's clock, which began 1000 s after ours.

@@ -20,8 +20,8 @@ from farm_agent.errors import MeasurementError, UsageError
 from farm_agent.messages.energy import EnergyRun, Window
 from farm_agent.messages.traces import Channel, Trace, TraceFile
 from farm_profiles.profile import Target
-from farm_results import energy, traces
 from farm_results.build import failed
+from farm_results.energy import energy, traces
 from farm_results.model import Energy
 
 S = 1_000_000_000

@@ -14,8 +14,8 @@ from farm_agent.messages.layers import Layer, LayerProfile
 from farm_agent.messages.traces import Channel, Trace, TraceFile
 from farm_agent.wire import Blob, JobResult
 from farm_results.model import Caveat, Energy, Latency, Result, Verdict
+from farm_results.statistics.summary import summarise
 from farm_results.store import Store, open_store
-from farm_results.summary import summarise
 from tests.results import made
 
 RUN_ID = "20261121-060000-aaaa"

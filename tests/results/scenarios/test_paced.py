@@ -12,7 +12,7 @@ from farm_agent.wire import BlockPlan, JobSpec
 from farm_results import scenarios
 from farm_results.measured import Measured
 from farm_results.scenarios import paced
-from farm_results.stats import quantile
+from farm_results.statistics.stats import quantile
 from tests.agents.scenarios.clocks import MS, Clock, S, rows_of
 from tests.results import made
 

@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy import text
 
 from farm_agent.errors import FarmError, UsageError
-from farm_results import baselines, comparisons, findings, nights
-from farm_results.batch import insert_results
 from farm_results.comparison import Comparison, Side
 from farm_results.finding import ACKNOWLEDGED, Finding
+from farm_results.history import baselines, comparisons, findings, nights
+from farm_results.history.points import points, series_rows
 from farm_results.night import Night
-from farm_results.points import points, series_rows
-from farm_results.session import changing
+from farm_results.storage.batch import insert_results
+from farm_results.storage.session import changing
 from farm_results.store import Store, open_store
 from farm_results.transfer import cargo as cargo_module
 from farm_results.transfer import merge as merge_module

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from farm_agent.errors import UsageError
-from farm_results import comparisons, refs
+from farm_results import refs
 from farm_results.compare import metrics as known_metrics
 from farm_results.compare import pairs, stored, words
 from farm_results.compare.row import (
@@ -34,6 +34,7 @@ from farm_results.dashboard.pages import View
 from farm_results.dashboard.pages.run import comparisons_table
 from farm_results.dashboard.query import Query
 from farm_results.dashboard.rows import simulated, to_result, to_series
+from farm_results.history import comparisons
 from farm_results.pages.chart import Chart
 from farm_results.pages.charts import interval
 from farm_results.pages.filters import Shown

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from farm_results import comparisons
 from farm_results.comparison import Comparison, Side
 from farm_results.dashboard.blocks import Block, Charted, Facts, Links, Note, Page, Table
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.rows import to_device, to_result, to_run, to_series
+from farm_results.history import comparisons
 from farm_results.pages.chart import Chart
 from farm_results.pages.charts import interval
 from farm_results.pages.filters import change

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from farm_agent.errors import UsageError
-from farm_results import findings, points
 from farm_results.dashboard.blocks import Block, Charted, Command, Facts, Note, Page, Table
 from farm_results.dashboard.fleet import DeviceView
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.pages.queue import audit_table
 from farm_results.dashboard.rows import lines, results_grid, simulated, to_result, to_series
+from farm_results.history import findings, points
 from farm_results.pages.chart import ACCENT, BAND, Chart, base, short, time_unit, value_axis
 from farm_results.pages.filters import ns, when
 from farm_results.pages.grid import grid

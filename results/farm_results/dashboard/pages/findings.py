@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from farm_results import findings
 from farm_results.dashboard.blocks import Field, Filters, Page
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.pages.overview import findings_table, worst_first
 from farm_results.dashboard.rows import simulated
 from farm_results.finding import STATES
+from farm_results.history import findings
 
 PATHS = ("/findings",)
 NAV = (4, "Findings")

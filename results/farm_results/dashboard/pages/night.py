@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from farm_results import findings, nights
 from farm_results.dashboard.blocks import Block, Facts, Field, Filters, Note, Page, Table
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.pages.nights import cells_of
 from farm_results.dashboard.pages.overview import findings_table, worst_first
 from farm_results.dashboard.rows import simulated, to_comparison, to_device, to_result, to_series
+from farm_results.history import findings, nights
 from farm_results.pages.filters import Shown, when
 from farm_results.pages.grid import Link, grid
 from farm_results.pages.marks import SHAPES, Marks, marks

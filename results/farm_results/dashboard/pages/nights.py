@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from farm_results import comparisons, nights
 from farm_results.comparison import Comparison
 from farm_results.dashboard.blocks import Block, Page, Table
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.rows import simulated, to_device
 from farm_results.detect.false_alarms import false_alarms
+from farm_results.history import comparisons, nights
 from farm_results.night import Night
 from farm_results.pages.filters import Shown, when
 from farm_results.pages.grid import Link, grid

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from farm_results import findings, nights
 from farm_results.dashboard.blocks import Block, Count, Counts, Note, Page, Strip, Table, Tile
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.rows import Line, lines, simulated, to_device, to_model, to_run, to_series
 from farm_results.finding import ENVIRONMENT, IMPROVEMENT, INCONCLUSIVE, REGRESSION, SILENT, WORDS, Finding
+from farm_results.history import findings, nights
 from farm_results.night import RUNNING, Night
 from farm_results.pages.filters import when
 from farm_results.pages.grid import Link, grid

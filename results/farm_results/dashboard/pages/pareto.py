@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from farm_results import points
 from farm_results.dashboard.blocks import Block, Charted, Command, Field, Filters, Links, Note, Page, Table
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.query import Query
 from farm_results.dashboard.rows import Line, lines, newest_ok, simulated, to_device, to_result
+from farm_results.history import points
 from farm_results.pages.charts import pareto as chart
 from farm_results.pages.grid import Link, grid
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from farm_results import baselines, report
+from farm_results import report
 from farm_results.dashboard.blocks import Block, Detailed, Download, Links, Page
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.query import link
 from farm_results.dashboard.rows import to_device, to_model, to_result, to_run, to_series
+from farm_results.history import baselines
 from farm_results.layers import profile_of
 from farm_results.model import Result
 from farm_results.pages.grid import Link

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from farm_agent.errors import UsageError
-from farm_results import comparisons
 from farm_results.comparison import Comparison
 from farm_results.dashboard.blocks import Block, Command, Count, Counts, Facts, Links, Note, Page, Table
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.query import link
 from farm_results.dashboard.rows import lines, results_grid, simulated, to_comparison, to_result
+from farm_results.history import comparisons
 from farm_results.pages.filters import when
 from farm_results.pages.grid import Link, grid
 from farm_results.pages.marks import marks

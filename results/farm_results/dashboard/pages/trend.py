@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from farm_agent.errors import UsageError
-from farm_results import baselines, comparisons, findings, points
 from farm_results.dashboard.blocks import Block, Charted, Facts, Links, Note, Page, Table, Triage
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.pages.run import comparisons_table
@@ -15,6 +14,7 @@ from farm_results.detect import mde, noise
 from farm_results.detect.changepoints import ChangePoint, change_points, segment_starts
 from farm_results.detect.silence import silence
 from farm_results.finding import ACCEPTED, ACKNOWLEDGED, EXPECTED, INVALID, Finding
+from farm_results.history import baselines, comparisons, findings, points
 from farm_results.pages.charts import trend as chart
 from farm_results.pages.filters import Shown, cell, share, when
 from farm_results.pages.grid import Link, grid

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from farm_results import points
 from farm_results.dashboard.blocks import Field, Filters, Page, Table
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.rows import newest_ok, simulated, to_device, to_model, to_series
+from farm_results.history import points
 from farm_results.pages.grid import grid
 from farm_results.pages.marks import marks
 

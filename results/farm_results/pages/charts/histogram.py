@@ -10,7 +10,7 @@ import numpy.typing as npt
 from farm_results import text
 from farm_results.pages.chart import ACCENT, MIDDLE, Chart, base, time_unit
 from farm_results.pages.grid import grid
-from farm_results.stats import mad
+from farm_results.statistics.stats import mad
 
 BINS = 48
 # Where the even bins end: so many median deviations above the median; what is beyond has one bin.

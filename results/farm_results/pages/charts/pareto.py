@@ -75,8 +75,8 @@ class Item:
 
 def item_of(result: Result, name: str) -> Item:
     """A result as a configuration, called ``name``; an accuracy that is no share is left out."""
-    from farm_results.columns import energy_of
     from farm_results.series import number_of
+    from farm_results.storage.columns import energy_of
 
     number = number_of(result)
     found = {

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from farm_results.columns import energy_of
 from farm_results.model import Result
 from farm_results.pages.chart import Chart
 from farm_results.pages.charts import interval, pareto
@@ -16,6 +15,7 @@ from farm_results.pages.grid import Column, Grid, Link
 from farm_results.pages.marks import Mark, marks_of
 from farm_results.report.caveats import lines_of_caveats
 from farm_results.report.rows import closed_loop, precision_text, runtime_text, table_of
+from farm_results.storage.columns import energy_of
 
 ORDER = ("valid", "noisy", "throttled", "invalid", "failed", "skipped")
 _RAW: dict[str, Callable[[Result], float | None]] = {

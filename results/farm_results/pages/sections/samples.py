@@ -9,7 +9,7 @@ from farm_results.model import Result
 from farm_results.view import raw
 
 if TYPE_CHECKING:
-    from farm_results.objects import Objects
+    from farm_results.storage.objects import Objects
 
 
 def samples_of(objects: Objects | None, result: Result) -> tuple[list[raw.Process], str]:

@@ -1,0 +1,1 @@
+"""What the store remembers from night to night: points, comparisons, findings, nights, baselines."""

@@ -1,0 +1,96 @@
+"""Comparisons in the store: rows that are only ever added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from farm_results.comparison import Comparison
+from farm_results.storage.session import added, changing, engine_of, reading
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
+    from farm_results.storage.session import Source
+
+_PLAIN = ("comparison_id", "created_unix_s", "kind", "series", "device", "run_id", "word", "pairs", "origin")
+
+
+def add(source: Source, comparison: Comparison) -> bool:
+    """Store a comparison; False when its id already is here (nothing changes then)."""
+    from farm_results.storage.engine import insert_into
+    from farm_results.storage.schema import COMPARISON
+
+    values = row_of(comparison)
+    with changing(source) as connection:
+        statement = insert_into(engine_of(source), COMPARISON).values(values).on_conflict_do_nothing()
+        return added(connection, statement)
+
+
+def row_of(comparison: Comparison) -> dict[str, Any]:
+    """One row of the table ``comparison``."""
+    from farm_agent import codec
+
+    effect = comparison.effect
+    return {name: getattr(comparison, name) for name in _PLAIN} | {
+        "effect": None if effect is None else effect.ratio,
+        "low": None if effect is None else effect.low,
+        "high": None if effect is None else effect.high,
+        "record": codec.dumps(comparison),
+    }
+
+
+def get(source: Source, comparison_id: str) -> Comparison:
+    """One comparison by its id or a unique prefix of it.
+
+    Raises UsageError ``results.unknown-comparison``, ``results.ambiguous-comparison``.
+    """
+    from farm_results.storage.lookup import find_id
+    from farm_results.storage.schema import COMPARISON
+
+    whole = find_id(source, COMPARISON.c.comparison_id, comparison_id, "comparison")
+    return _select(source, COMPARISON.c.comparison_id == whole, limit=1)[0]
+
+
+def of_series(source: Source, series: str, *, limit: int | None = None) -> list[Comparison]:
+    """Comparisons of a series, newest first."""
+    from farm_results.storage.schema import COMPARISON
+
+    return _select(source, COMPARISON.c.series == series, limit=limit)
+
+
+def of_run(source: Source, run_id: str) -> list[Comparison]:
+    """Comparisons that a run made, newest first."""
+    from farm_results.storage.schema import COMPARISON
+
+    return _select(source, COMPARISON.c.run_id == run_id, limit=None)
+
+
+def recent(
+    source: Source,
+    *,
+    kind: str | None = None,
+    device: str | None = None,
+    origin: str | None = None,
+    since_unix_s: float | None = None,
+    limit: int | None = 50,
+) -> list[Comparison]:
+    """The newest comparisons, newest first; ``kind``: ab or aa."""
+    from farm_results.storage.schema import COMPARISON
+
+    wanted = {"kind": kind, "device": device, "origin": origin}
+    terms = [COMPARISON.c[name] == value for name, value in wanted.items() if value is not None]
+    if since_unix_s is not None:
+        terms.append(COMPARISON.c.created_unix_s >= since_unix_s)
+    return _select(source, *terms, limit=limit)
+
+
+def _select(source: Source, *terms: ColumnElement[bool], limit: int | None) -> list[Comparison]:
+    from sqlalchemy import select
+
+    from farm_agent import codec
+    from farm_results.storage.schema import COMPARISON
+
+    newest = (COMPARISON.c.created_unix_s.desc(), COMPARISON.c.comparison_id.desc())
+    query = select(COMPARISON.c.record).where(*terms).order_by(*newest).limit(limit)
+    with reading(source) as connection:
+        return [codec.loads(Comparison, str(row[0])) for row in connection.execute(query)]

@@ -1,0 +1,96 @@
+"""Moving baselines: to the results of a run, or to what a finding found. Nothing else moves one but the first
+night of a series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from farm_agent.errors import UsageError
+from farm_results.finding import ACCEPTED as STATE_ACCEPTED
+from farm_results.history import baselines, findings
+from farm_results.history.baselines import ACCEPTED, SET, Baseline
+from farm_results.series import key_of, series_id
+
+if TYPE_CHECKING:
+    from farm_results.model import Result
+    from farm_results.store import Store
+
+UNUSABLE = ("invalid", "throttled")
+
+
+@dataclass(frozen=True)
+class Move:
+    """One series' baseline before and after. ``refused``: why it stays where it is, "" where it moved."""
+
+    series: str
+    result: Result
+    before: Baseline | None
+    after: Baseline | None
+    refused: str = ""
+
+
+def moves(store: Store, results: Iterable[Result]) -> tuple[Move, ...]:
+    """What setting the baselines to these results would do: per series the newest ok one, unless it cannot
+    be believed. Nothing is changed."""
+    newest: dict[str, Result] = {}
+    for result in sorted(results, key=lambda one: one.created_unix_s):
+        name = series_id(key_of(result))
+        if result.status == "ok" or name not in newest:
+            newest[name] = result
+    now = baselines.currents(store, list(newest)) if newest else {}
+    return tuple(Move(name, one, now.get(name), None, refusal(one)) for name, one in newest.items())
+
+
+def refusal(result: Result) -> str:
+    """Why a result cannot be a baseline; "" where it can. A noisy one can: what is kept for an A/B is its
+    artifact."""
+    if result.status != "ok":
+        return f"{result.status}" + (f" [{result.error_code}]" if result.error_code else "")
+    if result.verdict.word in UNUSABLE:
+        reasons = [c.evidence for c in result.verdict.caveats if c.severity == result.verdict.word]
+        return result.verdict.word + (f": {reasons[0]}" if reasons else "")
+    return ""
+
+
+def moved(store: Store, move: Move, *, actor: str, reason: str, event: str = SET) -> Move:
+    """Carry a move out, with its row of audit; a refused one, or one to where it is, changes nothing."""
+    if move.refused or (move.before is not None and move.before.job_id == move.result.job_id):
+        return Move(move.series, move.result, move.before, move.before, move.refused)
+    after = baselines.put(
+        store,
+        series=move.series,
+        job_id=move.result.job_id,
+        artifact_sha256=move.result.artifact_sha256,
+        actor=actor,
+        event=event,
+        reason=reason,
+    )
+    return Move(move.series, move.result, move.before, after)
+
+
+def accept(store: Store, finding_id: str, *, actor: str, reason: str = "") -> Move:
+    """Make what a finding found the new baseline, and the finding accepted.
+
+    Raises UsageError ``results.unknown-finding``, ``results.ambiguous-finding``, ``baseline.no-result``,
+    ``baseline.unusable``.
+    """
+    finding = findings.get(store, finding_id)
+    if not finding.job_id:
+        raise UsageError(
+            f"finding {finding.finding_id} ({finding.word}) is about no result",
+            code="baseline.no-result",
+            fix="farm baseline set RUN, once there is a run to set",
+        )
+    move = moves(store, [store.result(finding.job_id)])[0]
+    if move.refused:
+        raise UsageError(
+            f"{finding.job_id} cannot be a baseline: it is {move.refused}",
+            code="baseline.unusable",
+            fix="measure it again, then farm baseline set last",
+        )
+    why = reason or f"finding {finding.finding_id}: {finding.word}"
+    done = moved(store, move, actor=actor, reason=why, event=ACCEPTED)
+    findings.triage(store, finding.finding_id, STATE_ACCEPTED, actor, reason)
+    return done

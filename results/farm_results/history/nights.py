@@ -1,0 +1,105 @@
+"""Nights in the store: each is begun, written on while it goes, and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from farm_agent.errors import UsageError
+from farm_results.night import DONE, Night
+from farm_results.storage.session import added, changing, engine_of, reading
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from farm_results.storage.session import Source
+
+
+def begin(source: Source, night: Night) -> bool:
+    """Store a night; False when its id already is here (nothing changes then)."""
+    from farm_results.storage.engine import insert_into
+    from farm_results.storage.schema import NIGHT
+
+    with changing(source) as connection:
+        statement = insert_into(engine_of(source), NIGHT).values(row_of(night)).on_conflict_do_nothing()
+        return added(connection, statement)
+
+
+def update(source: Source, night_id: str, record: Mapping[str, Any], *, state: str | None = None) -> Night:
+    """Replace a night's record (and state); returns it. Raises UsageError ``results.unknown-night``."""
+    with changing(source) as connection:
+        night = _of_id(connection, night_id)
+        return _put(connection, replace(night, record=record, state=state or night.state))
+
+
+def end(
+    source: Source,
+    night_id: str,
+    *,
+    ended_unix_s: float,
+    state: str = DONE,
+    record: Mapping[str, Any] | None = None,
+) -> Night:
+    """End a night; returns it. Raises UsageError ``results.unknown-night``."""
+    with changing(source) as connection:
+        night = _of_id(connection, night_id)
+        kept = night.record if record is None else record
+        return _put(connection, replace(night, state=state, ended_unix_s=ended_unix_s, record=kept))
+
+
+def get(source: Source, night_id: str) -> Night:
+    """One night by its id or a unique prefix. Raises UsageError ``results.unknown-night``, ``ambiguous-``."""
+    from farm_results.storage.lookup import find_id
+    from farm_results.storage.schema import NIGHT
+
+    whole = find_id(source, NIGHT.c.night_id, night_id, "night")
+    with reading(source) as connection:
+        return _of_id(connection, whole)
+
+
+def recent(
+    source: Source, *, state: str | None = None, origin: str | None = None, limit: int | None = 30
+) -> list[Night]:
+    """The newest nights, newest first."""
+    from sqlalchemy import select
+
+    from farm_agent import codec
+    from farm_results.storage.schema import NIGHT
+
+    query = select(NIGHT.c.record).order_by(NIGHT.c.started_unix_s.desc(), NIGHT.c.night_id.desc())
+    if state is not None:
+        query = query.where(NIGHT.c.state == state)
+    if origin is not None:
+        query = query.where(NIGHT.c.origin == origin)
+    with reading(source) as connection:
+        return [codec.loads(Night, str(row[0])) for row in connection.execute(query.limit(limit))]
+
+
+def row_of(night: Night) -> dict[str, Any]:
+    """One row of the table ``night``."""
+    from farm_agent import codec
+
+    names = ("night_id", "started_unix_s", "ended_unix_s", "state", "origin")
+    return {name: getattr(night, name) for name in names} | {"record": codec.dumps(night)}
+
+
+def _of_id(connection: Connection, night_id: str) -> Night:
+    from sqlalchemy import select
+
+    from farm_agent import codec
+    from farm_results.storage.schema import NIGHT
+
+    # FOR UPDATE: a writer between our reading and our writing would be lost (SQLite has one writer anyway).
+    query = select(NIGHT.c.record).where(NIGHT.c.night_id == night_id).with_for_update()
+    text = connection.execute(query).scalar()
+    if text is None:
+        raise UsageError(f"no night is called {night_id}", code="results.unknown-night")
+    return codec.loads(Night, str(text))
+
+
+def _put(connection: Connection, night: Night) -> Night:
+    from farm_results.storage.schema import NIGHT
+
+    connection.execute(NIGHT.update().where(NIGHT.c.night_id == night.night_id).values(row_of(night)))
+    return night

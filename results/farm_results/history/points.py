@@ -1,0 +1,108 @@
+"""Read series and their points from the store; the rows stay small, no record or document is touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from farm_results.point import Point
+from farm_results.series import SeriesKey
+from farm_results.storage.session import reading
+
+if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
+
+    from farm_results.storage.session import Source
+
+
+@dataclass(frozen=True)
+class SeriesRow:
+    """One series: its key, what its number is called, and its newest results ("" and 0 without an ok one)."""
+
+    series: str
+    key: SeriesKey
+    metric: str
+    first_unix_s: float
+    last_unix_s: float
+    last_job_id: str
+    last_ok_unix_s: float
+    last_ok_job_id: str
+
+    @property
+    def origin(self) -> str:
+        """ "" for a measured series, simulated for one that no device measured."""
+        return self.key.origin
+
+
+def points(
+    source: Source,
+    series: str,
+    *,
+    since_unix_s: float | None = None,
+    until_unix_s: float | None = None,
+    limit: int | None = None,
+) -> list[Point]:
+    """The points of a series, oldest first; ``limit`` keeps the newest. Raises as ``Store`` does."""
+    from sqlalchemy import select
+
+    from farm_results.storage.schema import RESULT
+
+    names = ["created_unix_s" if field.name == "at_unix_s" else field.name for field in fields(Point)]
+    query = select(*(RESULT.c[name] for name in names)).where(RESULT.c.series == series)
+    if since_unix_s is not None:
+        query = query.where(RESULT.c.created_unix_s >= since_unix_s)
+    if until_unix_s is not None:
+        query = query.where(RESULT.c.created_unix_s <= until_unix_s)
+    query = query.order_by(RESULT.c.created_unix_s.desc(), RESULT.c.job_id.desc()).limit(limit)
+    with reading(source) as connection:
+        rows = connection.execute(query).all()
+    return [Point(*row) for row in reversed(rows)]
+
+
+def series_rows(
+    source: Source,
+    *,
+    device: str | None = None,
+    model: str | None = None,
+    runtime: str | None = None,
+    origin: str | None = None,
+    limit: int | None = None,
+) -> list[SeriesRow]:
+    """Series that match every filter, the one with the newest result first. Raises as ``Store`` does."""
+    from sqlalchemy import select
+
+    from farm_results.storage.schema import SERIES
+
+    wanted = {"device": device, "model": model, "runtime": runtime, "origin": origin}
+    query = select(SERIES).order_by(SERIES.c.last_unix_s.desc(), SERIES.c.series).limit(limit)
+    for name, value in wanted.items():
+        if value is not None:
+            query = query.where(SERIES.c[name] == value)
+    with reading(source) as connection:
+        return [_series_row(row) for row in connection.execute(query).mappings()]
+
+
+def series_row(source: Source, series: str) -> SeriesRow | None:
+    """One series by its id; None when there is none."""
+    from sqlalchemy import select
+
+    from farm_results.storage.schema import SERIES
+
+    with reading(source) as connection:
+        row = connection.execute(select(SERIES).where(SERIES.c.series == series)).mappings().first()
+    return None if row is None else _series_row(row)
+
+
+def _series_row(row: RowMapping) -> SeriesRow:
+    """Raises DecodeError where the options are not our own text."""
+    from farm_agent.codec import DecodeError
+
+    values = dict(row)
+    options = json.loads(values.pop("options"))
+    if not isinstance(options, Mapping):
+        raise DecodeError("series.options", "an object", type(options).__name__)
+    names = ("model", "device", "profile", "format", "runtime", "precision", "threads", "scenario", "origin")
+    key = SeriesKey(**{name: values.pop(name) for name in names}, options=options)
+    return SeriesRow(key=key, **values)

@@ -1,0 +1,1 @@
+"""Numbers out of samples: quantiles, intervals, outliers, paired differences."""

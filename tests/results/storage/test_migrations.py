@@ -1,0 +1,115 @@
+"""Every revision up and down again, on both kinds of database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, column, create_engine, inspect, table, text
+
+import farm_results.storage.migrations
+from farm_agent import codec
+from farm_results.history.points import points, series_rows
+from farm_results.storage.engine import locate, open_engine
+from farm_results.storage.schema import escape
+from farm_results.store import open_store
+from tests.results.made import HOSTILE, latency, result, run
+
+FIRST = {"run", "result", "lease", "leased_job"}
+SECOND = {"device_health", "reservation", "waiting", "job", "audit"}
+
+
+def moved(engine: Engine, revision: str, way: str) -> set[str]:
+    """Up or down to ``revision``; the tables that are there then."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(farm_results.storage.migrations.__file__).parent))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        getattr(command, way)(config, revision)
+    return set(inspect(engine).get_table_names()) - {"alembic_version"}
+
+
+def test_up_down_and_up_again_keeps_results(store_address: str) -> None:
+    """What older farms wrote is there after each step, and a farm of now opens what it finds."""
+    locate(store_address).folder.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(locate(store_address).url)
+    assert moved(engine, "0001", "upgrade") == FIRST
+    assert moved(engine, "0002", "upgrade") == FIRST | SECOND
+    store = open_store(store_address)
+    store.add_run(run())
+    store.add_result(result("job-1", sample_hashes=()))
+    store.close()
+    assert moved(engine, "0001", "downgrade") == FIRST
+    open_engine(store_address).dispose()
+    assert set(inspect(engine).get_table_names()) >= SECOND
+    engine.dispose()
+    store = open_store(store_address)
+    assert [one.job_id for one in store.results()] == ["job-1"]
+    store.close()
+
+
+def written_before_series(engine: Engine, count: int) -> None:
+    """Rows as farms of revision 0002 left them: the document in the row, no series, no labels apart."""
+    texts = ("model", "model_sha256", "device", "profile", "format", "runtime", "precision", "status")
+    columns = ["job_id", "run_id", "created_unix_s", *texts, "error_code", "verdict", "p50_ns", "record"]
+    old = table("result", *(column(name) for name in (*columns, "document")))
+    labelled = run()
+    labels = {**labelled.labels, HOSTILE[3]: HOSTILE[4]}
+    record = codec.encode(labelled) | {"labels": labels}
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO run VALUES (:run_id, :created_unix_s, :state, :record)"),
+            {**record, "record": codec.dumps(record)},
+        )
+        for number in range(count):
+            made = result(
+                f"job-{number}",
+                created_unix_s=1000.0 + number,
+                model=HOSTILE[3],
+                latency=None if number == 1 else latency(p50_ns=5e6 + number),
+                status="failed" if number == 1 else "ok",
+                document={"log": HOSTILE[number % len(HOSTILE)], "facts": {"cpu": "Cortex"}},
+            )
+            row = codec.encode(made)
+            document = row.pop("document")
+            values = {name: escape(value) if isinstance(value, str) else value for name, value in row.items()}
+            values |= {"p50_ns": None if made.latency is None else made.latency.p50_ns}
+            values |= {"verdict": made.verdict.word, "record": codec.dumps(row)}
+            values = {name: values[name] for name in columns} | {"document": codec.dumps(document)}
+            connection.execute(old.insert().values(values))
+
+
+def test_old_results_get_their_series_and_give_it_up_again(store_address: str) -> None:
+    """0002 to 0003 and back on real rows: no result changes, its series and labels follow from it."""
+    locate(store_address).folder.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(locate(store_address).url)
+    moved(engine, "0002", "upgrade")
+    written_before_series(engine, len(HOSTILE))
+    documents = text("SELECT job_id, record, document FROM result ORDER BY job_id")
+    with engine.connect() as connection:
+        before = connection.execute(documents).all()
+    for _ in range(2):
+        store = open_store(store_address)
+        found = store.results()
+        assert [one.document["log"] for one in sorted(found, key=lambda one: one.created_unix_s)] == list(
+            HOSTILE
+        )
+        (row,) = series_rows(store, model=HOSTILE[3])
+        assert (row.first_unix_s, row.last_unix_s) == (1000.0, 1000.0 + len(HOSTILE) - 1)
+        series = points(store, row.series)
+        assert [point.value for point in series] == [
+            None if number == 1 else 5e6 + number for number in range(len(HOSTILE))
+        ]
+        assert len({point.segment for point in series}) == 1
+        with store.engine.connect() as connection:
+            labels = connection.execute(text("SELECT key, value FROM run_label")).all()
+        assert {tuple(label) for label in labels} == {
+            ("why", "test"),
+            (escape(HOSTILE[3]), escape(HOSTILE[4])),
+        }
+        store.close()
+        assert "series" not in moved(engine, "0002", "downgrade")
+        with engine.connect() as connection:
+            assert connection.execute(documents).all() == before
+    engine.dispose()
