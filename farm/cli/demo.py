@@ -104,12 +104,16 @@ def _tell(made: Demo, seconds: float) -> None:
         f"SIMULATED: {made.devices} devices, {made.nights} nights, {made.results} results ({how})\n"
         f"its nights found: {words or 'nothing'}"
     )
-    store = shlex.quote(str(made.folder))
+    store, address = shlex.quote(str(made.folder)), "http://127.0.0.1:8787"
+    pages = [("", "what waits for somebody, the worst first")]
+    if made.step_series:
+        pages.append((f"trend/{made.step_series}", "the model that became slower: suspects, and what to do"))
+    pages.append(("devices/demo-rpi4", "a device that became slower itself"))
+    width = max(len(page) for page, _ in pages)
     say("look around:")
-    for line in (
-        "farm serve",
-        "farm nightly status",
-        f"farm report {made.last_run} --html demo.html",
-        "farm compare last~1 last",
-    ):
+    say(f"  farm serve --store {store}")
+    for page, what in pages:
+        say(f"    {address}/{page:<{width}}  {what}")
+    report = f"farm report {made.last_run} --html demo.html"
+    for line in ("farm nightly status", report, "farm compare last~1 last"):
         say(f"  {line} --store {store}")
