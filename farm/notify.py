@@ -128,7 +128,10 @@ def _send_one(apprise: Any, address: str, title: str, body: str, level: str) -> 
     if taken:
         return ""
     status = next((match[1] for line in said if (match := _STATUS.search(line))), "")
-    return f"{name} did not take the message" + (f" (HTTP status {status})" if status else "")
+    why = f" (HTTP status {status})" if status else ""
+    if not why and any("onnection error" in line for line in said):
+        why = " (no connection)"
+    return f"{name} did not take the message{why}"
 
 
 @contextlib.contextmanager

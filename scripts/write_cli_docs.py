@@ -20,12 +20,31 @@ Written from the commands' own help by `python scripts/write_cli_docs.py`; a tes
 
 Data go to standard output, messages to standard error. A terminal gets tables and bars; a pipe gets
 tab-separated values with a header line, uncut; `--json`, before or after the command, gets one JSON
-document. `NO_COLOR` and `FORCE_COLOR` are honoured. `FARM_DEVICES` names the devices of a `farm bench`
-without `--devices`; `farm config show --origin` lists the other settings.
+document. `NO_COLOR` and `FORCE_COLOR` are honoured.
 
 Exit codes: 0 all ok, 1 a gate failed, 2 usage or configuration, 3 partial (what worked is kept), 4 nothing
 selected or nothing ran, 5 inconclusive (only when asked for), 70 internal error, 130 interrupted. The
 errors stand in [errors](errors.md).
+
+## Settings
+
+From `farm.toml` in the working folder (or `[tool.farm]` of its `pyproject.toml`), else from the user's
+`~/.config/farm/config.toml`. `FARM_STORE` and so on, for the keys that are no tables, outrank files, options
+outrank all. `farm config show --origin` tells what holds and where it came from.
+
+| key | what | default |
+|---|---|---|
+| `store` | folder, `.db` file or address of a database: [store](store.md) | `~/.local/share/farm` |
+| `cache_dir` | converted models, toolchains; may be removed at any time | `~/.cache/farm` |
+| `state_dir` | keys, tokens, studies, results that wait for the store | `~/.local/state/farm` |
+| `inventory_path` | the list of devices | `~/.config/farm/devices.toml` |
+| `offline` | download nothing | `false` |
+| `[nightly]` | what nights measure: [nights](nightly.md) | the bundled network |
+| `[notify]` | who is told: [messages](integrations.md#messages) | nobody |
+| `[health]`, `[switches]` | checks and power switches: [health](health.md) | |
+| `[meters]` | power meters: [power](power.md) | |
+
+`FARM_DEVICES` names the devices of a `farm bench` without `--devices`.
 """
 
 

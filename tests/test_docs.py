@@ -8,14 +8,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+import farm.cli
+from tests.commands import commands, parse
 from tests.support import ROOT
 
 PACKAGES = ("farm", "agents", "converters", "results", "device_profiles")
-PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("ansible/*.md"), ROOT / "farm/sample/README.md"]
-)
+FOLDERS = ("", "docs/", "ansible/", "benchmarks/")
+PAGES = sorted([*(page for at in FOLDERS for page in ROOT.glob(f"{at}*.md")), ROOT / "farm/sample/README.md"])
 HEADINGS = set(re.findall(r"^### (\S+)$", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE))
 
 
@@ -75,16 +77,21 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_commands_in_pages_exist(page: Path) -> None:
     """Every ``farm COMMAND`` in a code block or in backticks is a command there is."""
-    import click
-
-    import farm.cli
-
     text = page.read_text()
     blocks = re.findall(r"```[a-z]*\n(.*?)```", text, re.DOTALL) + re.findall(r"`([^`\n]+)`", text)
     context = click.Context(farm.cli.group)
     for block in blocks:
         for word in re.findall(r"(?m)(?:^|\$ |bin/|&& )farm ([a-z]+)\b", block):
             assert farm.cli.group.get_command(context, word) is not None, f"farm {word}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_commands_in_blocks_have_their_options(page: Path) -> None:
+    """Every line ``farm ...`` of a code block names options that there are, each with its value."""
+    blocks = re.findall(r"```([a-z]*)\n(.*?)```", page.read_text(), re.DOTALL)
+    for text in (text for kind, text in blocks if kind in ("", "sh")):
+        for words in commands(re.sub(r"(?m)^ +", "", text)):
+            parse(words)
 
 
 def test_the_page_of_the_command_line_is_current() -> None:

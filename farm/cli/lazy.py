@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does, but the global options may also stand behind the command."""
-        return super().parse_args(ctx, _globals_first(args))
+        return super().parse_args(ctx, globals_first(args))
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """As click does."""
@@ -93,7 +93,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _globals_first(arguments: list[str]) -> list[str]:
+def globals_first(arguments: list[str]) -> list[str]:
     """``bench m.onnx -q --store here`` as ``-q --store here bench m.onnx``; nothing behind ``--`` moves."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     front: list[str] = []

@@ -42,7 +42,7 @@ def command(state: State, text: str | None, title: str, level: str) -> int:
             code="notify.none",
             fix=f'set {VARIABLE}, or name a file with addresses: [notify] file = "..." in farm.toml',
         )
-    body = text if text is not None else sys.stdin.read(1 << 16)
+    body = text if text is not None else _read()
     if not body.strip():
         raise UsageError("there is no text to send", code="cli.usage", fix="farm notify 'some text'")
     done = notify.send(state.config, title, body, level)
@@ -56,3 +56,12 @@ def command(state: State, text: str | None, title: str, level: str) -> int:
     else:
         say(f"sent to {done.sent} of {done.sent + len(done.failed)}")
     return EXIT_PARTIAL if done.failed else EXIT_OK
+
+
+def _read() -> str:
+    """The message on standard input, whatever its encoding; a person who types it is told so."""
+    if sys.stdin is None:
+        return ""
+    if sys.stdin.isatty():
+        say("reading the message from here; Ctrl-D ends it")
+    return sys.stdin.buffer.read(1 << 16).decode("utf-8", "replace")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TextIO
 
 import click
@@ -94,7 +96,19 @@ def print_problem(code: str, message: str, fix: str = "") -> None:
     head = f"error[{code}]:"
     sys.stderr.write(f"{_paint(head, 'red', sys.stderr)} {_clean(message)}\n")
     if fix:
-        sys.stderr.write(f"  {_paint('fix:', 'green', sys.stderr)} {_clean(fix)}\n")
+        sys.stderr.write(f"  {_paint('fix:', 'green', sys.stderr)} {_clean(_installing(fix))}\n")
+
+
+def _installing(fix: str) -> str:
+    """The same, for the Python that runs farm: an extra that another one gets helps nobody."""
+    if not fix.startswith("pip install 'edgefarm["):
+        return fix
+    folder = Path(sys.prefix, "bin")
+    if not (folder / "pip").exists():
+        uv = folder / "uv" if (folder / "uv").exists() else "uv"
+        python = f"install --python {shlex.quote(sys.executable)}"
+        return f"{shlex.quote(str(uv))} {fix.replace('install', python, 1)}"
+    return fix if shutil.which("pip") == str(folder / "pip") else f"{shlex.quote(str(folder))}/{fix}"
 
 
 def _clean(text: str) -> str:

@@ -19,7 +19,7 @@ TRACKERS = ("mlflow", "wandb")
         "farm results push 20261121 --to wandb --uri /tmp/runs",
     )
 )
-@click.argument("run", default="last", metavar="[RUN|last]")
+@click.argument("run", default="last", metavar="[RUN|JOB|last]")
 @click.option("--to", "tracker", type=click.Choice(TRACKERS), required=True, help="The tracker.")
 @click.option("--project", default="farm", show_default=True, help="Its experiment or project.")
 @click.option("--uri", default="", help="MLflow's tracking address; for wandb the folder of offline runs.")
@@ -30,19 +30,22 @@ def push(state: State, run: str, tracker: str, project: str, uri: str) -> int:
 
     A run of the tracker for each result: its numbers with their intervals, what they were measured on, and
     the verdict. Raw samples stay here. A second time adds nothing. Weights & Biases stays offline unless
-    WANDB_MODE says otherwise. Exit code 4 when the run has no result.
+    WANDB_MODE says otherwise. RUN is whatever farm compare takes: a run or job, KEY=VALUE of a label, a git
+    commit, @baseline, last, last~1. Exit code 4 when nothing was measured there.
     """
     from farm import trackers
+    from farm_results import refs
     from farm_results.store import open_store
 
     store = open_store(state.config.store)
     try:
-        results = store.results(run)
+        results = [one for one in refs.results_of(store, refs.resolve(store, run)) if one.status != "skipped"]
     finally:
         store.close()
     if not results:
-        say("no result matches")
+        say("nothing was measured there: farm results runs lists the runs")
         return EXIT_NOTHING
+    say(f"pushing {len(results)} result{'s' * (len(results) != 1)} to {tracker} ...")
     done = trackers.push(tracker, results, project=project, uri=uri)
     if state.json:
         print_json(

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 def push(results: Sequence[Result], *, project: str, uri: str) -> Pushed:
     """Add what is not there yet. Raises UsageError tracker.missing; InfrastructureError tracker.failed."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # MLflow's own patience with a server that is away is minutes, in silence.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     try:
         import mlflow
         from mlflow.exceptions import MlflowException

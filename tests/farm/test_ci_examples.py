@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import click
 import pytest
 
 import farm.cli
+from tests.commands import commands, parse
 from tests.support import ROOT
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -66,4 +68,16 @@ def test_inputs_reach_scripts_as_variables_alone() -> None:
     assert set(use["with"]) <= set(action["inputs"])
     assert "fork" not in job["if"]
     assert "head.repo.full_name == github.repository" in job["if"]
-    assert set(read("gitlab/gitlab-ci.yml")["edge"]["artifacts"]["reports"]) == {"junit", "metrics"}
+    named = set(re.findall(r"inputs\.([\w-]+)", (EXAMPLES / "github/action.yml").read_text(encoding="utf-8")))
+    assert named == set(action["inputs"])
+    assert {name for name, one in action["inputs"].items() if one.get("required")} <= set(use["with"])
+
+
+def test_the_job_for_gitlab_is_understood() -> None:
+    """Its command line parses, and what it hands over is what that writes."""
+    job = read("gitlab/gitlab-ci.yml")["edge"]
+    (words,) = [words for line in job["script"] for words in commands(line)]
+    parse(words)
+    reports = job["artifacts"]["reports"]
+    assert set(reports) == {"junit", "metrics"}
+    assert {*reports.values(), *job["artifacts"]["paths"]} <= set(words)

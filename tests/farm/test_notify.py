@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import threading
@@ -119,7 +120,7 @@ def test_a_night_does_not_fail_because_of_a_message(tmp_path: Path, monkeypatch:
     """Neither a chat that is away, nor a file that others may read, nor a package that is missing."""
     monkeypatch.setenv("FARM_NOTIFY_URLS", f"json://127.0.0.1:9/{SECRET}")
     (line,) = notify.send(load_config(), "t", "b").failed
-    assert line == "address 1: JSON did not take the message"
+    assert line == "address 1: JSON did not take the message (no connection)"
     file = tmp_path / "addresses"
     file.write_text("json://localhost")
     file.chmod(0o640)
@@ -169,6 +170,11 @@ def test_the_command_says_who_was_told(
         assert [one["message"] for one in chat.heard] == ["hello"]
         assert farm.cli.main(["notify", "hello"]) == 0
         assert "at_least" in capsys.readouterr().err
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9\n"), encoding="ascii"))
+        assert farm.cli.main(["notify", "--level", "failure"]) == 0
+        assert chat.heard[-1]["message"] == "caf\ufffd"
+        monkeypatch.setattr("sys.stdin", None)
+        assert farm.cli.main(["notify", "--level", "failure"]) == 2
         file.write_text(f"{chat.good}\n{chat.bad}\n")
         assert farm.cli.main(["notify", "hello", "--level", "failure"]) == 3
     err = capsys.readouterr().err

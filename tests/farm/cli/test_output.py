@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from farm.cli import output
@@ -31,3 +33,24 @@ def test_an_error_without_a_fix_is_one_line(capsys: Streams) -> None:
     output.print_error(UsageError("no", code="x.y"))
 
     assert capsys.readouterr().err == "error[x.y]: no\n"
+
+
+def test_an_extra_is_installed_where_farm_runs(
+    capsys: Streams, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The command works when pasted: with the environment active, without, and where it has no pip."""
+    programs = tmp_path / "an env" / "bin"
+    programs.mkdir(parents=True)
+    monkeypatch.setattr("sys.prefix", str(programs.parent))
+    monkeypatch.setattr("sys.executable", str(programs / "python"))
+    wanted = "pip install 'edgefarm[serve]'"
+
+    def said() -> str:
+        output.print_problem("x.y", "no", wanted)
+        return capsys.readouterr().err.splitlines()[1].removeprefix("  fix: ")
+
+    assert said() == f"uv pip install --python '{programs}/python' 'edgefarm[serve]'"
+    (programs / "pip").touch(mode=0o755)
+    assert said() == f"'{programs}'/{wanted}"
+    monkeypatch.setenv("PATH", str(programs))
+    assert said() == wanted
