@@ -18,7 +18,6 @@ Each is also counted with a tolerance: the two p50 must moreover be over 1 % apa
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import random
 import sys
@@ -27,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from trials import Farm, Lines, models, share_text, two_sided_p, wilson
+from trials import Farm, Lines, carry_out, models, options, share_text, two_sided_p, wilson, words_of
 
 from farm_results.storage.frame import samples
 
@@ -37,50 +36,21 @@ TOLERANCE = 0.01
 
 def main() -> None:
     """Measure what is missing, then report."""
-    options = _options()
-    folder = options.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    parameters = {
-        "trial": "aa",
-        "runtime": options.runtime,
-        "blocks": options.blocks,
-        "min_time": options.min_time,
-        "gate": options.gate,
-    }
-    lines = Lines(options.out, parameters)
-    if not options.report:
-        measure(lines, options, folder)
-    found = summary(lines)
-    if options.json:
-        print(json.dumps(found, indent=2))
-    else:
-        print_summary(found)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = options(__doc__, "aa")
     parser.add_argument("--pairs", type=int, default=30)
     parser.add_argument("--blocks", type=int, default=5)
-    parser.add_argument("--min-time", default="1s", help="of each process, as farm bench takes it")
-    parser.add_argument("--runtime", default="onnxruntime")
-    parser.add_argument("--no-gate", dest="gate", action="store_false", help="measure on a busy machine, too")
-    parser.add_argument("--out", type=Path, default=Path("aa.jsonl"))
-    parser.add_argument("--folder", type=Path, default=Path("aa-trial"), help="store and agent of the trial")
-    parser.add_argument("--report", action="store_true", help="measure nothing more")
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    carry_out("aa", parser.parse_args(), ("blocks",), measure, summary, print_summary)
 
 
-def measure(lines: Lines, options: argparse.Namespace, folder: Path) -> None:
+def measure(lines: Lines, chosen: argparse.Namespace, folder: Path) -> None:
     """Run until the file has every pair."""
     farm = Farm(folder)
     networks = models(folder)
-    words = ["--json", "bench", *map(str, networks), "-r", options.runtime, "--blocks", str(options.blocks)]
-    words += ["--min-time", options.min_time, "--gate" if options.gate else "--no-gate"]
+    words = ["--json", "bench", *map(str, networks), *words_of(chosen), "--blocks", str(chosen.blocks)]
     # A run is whole only with all its networks: one that was cut, or that failed, is taken again.
     good = [row for row in lines.runs if row["status"] == "ok"]
     done = {row["run"] for row in good if row["net"] == networks[-1].stem}
-    for run in range(2 * options.pairs):
+    for run in range(2 * chosen.pairs):
         if run in done:
             continue
         began = time.monotonic()
@@ -89,9 +59,9 @@ def measure(lines: Lines, options: argparse.Namespace, folder: Path) -> None:
         member = "a" if (run % 2 == 0) == first_is_a else "b"
         for row in farm.results(farm.start(*words)):
             lines.add({"run": run, "pair": run // 2, "member": member, **_kept(row, farm.store)})
-        if not options.json:
+        if not chosen.json:
             took_s = time.monotonic() - began
-            print(f"run {run + 1} of {2 * options.pairs}: {took_s:.1f} s", file=sys.stderr)
+            print(f"run {run + 1} of {2 * chosen.pairs}: {took_s:.1f} s", file=sys.stderr)
 
 
 def _kept(row: dict[str, Any], store: Path) -> dict[str, Any]:

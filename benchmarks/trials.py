@@ -1,13 +1,15 @@
-"""What the trials share: networks, a farm of their own, one line per run in a file, intervals of shares."""
+"""What the trials share: options, networks, a farm of their own, one line per run in a file, intervals of
+shares. A trial measures the checkout that it lies in, whatever checkout its environment was made for."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,53 @@ from typing import Any
 import numpy as np
 
 RUN_LIMIT_S = 900.0
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = tuple(str(ROOT / name) for name in ("", "agents", "converters", "device_profiles", "results"))
+sys.path[:0] = SOURCES
+
+
+def options(doc: str | None, name: str) -> argparse.ArgumentParser:
+    """The options of every trial that is a series of ``farm bench``; each adds its own."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("--min-time", default="1s", help="of each process, as farm bench takes it")
+    parser.add_argument("--runtime", default="onnxruntime")
+    parser.add_argument("--no-gate", dest="gate", action="store_false", help="measure on a busy machine, too")
+    parser.add_argument("--out", type=Path, default=Path(f"{name}.jsonl"))
+    parser.add_argument(
+        "--folder", type=Path, default=Path(f"{name}-trial"), help="store and agent of the trial"
+    )
+    parser.add_argument("--report", action="store_true", help="measure nothing more")
+    parser.add_argument("--json", action="store_true")
+    return parser
+
+
+def carry_out(
+    name: str,
+    chosen: argparse.Namespace,
+    own: Sequence[str],
+    measure: Callable[[Lines, argparse.Namespace, Path], None],
+    summary: Callable[[Lines], dict[str, Any]],
+    show: Callable[[dict[str, Any]], None],
+) -> None:
+    """Measure what is missing, then report. ``own``: the options that make it another trial, beside those
+    that every trial has."""
+    folder = chosen.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("runtime", *own, "min_time", "gate")
+    lines = Lines(chosen.out, {"trial": name, **{each: getattr(chosen, each) for each in names}})
+    if not chosen.report:
+        measure(lines, chosen, folder)
+    found = summary(lines)
+    if chosen.json:
+        print(json.dumps(found, indent=2))
+    else:
+        show(found)
+
+
+def words_of(chosen: argparse.Namespace) -> list[str]:
+    """The words of ``farm bench`` that these options stand for."""
+    gate = "--gate" if chosen.gate else "--no-gate"
+    return ["-r", chosen.runtime, "--min-time", chosen.min_time, gate]
 
 
 def conv_net(path: Path, channels: int = 8, layers: int = 5, size: int = 128) -> Path:
@@ -67,7 +116,7 @@ class Farm:
         mine = {"FARM_STORE": str(self.store), "FARM_STATE_DIR": str(self.folder / "state"), "NO_COLOR": "1"}
         return subprocess.Popen(
             [sys.executable, "-m", "farm", *words],
-            env={**os.environ, **mine, **self.settings},
+            env={**os.environ, **_sources(), **mine, **self.settings},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -86,6 +135,12 @@ class Farm:
         except (ValueError, KeyError):
             raise SystemExit(f"farm printed no results (exit code {process.returncode}):\n{err}") from None
         return rows
+
+
+def _sources() -> dict[str, str]:
+    """This checkout before the one that the environment was made for."""
+    known = os.environ.get("PYTHONPATH", "")
+    return {"PYTHONPATH": os.pathsep.join([*SOURCES, *([known] if known else [])])}
 
 
 class Lines:
