@@ -2,7 +2,8 @@
 
 Decoding checks every type and names the path of what is wrong (``JobSpec.artifact.files[0].sha256:
 expected str, got int``). Unknown fields are ignored on the wire, so that a newer coordinator may talk
-to an older agent, and refused in files that people write (``unknown="refuse"``).
+to an older agent, and refused in files that people write (``unknown="refuse"``). What each type asks for is
+worked out once: a page may show hundreds of results, each of a hundred fields.
 """
 
 from __future__ import annotations
@@ -11,9 +12,23 @@ import collections.abc
 import dataclasses
 import functools
 import json
-from typing import Any, Dict, Type, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Optional,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 T = TypeVar("T")
+_Decoder = Callable[[Any], Any]
+_PLAIN = (str, int, float, bool)
 
 
 class DecodeError(ValueError):
@@ -26,10 +41,26 @@ class DecodeError(ValueError):
         self.got = got
 
 
+class _Wrong(Exception):
+    """What is wrong; its path grows from the inside out, so that it costs nothing where nothing is."""
+
+    def __init__(self, expected: str, got: str, path: str = "") -> None:
+        super().__init__(expected)
+        self.expected, self.got, self.path = expected, got, path
+
+    def inside(self, part: str) -> _Wrong:
+        self.path = part + self.path
+        return self
+
+
 def encode(value: object) -> Any:  # noqa: ANN401 - JSON
     """Turn a dataclass (nested, with tuples and dicts) into plain JSON values."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    kind: Any = type(value)
+    if kind in _PLAIN or value is None:
+        return value
+    names = _names(kind)
+    if names is not None:
+        return {name: encode(getattr(value, name)) for name in names}
     if isinstance(value, dict):
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -44,7 +75,11 @@ def dumps(value: object) -> str:
 
 def decode(kind: Type[T], data: object, *, path: str = "", unknown: str = "ignore") -> T:
     """Build ``kind`` from JSON values. Raises DecodeError with the path of the first fault."""
-    value: T = _decode(kind, data, path or kind.__name__, unknown)
+    wanted: Any = kind
+    try:
+        value: T = _decoder(wanted, unknown)(data)
+    except _Wrong as wrong:
+        raise DecodeError((path or kind.__name__) + wrong.path, wrong.expected, wrong.got) from None
     return value
 
 
@@ -57,79 +92,146 @@ def loads(kind: Type[T], text: Union[str, bytes]) -> T:
     return decode(kind, data)
 
 
-def _decode(kind: Any, data: Any, path: str, unknown: str) -> Any:  # noqa: ANN401 - any type
-    if kind is Any or kind is object:
-        return data
-    origin = get_origin(kind)
-    if origin is Union or type(kind).__name__ == "UnionType":  # X | None has a type of its own
-        return _decode_union(kind, data, path, unknown)
-    if origin in (list, tuple):
-        return _decode_sequence(kind, origin, data, path, unknown)
-    if origin in (dict, collections.abc.Mapping):
-        if not isinstance(data, dict):
-            raise DecodeError(path, "object", _name(data))
-        value_kind = get_args(kind)[1]
-        return {str(k): _decode(value_kind, v, f"{path}.{k}", unknown) for k, v in data.items()}
-    if dataclasses.is_dataclass(kind):
-        return _decode_dataclass(kind, data, path, unknown)
-    return _decode_scalar(kind, data, path)
-
-
-def _decode_union(kind: Any, data: Any, path: str, unknown: str) -> Any:  # noqa: ANN401
-    members = [member for member in get_args(kind) if member is not type(None)]
-    if data is None and len(members) < len(get_args(kind)):
+@functools.lru_cache(maxsize=None)
+def _names(kind: type) -> Optional[Tuple[str, ...]]:
+    """The fields of a dataclass; None for what is none."""
+    if not dataclasses.is_dataclass(kind):
         return None
-    last = DecodeError(path, "one of {}".format(", ".join(_type_name(m) for m in members)), _name(data))
-    for member in members:
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
+@functools.lru_cache(maxsize=None)
+def _decoder(kind: Any, unknown: str) -> _Decoder:  # noqa: ANN401 - any type
+    if kind is Any or kind is object:
+        return _as_it_is
+    origin = get_origin(kind)
+    if _is_union(kind):
+        return _union(kind, unknown)
+    if origin in (list, tuple):
+        return _sequence(_decoder(get_args(kind)[0], unknown), origin is tuple)
+    if origin in (dict, collections.abc.Mapping):
+        return _mapping(_decoder(get_args(kind)[1], unknown))
+    if dataclasses.is_dataclass(kind):
+        return functools.partial(_dataclass, kind, unknown)
+    return functools.partial(_scalar, kind)
+
+
+def _is_union(kind: Any) -> bool:  # noqa: ANN401
+    return get_origin(kind) is Union or type(kind).__name__ == "UnionType"  # X | None has a type of its own
+
+
+def _as_it_is(data: Any) -> Any:  # noqa: ANN401
+    return data
+
+
+def _union(kind: Any, unknown: str) -> _Decoder:  # noqa: ANN401
+    members = [member for member in get_args(kind) if member is not type(None)]
+    optional = len(members) < len(get_args(kind))
+    decoders = [_decoder(member, unknown) for member in members]
+    expected = "one of {}".format(", ".join(_type_name(member) for member in members))
+
+    def one_of(data: Any) -> Any:  # noqa: ANN401
+        if data is None and optional:
+            return None
+        if len(decoders) == 1:
+            return decoders[0](data)
+        for decoder in decoders:
+            try:
+                return decoder(data)
+            except _Wrong:
+                continue
+        raise _Wrong(expected, _name(data))
+
+    return one_of
+
+
+def _sequence(item: _Decoder, as_tuple: bool) -> _Decoder:  # noqa: FBT001 - of this file alone
+    def sequence(data: Any) -> Any:  # noqa: ANN401
+        if not isinstance(data, (list, tuple)):
+            raise _Wrong("list", _name(data))
+        items = []
         try:
-            return _decode(member, data, path, unknown)
-        except DecodeError as error:
-            last = error if len(members) == 1 else last
-    raise last
+            for value in data:
+                items.append(item(value))  # noqa: PERF401 - how far it came is told
+        except _Wrong as wrong:
+            raise wrong.inside(f"[{len(items)}]") from None
+        return tuple(items) if as_tuple else items
+
+    return sequence
 
 
-def _decode_sequence(kind: Any, origin: Any, data: Any, path: str, unknown: str) -> Any:  # noqa: ANN401
-    if not isinstance(data, (list, tuple)):
-        raise DecodeError(path, "list", _name(data))
-    item_kind = get_args(kind)[0]
-    items = [_decode(item_kind, item, f"{path}[{i}]", unknown) for i, item in enumerate(data)]
-    return tuple(items) if origin is tuple else items
+def _mapping(item: _Decoder) -> _Decoder:
+    def mapping(data: Any) -> Any:  # noqa: ANN401
+        if not isinstance(data, dict):
+            raise _Wrong("object", _name(data))
+        if item is _as_it_is:
+            return {str(key): value for key, value in data.items()}
+        values, key = {}, ""
+        try:
+            for key, value in data.items():
+                values[str(key)] = item(value)
+        except _Wrong as wrong:
+            raise wrong.inside(f".{key}") from None
+        return values
+
+    return mapping
 
 
-def _decode_dataclass(kind: Any, data: Any, path: str, unknown: str) -> Any:  # noqa: ANN401
+def _dataclass(kind: Any, unknown: str, data: Any) -> Any:  # noqa: ANN401
     if not isinstance(data, dict):
-        raise DecodeError(path, "object", _name(data))
-    hints = _hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+        raise _Wrong("object", _name(data))
     if unknown == "refuse":
+        known = _names(kind) or ()
         for key in data:
-            if key not in fields:
-                raise DecodeError(
-                    f"{path}.{key}", "one of the keys {}".format(", ".join(fields)), "unknown key"
-                )
-    values = {}
-    for name, field in fields.items():
-        if name in data:
-            values[name] = _decode(hints[name], data[name], f"{path}.{name}", unknown)
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise DecodeError(f"{path}.{name}", _type_name(hints[name]), "nothing")
+            if key not in known:
+                raise _Wrong("one of the keys {}".format(", ".join(known)), "unknown key", f".{key}")
+    values, name = {}, ""
+    try:
+        for name, exact, decoder, needed in _fields(kind, unknown):
+            if name in data:
+                value = data[name]
+                values[name] = value if type(value) is exact else decoder(value)
+            elif needed:
+                _refuse(needed)
+    except _Wrong as wrong:
+        raise wrong.inside(f".{name}") from None
     return kind(**values)
 
 
 @functools.lru_cache(maxsize=None)
-def _hints(kind: Any) -> Dict[str, Any]:  # noqa: ANN401
-    """The types of a dataclass's fields; evaluated once, for it costs more than the decoding."""
-    return get_type_hints(kind)
+def _fields(kind: Any, unknown: str) -> Tuple[Tuple[str, Any, _Decoder, str], ...]:  # noqa: ANN401
+    """Of each field: its name, the type whose values need no look, its decoder, and the name of what it asks
+    for where it must be there."""
+    hints: Dict[str, Any] = get_type_hints(kind)
+    found = []
+    for field in dataclasses.fields(kind):
+        hint = hints[field.name]
+        members = [member for member in get_args(hint) if member is not type(None)]
+        alone = members[0] if _is_union(hint) and len(members) == 1 else hint
+        needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        found.append(
+            (
+                field.name,
+                alone if alone in _PLAIN else None,
+                _decoder(hint, unknown),
+                _type_name(hint) if needed else "",
+            )
+        )
+    return tuple(found)
 
 
-def _decode_scalar(kind: Any, data: Any, path: str) -> Any:  # noqa: ANN401
+def _refuse(needed: str) -> None:
+    raise _Wrong(needed, "nothing")
+
+
+def _scalar(kind: Any, data: Any) -> Any:  # noqa: ANN401
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
         try:
             return float(data)
         except OverflowError:
-            raise DecodeError(path, "float", f"int of {data.bit_length()} bits") from None
+            raise _Wrong("float", f"int of {data.bit_length()} bits") from None
     if not isinstance(data, kind) or (kind in (int, float) and isinstance(data, bool)):
-        raise DecodeError(path, _type_name(kind), _name(data))
+        raise _Wrong(_type_name(kind), _name(data))
     return data
 
 

@@ -192,7 +192,7 @@ def _baselines(store: Store, series: Sequence[str]) -> list[Result]:
     from farm_results.history import baselines
 
     found = baselines.currents(store, list(series) or None)
-    results = [store.result(row.job_id) for row in found.values() if store.has_result(row.job_id)]
+    results = store.of_jobs([row.job_id for row in found.values()])
     return sorted(results, key=lambda result: (result.created_unix_s, result.job_id))
 
 

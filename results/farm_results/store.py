@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # PostgreSQL's driver tells how many rows an INSERT added only when it is asked to.
 COUNTED = {"preserve_rowcount": True}
+AT_ONCE = 500
+"""So many names go into one query; databases refuse tens of thousands."""
 LATE_CODES = (
     "agent.garbled",
     "agent.silent",
@@ -191,7 +193,9 @@ class Store:
 
     def of_jobs(self, job_ids: Sequence[str]) -> list[Result]:
         """The results of these jobs, by whole ids; those that are not here are left out."""
-        return self._select(RESULT.c.job_id.in_(list(job_ids)), None) if job_ids else []
+        jobs = list(dict.fromkeys(job_ids))
+        parts = [jobs[start : start + AT_ONCE] for start in range(0, len(jobs), AT_ONCE)]
+        return [result for part in parts for result in self._select(RESULT.c.job_id.in_(part), None)]
 
     def runs(self, limit: int | None = None, *, state: str | None = None) -> list[Run]:
         """Runs, the newest first; with ``state``, only those."""

@@ -16,7 +16,7 @@ def printable(text: str, limit: int = 400) -> str:
     Names and messages of models and devices are foreign. Longer texts are cut, and end in "…".
     """
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(_spell(char) for char in cut)
+    return cut if cut.isprintable() else "".join(_spell(char) for char in cut)
 
 
 def _spell(char: str) -> str:
@@ -41,10 +41,10 @@ def unit_of(value_ns: float) -> tuple[str, float]:
     return next(((name, size) for name, size in _UNITS_NS if value_ns >= size), _UNITS_NS[-1])
 
 
-def duration(value_ns: float) -> str:
+def duration(value_ns: float, digits: int = 3) -> str:
     """A time with its unit: ``4.91 ms``."""
     unit, size = unit_of(value_ns)
-    return f"{number(value_ns / size)} {unit}"
+    return f"{number(value_ns / size, digits)} {unit}"
 
 
 def duration_range(low_ns: float, high_ns: float, like_ns: float) -> str:
@@ -56,11 +56,11 @@ def duration_range(low_ns: float, high_ns: float, like_ns: float) -> str:
     return f"{low}–{high} {unit}"
 
 
-def size(value_bytes: float) -> str:
+def size(value_bytes: float, digits: int = 3) -> str:
     """Bytes with a unit (1 MB = 1 000 000 bytes): ``14.0 MB``."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if value_bytes >= scale:
-            return f"{number(value_bytes / scale)} {unit}"
+            return f"{number(value_bytes / scale, digits)} {unit}"
     return f"{value_bytes:.0f} B"
 
 

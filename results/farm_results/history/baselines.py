@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from farm_results.storage.session import changing, database_clock, reading
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from farm_results.storage.session import Source
 
@@ -51,11 +51,12 @@ def currents(source: Source, series: Sequence[str] | None = None) -> dict[str, B
 
     from farm_results.storage.schema import BASELINE
 
-    query = select(BASELINE).order_by(BASELINE.c.at_unix_s, BASELINE.c.baseline_id)
+    query = select(*_columns()).order_by(BASELINE.c.at_unix_s, BASELINE.c.baseline_id)
     if series is not None:
         query = query.where(BASELINE.c.series.in_(list(series)))
     with reading(source) as connection:
-        return {row["series"]: Baseline(**row) for row in connection.execute(query).mappings()}
+        rows = [Baseline(*tuple(row)) for row in connection.execute(query)]
+    return {row.series: row for row in rows}
 
 
 def put(
@@ -72,7 +73,8 @@ def put(
     """Move a series' baseline to a result; returns it. Stamped by the database's clock unless ``at_unix_s``
     is given, and always later than the one before it, also where a clock stepped back.
 
-    With event "initial" nothing happens where the series already has one: that one is returned.
+    Nothing happens where it is that result already, by whoever came first, nor, with event "initial", where
+    the series has any: the one that it has is returned.
     """
     from sqlalchemy import select
 
@@ -81,7 +83,7 @@ def put(
     with changing(source) as connection:
         _lock(connection, series)
         before = next(iter(_of_series(connection, series, 1)), None)
-        if before is not None and event == INITIAL:
+        if before is not None and (event == INITIAL or before.job_id == job_id):
             return before
         now = float(connection.execute(select(database_clock(source))).scalar_one())
         at = now if at_unix_s is None else at_unix_s
@@ -105,8 +107,14 @@ def _of_series(connection: Connection, series: str, limit: int | None) -> list[B
     from farm_results.storage.schema import BASELINE
 
     newest = (BASELINE.c.at_unix_s.desc(), BASELINE.c.baseline_id.desc())
-    query = select(BASELINE).where(BASELINE.c.series == series).order_by(*newest).limit(limit)
-    return [Baseline(**row) for row in connection.execute(query).mappings()]
+    query = select(*_columns()).where(BASELINE.c.series == series).order_by(*newest).limit(limit)
+    return [Baseline(*tuple(row)) for row in connection.execute(query)]
+
+
+def _columns() -> list[ColumnElement[Any]]:
+    from farm_results.storage.schema import BASELINE
+
+    return [BASELINE.c[field.name] for field in fields(Baseline)]
 
 
 def _lock(connection: Connection, series: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from farm_results.comparison import Comparison
+from farm_results.comparison import FAILED, UNPLAYED, Comparison
 from farm_results.storage.session import added, changing, engine_of, reading
 
 if TYPE_CHECKING:
@@ -12,18 +13,50 @@ if TYPE_CHECKING:
 
     from farm_results.storage.session import Source
 
+
+@dataclass(frozen=True)
+class Ratio:
+    """The candidate's time over the reference's, less one, with its interval."""
+
+    ratio: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a comparison came to, by the columns alone: hundreds of them are read at once."""
+
+    comparison_id: str
+    created_unix_s: float
+    kind: str
+    series: str
+    device: str
+    run_id: str
+    word: str
+    pairs: int
+    origin: str
+    effect: Ratio | None = None
+
+
 _PLAIN = ("comparison_id", "created_unix_s", "kind", "series", "device", "run_id", "word", "pairs", "origin")
 
 
-def add(source: Source, comparison: Comparison) -> bool:
-    """Store a comparison; False when its id already is here (nothing changes then)."""
+def add(source: Source, comparison: Comparison, *, late: bool = False) -> bool:
+    """Store a comparison; False when its id already is here (nothing changes then). ``late``: it takes the
+    place of one that failed."""
     from farm_results.storage.engine import insert_into
     from farm_results.storage.schema import COMPARISON
 
     values = row_of(comparison)
     with changing(source) as connection:
-        statement = insert_into(engine_of(source), COMPARISON).values(values).on_conflict_do_nothing()
-        return added(connection, statement)
+        insert = insert_into(engine_of(source), COMPARISON).values(values)
+        if not late:
+            return added(connection, insert.on_conflict_do_nothing())
+        moved = {name: insert.excluded[name] for name in values if name != "comparison_id"}
+        failed = COMPARISON.c.word == FAILED
+        key = [COMPARISON.c.comparison_id]
+        return added(connection, insert.on_conflict_do_update(index_elements=key, set_=moved, where=failed))
 
 
 def row_of(comparison: Comparison) -> dict[str, Any]:
@@ -52,14 +85,14 @@ def get(source: Source, comparison_id: str) -> Comparison:
 
 
 def of_series(source: Source, series: str, *, limit: int | None = None) -> list[Comparison]:
-    """Comparisons of a series, newest first."""
+    """Comparisons of a series, newest first; none that failed: those say nothing of it."""
     from farm_results.storage.schema import COMPARISON
 
-    return _select(source, COMPARISON.c.series == series, limit=limit)
+    return _select(source, COMPARISON.c.series == series, _played(), limit=limit)
 
 
 def of_run(source: Source, run_id: str) -> list[Comparison]:
-    """Comparisons that a run made, newest first."""
+    """Comparisons of a run, newest first; those that failed or were skipped, too."""
     from farm_results.storage.schema import COMPARISON
 
     return _select(source, COMPARISON.c.run_id == run_id, limit=None)
@@ -74,14 +107,51 @@ def recent(
     since_unix_s: float | None = None,
     limit: int | None = 50,
 ) -> list[Comparison]:
-    """The newest comparisons, newest first; ``kind``: ab or aa."""
+    """The newest comparisons, newest first; none that failed. ``kind``: ab or aa."""
     from farm_results.storage.schema import COMPARISON
 
     wanted = {"kind": kind, "device": device, "origin": origin}
     terms = [COMPARISON.c[name] == value for name, value in wanted.items() if value is not None]
     if since_unix_s is not None:
         terms.append(COMPARISON.c.created_unix_s >= since_unix_s)
-    return _select(source, *terms, limit=limit)
+    return _select(source, *terms, _played(), limit=limit)
+
+
+def outcomes(
+    source: Source,
+    *,
+    kind: str | None = None,
+    device: str | None = None,
+    origin: str | None = None,
+    limit: int | None = 50,
+) -> list[Outcome]:
+    """What the newest comparisons came to, newest first; none that failed. ``kind``: ab or aa."""
+    from sqlalchemy import select
+
+    from farm_results.storage.schema import COMPARISON
+
+    wanted = {"kind": kind, "device": device, "origin": origin}
+    query = select(*(COMPARISON.c[name] for name in (*_PLAIN, "effect", "low", "high"))).where(_played())
+    for name, value in wanted.items():
+        if value is not None:
+            query = query.where(COMPARISON.c[name] == value)
+    query = query.order_by(*_newest()).limit(limit)
+    with reading(source) as connection:
+        rows = connection.execute(query).all()
+    end = len(_PLAIN)
+    return [Outcome(*(*row[:end], None if row[end] is None else Ratio(*row[end:]))) for row in rows]
+
+
+def _newest() -> tuple[ColumnElement[Any], ...]:
+    from farm_results.storage.schema import COMPARISON
+
+    return COMPARISON.c.created_unix_s.desc(), COMPARISON.c.comparison_id.desc()
+
+
+def _played() -> ColumnElement[bool]:
+    from farm_results.storage.schema import COMPARISON
+
+    return COMPARISON.c.word.not_in(UNPLAYED)
 
 
 def _select(source: Source, *terms: ColumnElement[bool], limit: int | None) -> list[Comparison]:
@@ -90,7 +160,6 @@ def _select(source: Source, *terms: ColumnElement[bool], limit: int | None) -> l
     from farm_agent import codec
     from farm_results.storage.schema import COMPARISON
 
-    newest = (COMPARISON.c.created_unix_s.desc(), COMPARISON.c.comparison_id.desc())
-    query = select(COMPARISON.c.record).where(*terms).order_by(*newest).limit(limit)
+    query = select(COMPARISON.c.record).where(*terms).order_by(*_newest()).limit(limit)
     with reading(source) as connection:
         return [codec.loads(Comparison, str(row[0])) for row in connection.execute(query)]

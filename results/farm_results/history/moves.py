@@ -73,10 +73,16 @@ def moved(store: Store, move: Move, *, actor: str, reason: str, event: str = SET
 def accept(store: Store, finding_id: str, *, actor: str, reason: str = "") -> Move:
     """Make what a finding found the new baseline, and the finding accepted.
 
-    Raises UsageError ``results.unknown-finding``, ``results.ambiguous-finding``, ``baseline.no-result``,
-    ``baseline.unusable``.
+    Raises UsageError ``results.unknown-finding``, ``results.ambiguous-finding``, ``baseline.accepted``,
+    ``baseline.no-result``, ``baseline.unusable``.
     """
     finding = findings.get(store, finding_id)
+    if finding.state == STATE_ACCEPTED:  # a second time would undo what was set since
+        raise UsageError(
+            f"finding {finding.finding_id} ({finding.word}) was accepted before",
+            code="baseline.accepted",
+            fix=f"farm baseline set {finding.job_id} moves the baseline there again",
+        )
     if not finding.job_id:
         raise UsageError(
             f"finding {finding.finding_id} ({finding.word}) is about no result",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from farm_agent.errors import UsageError
@@ -14,6 +16,24 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from farm_results.storage.session import Source
+
+_PLAIN = ("night_id", "started_unix_s", "ended_unix_s", "state", "origin")
+
+
+_MOST_WORDS, _LONGEST_WORD = 12, 40
+
+
+@dataclass(frozen=True)
+class Head:
+    """A night without its record. ``states``, ``outcomes``: how many of its cells were what."""
+
+    night_id: str
+    started_unix_s: float
+    ended_unix_s: float | None
+    state: str
+    origin: str
+    states: Mapping[str, int] = field(default_factory=dict)
+    outcomes: Mapping[str, int] = field(default_factory=dict)
 
 
 def begin(source: Source, night: Night) -> bool:
@@ -76,12 +96,47 @@ def recent(
         return [codec.loads(Night, str(row[0])) for row in connection.execute(query.limit(limit))]
 
 
+def heads(
+    source: Source, *, state: str | None = None, origin: str | None = None, limit: int | None = 30
+) -> list[Head]:
+    """The newest nights without their records, newest first: cheap, however much each measured."""
+    from sqlalchemy import select
+
+    from farm_agent import codec
+    from farm_results.storage.schema import NIGHT
+
+    columns = [NIGHT.c[name] for name in (*_PLAIN, "brief")]
+    query = select(*columns).order_by(NIGHT.c.started_unix_s.desc(), NIGHT.c.night_id.desc())
+    if state is not None:
+        query = query.where(NIGHT.c.state == state)
+    if origin is not None:
+        query = query.where(NIGHT.c.origin == origin)
+    with reading(source) as connection:
+        rows = connection.execute(query.limit(limit)).all()
+        return [
+            codec.decode(Head, dict(zip(_PLAIN, row, strict=False)) | json.loads(row[-1])) for row in rows
+        ]
+
+
 def row_of(night: Night) -> dict[str, Any]:
     """One row of the table ``night``."""
     from farm_agent import codec
 
-    names = ("night_id", "started_unix_s", "ended_unix_s", "state", "origin")
-    return {name: getattr(night, name) for name in names} | {"record": codec.dumps(night)}
+    values = {name: getattr(night, name) for name in _PLAIN}
+    return values | {"brief": brief_of(night.record), "record": codec.dumps(night)}
+
+
+def brief_of(record: Mapping[str, Any]) -> str:
+    """The column ``brief``: what most of a record's cells were, where it has any that we understand."""
+    found = record.get("cells")
+    cells = [cell for cell in found if isinstance(cell, Mapping)] if isinstance(found, list) else []
+
+    def counted(name: str) -> dict[str, int]:
+        words = Counter(str(cell.get(name) or "")[:_LONGEST_WORD] for cell in cells)
+        del words[""]
+        return dict(words.most_common(_MOST_WORDS))
+
+    return json.dumps({"states": counted("state"), "outcomes": counted("outcome")})
 
 
 def _of_id(connection: Connection, night_id: str) -> Night:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from farm_results.point import Point
 from farm_results.series import SeriesKey
 from farm_results.storage.session import reading
 
 if TYPE_CHECKING:
-    from sqlalchemy import RowMapping
+    from sqlalchemy import ColumnElement
 
     from farm_results.storage.session import Source
 
@@ -76,12 +76,12 @@ def series_rows(
     from farm_results.storage.schema import SERIES
 
     wanted = {"device": device, "model": model, "runtime": runtime, "origin": origin}
-    query = select(SERIES).order_by(SERIES.c.last_unix_s.desc(), SERIES.c.series).limit(limit)
+    query = select(*_columns()).order_by(SERIES.c.last_unix_s.desc(), SERIES.c.series).limit(limit)
     for name, value in wanted.items():
         if value is not None:
             query = query.where(SERIES.c[name] == value)
     with reading(source) as connection:
-        return [_series_row(row) for row in connection.execute(query).mappings()]
+        return [_series_row(tuple(row)) for row in connection.execute(query)]
 
 
 def series_row(source: Source, series: str) -> SeriesRow | None:
@@ -91,18 +91,32 @@ def series_row(source: Source, series: str) -> SeriesRow | None:
     from farm_results.storage.schema import SERIES
 
     with reading(source) as connection:
-        row = connection.execute(select(SERIES).where(SERIES.c.series == series)).mappings().first()
-    return None if row is None else _series_row(row)
+        row = connection.execute(select(*_columns()).where(SERIES.c.series == series)).first()
+        return None if row is None else _series_row(tuple(row))
 
 
-def _series_row(row: RowMapping) -> SeriesRow:
-    """Raises DecodeError where the options are not our own text."""
+_KEY = [field.name for field in fields(SeriesKey)]
+
+
+def _columns() -> list[ColumnElement[Any]]:
+    """Those of a key, in its order, then the others in that of ``SeriesRow``."""
+    from farm_results.storage.schema import SERIES
+
+    return [SERIES.c[name] for name in (*_KEY, *(f.name for f in fields(SeriesRow) if f.name != "key"))]
+
+
+def _series_row(row: tuple[Any, ...]) -> SeriesRow:
+    end = len(_KEY)
+    key = SeriesKey(*(*row[: end - 1], options_of_row(row[end - 1])))
+    return SeriesRow(*(row[end], key, *row[end + 1 :]))
+
+
+def options_of_row(text: str) -> Mapping[str, str]:
+    """The column ``options`` of a series. Raises DecodeError or JSONDecodeError where it is not our own text;
+    ``reading`` turns them into ``store.corrupt``."""
     from farm_agent.codec import DecodeError
 
-    values = dict(row)
-    options = json.loads(values.pop("options"))
-    if not isinstance(options, Mapping):
+    options = {} if text == "{}" else json.loads(text)
+    if not isinstance(options, dict):
         raise DecodeError("series.options", "an object", type(options).__name__)
-    names = ("model", "device", "profile", "format", "runtime", "precision", "threads", "scenario", "origin")
-    key = SeriesKey(**{name: values.pop(name) for name in names}, options=options)
-    return SeriesRow(key=key, **values)
+    return options

@@ -28,10 +28,7 @@ BY_SUFFIX = {
     "xml": "junit",
 }
 BY_NAME = {"metrics.txt": "gitlab"}
-_NEEDS = {
-    "parquet": ("pyarrow", "report.needs-pyarrow", "parquet"),
-    "openmetrics": ("prometheus_client", "report.needs-prometheus", "serve"),
-}
+_NEEDS = {"parquet": ("pyarrow", "report.needs-pyarrow", "parquet")}
 
 
 _WORD = re.compile(r"[a-z][a-z_-]*")

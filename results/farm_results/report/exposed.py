@@ -68,8 +68,3 @@ class Exposed:
             for name, value in self.values.items():
                 if value is not None and name in FAMILIES:
                     yield name, float(value) * FAMILIES[name][2]
-
-
-def clean_labels(words: Iterable[object]) -> list[str]:
-    """Foreign words as labels: on one line, without what drives a terminal, cut."""
-    return [printable(str(word), LABEL_LIMIT) for word in words]

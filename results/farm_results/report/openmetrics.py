@@ -1,15 +1,17 @@
 """Prometheus' text format: for node_exporter's textfile collector, and the body of ``/metrics``.
 
-No timestamps stand behind the values, because the textfile collector refuses them: each series says by
-``farm_measured_timestamp_seconds`` how old its numbers are.
+The text is our own, since two thousand series cost prometheus-client's classes half a second of every scrape;
+the tests hold it against what those write and read. No timestamps stand behind the values, because the
+textfile collector refuses them: each series says by ``farm_measured_timestamp_seconds`` how old its numbers
+are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from farm_agent.errors import UsageError
 from farm_results.model import Result
 from farm_results.report.exposed import FAMILIES, LABELS, Exposed, headline
 from farm_results.series import key_of, number_of, series_id
@@ -18,59 +20,64 @@ from farm_results.storage.columns import energy_of
 SUFFIX = "prom"
 
 
+@dataclass(frozen=True)
+class Gauge:
+    """One family. ``samples``: each one's labels as ``label_text`` spells them, and its value."""
+
+    name: str
+    help: str
+    samples: Sequence[tuple[str, float]]
+
+
 def render(results: Sequence[Result]) -> str:
-    """The newest result of each series. Raises UsageError ``report.needs-prometheus``."""
+    """The newest result of each series."""
     newest: dict[str, Result] = {}
     for result in sorted(results, key=lambda one: one.created_unix_s):
         newest[series_id(key_of(result))] = result
     exposed = [_exposed(series, result) for series, result in newest.items()]
-    return text_of([*families(exposed)])
+    return text_of(families(exposed))
 
 
-def families(exposed: Sequence[Exposed]) -> Iterator[Any]:
-    """prometheus-client's families: one for each name that some series has, and ``farm_result_info``."""
-    gauge = gauge_family()
-    found: dict[str, list[tuple[list[str], float]]] = {}
-    info = gauge("farm_result_info", "1 for the newest result of a series.", labels=LABELS)
+def families(exposed: Sequence[Exposed]) -> Iterator[Gauge]:
+    """One for each name that some series has, and ``farm_result_info``."""
+    found: dict[str, list[tuple[str, float]]] = {}
+    info: list[tuple[str, float]] = []
     for one in exposed:
-        labels = one.labels()
-        info.add_metric(labels, 1.0)
+        labels = label_text(dict(zip(LABELS, one.labels(), strict=True)))
+        info.append((labels, 1.0))
         for name, value in one.numbers():
             found.setdefault(name, []).append((labels, value))
-    yield info
+    yield Gauge("farm_result_info", "1 for the newest result of a series.", info)
     for name, (family_name, text, _) in FAMILIES.items():
         if name in found:
-            family = gauge(family_name, text, labels=LABELS)
-            for labels, value in found[name]:
-                family.add_metric(labels, value)
-            yield family
+            yield Gauge(family_name, text, found[name])
 
 
-def gauge_family() -> Any:  # noqa: ANN401 - a class of an optional package
-    """prometheus-client's GaugeMetricFamily. Raises UsageError ``report.needs-prometheus``."""
-    try:
-        from prometheus_client.core import GaugeMetricFamily
-    except ImportError as error:
-        raise UsageError(
-            "Prometheus' format needs prometheus-client, which is not installed",
-            code="report.needs-prometheus",
-            fix="pip install 'edgefarm[serve]'",
-        ) from error
-    return GaugeMetricFamily
+def label_text(labels: Mapping[str, str]) -> str:
+    """``{device="pi",model="a \\"b\\""}``, sorted; "" without labels."""
+    if not labels:
+        return ""
+    return "{" + ",".join([f'{name}="{_escaped(labels[name])}"' for name in sorted(labels)]) + "}"
 
 
-def text_of(found: Iterable[Any]) -> str:
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def text_of(found: Iterable[Gauge]) -> str:
     """The exposition of some families."""
-    from prometheus_client import CollectorRegistry, generate_latest
-    from prometheus_client.registry import Collector
+    lines: list[str] = []
+    for family in found:
+        lines.append(f"# HELP {family.name} {family.help}\n# TYPE {family.name} gauge\n")
+        lines += [f"{family.name}{labels} {_number(value)}\n" for labels, value in family.samples]
+    return "".join(lines)
 
-    class Once(Collector):
-        def collect(self) -> Iterable[Any]:
-            return found
 
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(Once())
-    return generate_latest(registry).decode("utf-8")
+def _number(value: float) -> str:
+    number = float(value)
+    if math.isfinite(number):
+        return repr(number)
+    return "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"
 
 
 def _exposed(series: str, result: Result) -> Exposed:

@@ -1,7 +1,7 @@
-"""Results that the store could not take just now: files on this machine, stored as soon as it answers.
+"""What was measured and the store could not take just now: files on this machine, stored once it answers.
 
-An entry is whole or absent, and goes only once its result is in the store. Storing it twice changes nothing,
-so a process that dies in between costs nothing.
+An entry is whole or absent, and goes only once what it holds is in the store. Storing it twice changes
+nothing, so a process that dies in between costs nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 from farm_agent import codec
 from farm_agent.errors import FarmError, InfrastructureError
+from farm_results.comparison import FAILED, Comparison
+from farm_results.history import comparisons
 from farm_results.model import Result, Run
 from farm_results.storage.faults import store_faults
 from farm_results.storage.objects import sync_folder
@@ -34,11 +36,27 @@ AWAY = ("store.unreachable", "store.locked", "host.disk-full")
 
 @dataclass(frozen=True)
 class Spooled:
-    """A result that waits. ``note``: what is to be done with it in one transaction, by whoever spooled it."""
+    """A result or a comparison that waits. ``note``: what is to be done with a result in one transaction, by
+    whoever spooled it."""
 
     run: Run
-    result: Result
+    result: Result | None = None
     note: Mapping[str, str] = field(default_factory=dict)
+    comparison: Comparison | None = None
+
+    @property
+    def name(self) -> str:
+        """The job's id, or the comparison's: those are different jobs of a device."""
+        if self.result is not None:
+            return self.result.job_id
+        return "" if self.comparison is None else self.comparison.comparison_id
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it only says that something could not be reached: what was measured comes before it."""
+        if self.result is not None:
+            return self.result.status == "failed" and self.result.error_code in LATE_CODES
+        return self.comparison is None or self.comparison.word == FAILED
 
 
 @dataclass(frozen=True)
@@ -61,15 +79,16 @@ class Spool:
         self._store_name = store_name
 
     def put(self, entry: Spooled) -> Path:
-        """Keep a result until it can be stored; where it lies. What was measured is never replaced by a
+        """Keep an entry until it can be stored; where it lies. What was measured is never replaced by a
         failure to reach something. Raises InfrastructureError host.disk-full, UsageError store.not-writable.
         """
         with store_faults(str(self.folder)):
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "store").write_text(self._store_name + "\n", "utf-8", "backslashreplace")
-            path = self.folder / f"{_digest(entry.result.job_id)[:32]}.json"
+            kind = "" if entry.comparison is None else "comparison "
+            path = self.folder / f"{_digest(kind + entry.name)[:32]}.json"
             before = self._read(path)
-            if before is not None and not _late(before.result):
+            if before is not None and not before.is_late:
                 return path
             handle, name = tempfile.mkstemp(dir=self.folder, prefix=".part-")
             part = Path(name)
@@ -85,9 +104,9 @@ class Spool:
         return path
 
     def entries(self) -> tuple[Spooled, ...]:
-        """What waits, the oldest result first; files that cannot be read are left out."""
+        """What waits, the oldest first; files that cannot be read are left out."""
         found = [entry for path in self._paths() if (entry := self._read(path)) is not None]
-        return tuple(sorted(found, key=lambda entry: (entry.result.created_unix_s, entry.result.job_id)))
+        return tuple(sorted(found, key=_age))
 
     def texts(self) -> Iterator[str]:
         """The entries as they lie there: the objects that they mention must stay."""
@@ -114,16 +133,14 @@ class Spool:
                     refused.append(f"{path}: it cannot be read")
                     continue
                 try:
-                    store.add_run(entry.run)
-                    late = not _late(entry.result)
-                    store.add_result(entry.result, also=None if also is None else also(entry), late=late)
+                    _store(store, entry, None if also is None else also(entry))
                 except FarmError as error:
                     if error.code in AWAY:
                         break
                     refused.append(f"{path}: {error.message}")
                     continue
                 path.unlink(missing_ok=True)
-                stored.append(entry.result.job_id)
+                stored.append(entry.name)
         return Flushed(tuple(stored), self.count() - len(refused), tuple(refused))
 
     def _paths(self) -> list[Path]:
@@ -134,9 +151,10 @@ class Spool:
 
     def _read(self, path: Path) -> Spooled | None:
         try:
-            return codec.loads(Spooled, path.read_bytes())
+            entry = codec.loads(Spooled, path.read_bytes())
         except (OSError, ValueError):
             return None
+        return entry if entry.name else None
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[bool]:
@@ -155,9 +173,13 @@ def keep(
     entry: Spooled,
     also: Callable[[Connection], None] | None = None,
 ) -> InfrastructureError | None:
-    """Store a result, or spool it and return why. Raises what says that waiting would not help."""
+    """Store an entry whose run is stored, or spool it and return why. Raises what says that waiting would not
+    help."""
     try:
-        store.add_result(entry.result, also=also)
+        if entry.comparison is not None:
+            comparisons.add(store, entry.comparison)
+        if entry.result is not None:
+            store.add_result(entry.result, also=also)
     except InfrastructureError as error:
         if error.code not in AWAY:
             raise
@@ -166,9 +188,19 @@ def keep(
     return None
 
 
+def _store(store: Store, entry: Spooled, also: Callable[[Connection], None] | None) -> None:
+    """In the place of a failure of the same name, where it is none itself."""
+    store.add_run(entry.run)
+    if entry.comparison is not None:
+        comparisons.add(store, entry.comparison, late=not entry.is_late)
+    if entry.result is not None:
+        store.add_result(entry.result, also=also, late=not entry.is_late)
+
+
+def _age(entry: Spooled) -> tuple[float, str]:
+    made = entry.result or entry.comparison
+    return (0.0 if made is None else made.created_unix_s), entry.name
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _late(result: Result) -> bool:
-    return result.status == "failed" and result.error_code in LATE_CODES

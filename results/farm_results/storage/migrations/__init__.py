@@ -1,4 +1,4 @@
 """Alembic's scripts: one file in ``versions`` per change of the schema, applied when a store is opened."""
 
-HEAD = "0003"
+HEAD = "0004"
 """The revision this version of farm writes. A test compares it with the newest script."""
