@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
+from farm.nightly.record import CellRecord, NightRecord
 from farm_agent import codec
 from farm_results.comparison import Comparison, Effect, Side
 from farm_results.finding import Finding
@@ -50,6 +51,9 @@ DAY_S = 86_400.0
 FINDINGS_A_NIGHT = 6
 
 
+_PACKED = tuple(made.packed(made.quiet_pairs(block)) for block in range(5))
+SAMPLES = tuple(made.sha256(data) for data in _PACKED)
+"""Every result has the same samples: pages read five files, and the disk holds no more."""
 _SPEC = codec.encode(made.spec())
 _JOB = codec.encode(made.job(environment={"numpy": "2.1.3", "python": "3.12.3"}))
 
@@ -124,7 +128,7 @@ def template(device: int, model: int, target: tuple[str, str, str]) -> Result:
         artifact_sha256=f"{model * 10 + TARGETS.index(target):064x}",
         artifact_bytes=14_000_000,
         memory_delta_bytes=60_000_000,
-        sample_hashes=tuple(f"{device:08x}{model:08x}{block:048x}" for block in range(5)),
+        sample_hashes=SAMPLES,
         trace_hashes=tuple(f"{device:08x}{model:08x}{block + 9:048x}" for block in range(5)),
         outliers=tuple(Outliers(5, 0, 1, 3, 1, {"unknown": 4}) for _ in range(5)),
         energy=(Energy("ina219", "vin", "module_input", 900, 12.0, 120, 0.021, 0.0006, 0.013, 0.0007, 4.1),),
@@ -138,6 +142,8 @@ def template(device: int, model: int, target: tuple[str, str, str]) -> Result:
 
 def fill(store: Store, wanted_nights: int, tell: Callable[[int], None]) -> None:
     """Write so many nights, oldest first, each in one transaction."""
+    for data in _PACKED:
+        store.objects.put_bytes(data)
     packed: dict[int, bytes] = {}
     lines = [line(d, m, t, packed) for d in range(DEVICES) for m in range(MODELS) for t in TARGETS]
     rng = np.random.default_rng(6)
@@ -235,7 +241,7 @@ def _found(connection: Any, night: int, at: float, rows: list[dict[str, Any]]) -
     """What one night's judging leaves behind."""
     side = Side("kept", "model-00", "", "", "onnxruntime", "1.23.0", medians_ns=tuple(range(20)))
     name = f"night-{night:04}"
-    record = {"planned": len(rows), "done": len(rows), "skipped": {}, "why": "nothing changed"}
+    record = codec.encode(NightRecord(name, at, "done", at + 20_000.0, cells=_cells(night, rows)))
     connection.execute(NIGHT.insert(), [nights.row_of(Night(name, at, "done", at + 20_000.0, record))])
     compared, found = [], []
     for number in range(FINDINGS_A_NIGHT + DEVICES // 7):
@@ -273,6 +279,28 @@ def _found(connection: Any, night: int, at: float, rows: list[dict[str, Any]]) -
             )
     connection.execute(COMPARISON.insert(), [comparisons.row_of(one) for one in compared])
     connection.execute(FINDING.insert(), [findings.row_of(one) for one in found])
+
+
+def _cells(night: int, rows: list[dict[str, Any]]) -> tuple[CellRecord, ...]:
+    """What a night writes down of each of its cells."""
+    return tuple(
+        CellRecord(
+            key=f"{row['device']}/{row['model']}/{row['runtime']}-{row['precision']}/latency",
+            device=row["device"],
+            model=row["model"],
+            what=f"{row['model']} {row['runtime']} {row['precision']}",
+            series=row["series"],
+            state="measured" if row["status"] == "ok" else "failed",
+            why="its turn" if (night + number) % 5 else "the model changed",
+            estimate_s=60.0,
+            job_ids=(row["job_id"],),
+            outcome="steady" if row["status"] == "ok" else "",
+            text="" if row["status"] == "ok" else "the device did not answer",
+            error_code=row["error_code"],
+            trigger_z=round(0.1 * (number % 37 - 18), 3),
+        )
+        for number, row in enumerate(rows)
+    )
 
 
 def _standing(store: Store, lines: list[Line], wanted_nights: int) -> None:

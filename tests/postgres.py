@@ -52,9 +52,9 @@ class Server:
         self.start()
 
     def _control(self, *words: str) -> None:
-        user = _somebody() if os.geteuid() == 0 else None
+        user = somebody() if os.geteuid() == 0 else None
         data = ("-D", self.folder / "data", "-w", "-l", self.folder / "log")
-        _run(user, self.programs / "pg_ctl", *data, "-o", _options(self.folder), *words)
+        run(user, self.programs / "pg_ctl", *data, "-o", _options(self.folder), *words)
 
 
 def _options(folder: Path) -> str:
@@ -68,7 +68,7 @@ def programs() -> Path | None:
     return max(found, key=lambda path: float(path.parent.name), default=None)
 
 
-def _somebody() -> str:
+def somebody() -> str:
     """Who the server runs as: PostgreSQL refuses root."""
     names = {entry.pw_name for entry in pwd.getpwall()}
     return next((name for name in ("postgres", "nobody") if name in names), "")
@@ -84,7 +84,7 @@ def running() -> Iterator[Server]:
     except ModuleNotFoundError:
         need(False, "psycopg is not installed")
     assert found is not None
-    user = _somebody() if os.geteuid() == 0 else None
+    user = somebody() if os.geteuid() == 0 else None
     # Not below the tests' folder: only root may enter that, and the path of a socket has little room.
     folder = Path(tempfile.mkdtemp(prefix="farm-pg-"))
     try:
@@ -92,8 +92,8 @@ def running() -> Iterator[Server]:
             shutil.chown(folder, user)
         folder.chmod(0o755)
         data = folder / "data"
-        _run(user, found / "initdb", "-D", data, "-U", "farm", "-A", "trust", "--no-sync", "-E", "UTF8")
-        _run(user, found / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", _options(folder), "start")
+        run(user, found / "initdb", "-D", data, "-U", "farm", "-A", "trust", "--no-sync", "-E", "UTF8")
+        run(user, found / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", _options(folder), "start")
         # Its input ends with this process, however that dies: no server is left behind.
         words = ["sh", "-c", STOP, "sh", str(found / "pg_ctl"), str(data)]
         with subprocess.Popen(
@@ -111,7 +111,8 @@ def running() -> Iterator[Server]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(user: str | None, *argv: object) -> None:
+def run(user: str | None, *argv: object) -> None:
+    """One of the server's programs, as the user who owns its data."""
     words = [str(word) for word in argv]
     done = subprocess.run(
         words, user=user, cwd="/", capture_output=True, text=True, timeout=LIMIT_S, check=False
