@@ -11,10 +11,12 @@ from farm.drive import Driver, Fetched, Watcher
 from farm.errors import FarmError, JobError
 from farm_agent import faults
 from farm_agent.wire import Event, Facts, GatePlan
+from farm_results.storage.spool import AWAY
 
 if TYPE_CHECKING:
     from farm.ab.contender import Contender
     from farm.ab.judge import Match
+    from farm.jobs.spooling import Spooling
     from farm.plan import Cell
     from farm.progress import Reporter
     from farm_agent.wire import BlockPlan
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Table:
-    """Where a comparison is played. ``cell``: what progress is told of."""
+    """Where a comparison is played. ``cell``: what progress is told of; ``safe``: where it waits while the
+    store is away."""
 
     driver: Driver
     store: Store
     reporter: Reporter
     cell: Cell
+    safe: Spooling | None = None
 
 
 def play(
@@ -47,7 +51,7 @@ def play(
     dies is stopped by whoever has the device next.
     """
     from farm.ab.judge import compared
-    from farm_results.history import comparisons
+    from farm.jobs.spooling import keep_comparison
 
     spec, shipment = job_of(
         match.match_id, match.reference, match.candidate, match.turns, plan=plan, gate=gate
@@ -63,11 +67,17 @@ def play(
         except FarmError as error:  # the device is told all the same that nobody wants it any more
             failed.append(error)
             return
-        comparisons.add(table.store, comparison)
+        keep_comparison(table.store, table.safe, comparison, table.reporter.note)
         done.append((comparison, half))
         shutil.rmtree(table.driver.scratch / match.match_id, ignore_errors=True)
 
-    table.driver.drive(spec, shipment, keep, _Tell(table, len(match.turns)))
+    try:
+        table.driver.drive(spec, shipment, keep, _Tell(table, len(match.turns)))
+    except FarmError as error:
+        if not done or error.code not in AWAY:
+            raise
+        # It is kept; what the store could not be told is that its job on the device is over.
+        table.reporter.note(f"{match.match_id}: kept, but then: {error.message}")
     if failed:
         raise failed[0]
     return done[-1]

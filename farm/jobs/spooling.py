@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from farm.plan import Cell
     from farm.worker import Work
+    from farm_results.comparison import Comparison
     from farm_results.model import Result, Run
     from farm_results.store import Store
 
@@ -48,8 +49,6 @@ def keep(work: Work, cell: Cell, result: Result, note: Mapping[str, str] | None 
     Raises SpooledError for a spooled one that the device has a copy of: it is not to be acknowledged;
     InfrastructureError where it can be neither stored nor spooled.
     """
-    if cell.batch is not None:
-        result = replace(result, options={**result.options, "batch": str(cell.batch)})
     note = note or {}
     try:
         work.store.add_result(result, also=also_of(result.job_id, note))
@@ -62,6 +61,27 @@ def keep(work: Work, cell: Cell, result: Result, note: Mapping[str, str] | None 
             raise SpooledError(error.message, code=error.code, fix=error.fix) from error
         return
     work.reporter.end(cell, result)
+
+
+def keep_comparison(
+    store: Store, safe: Spooling | None, comparison: Comparison, tell: Callable[[str], None]
+) -> None:
+    """Store a comparison, or spool it where the store is away. Raises FarmError where it can be neither."""
+    from farm_results.history import comparisons
+
+    try:
+        comparisons.add(store, comparison)
+    except FarmError as error:
+        if error.code not in AWAY or safe is None:
+            raise
+        try:
+            path = safe.spool.put(Spooled(safe.run, comparison=comparison))
+        except FarmError as second:
+            tell(f"{comparison.comparison_id}: nor could it be kept here: {second.message}")
+            raise error from second
+        tell(
+            f"{comparison.comparison_id}: the store is away ({error.message}); the comparison waits in {path}"
+        )
 
 
 def _spooled(work: Work, result: Result, note: Mapping[str, str], error: FarmError) -> bool:
@@ -87,7 +107,7 @@ def also_of(job_id: str, note: Mapping[str, str]) -> Callable[[Connection], None
 
 def flush(store: Store, spool: Spool, tell: Callable[[str], None]) -> int:
     """Store what waits on this machine; how many still do."""
-    done = spool.flush(store, lambda entry: also_of(entry.result.job_id, entry.note))
+    done = spool.flush(store, lambda entry: also_of(entry.name, entry.note))
     if done.stored:
         count = len(done.stored)
         tell(f"stored {count} result{'s' * (count != 1)} that had waited for the store")
