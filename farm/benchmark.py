@@ -130,7 +130,8 @@ def execute(
 ) -> Outcome:
     """Do what the plan says; devices in parallel, jobs on one device one after another.
 
-    ``against``: cells, by job id, that are measured in turns with something else (``farm.ab.bench``).
+    ``against``: cells, by job id, that are measured in turns with something else (``farm.ab.bench``); then
+    the outcome has no results, only comparisons.
 
     Ctrl-C (KeyboardInterrupt in the calling thread) ends the current measurements cleanly and keeps what
     was finished; a second one ends the process at once. Raises FarmError only when the store cannot be
@@ -138,6 +139,7 @@ def execute(
     """
     from farm.ab.bench import cells_of
     from farm.artifacts import ArtifactDesk
+    from farm.health import announce
     from farm.jobs import runs, spooling
     from farm.worker import Work
     from farm_agent import pack
@@ -169,8 +171,9 @@ def execute(
                 stop,
                 Path(scratch),
                 tuple(config.meters[name] for name in plan.request.measure.meters),
-                against=against or {},
+                against=against,
                 spooling=safe,
+                announce=lambda standing: announce.quarantined(config, [standing], reporter.note),
             )
             try:
                 desk.order([*cells_of(work.against), *plan.cells])
@@ -182,7 +185,7 @@ def execute(
         store.end_run(plan.run_id, "interrupted" if interrupted else "done")
         results = {result.job_id: result for result in store.results(run_id=plan.run_id)}
         ordered = tuple(results[cell.job_id] for cell in plan.cells if cell.job_id in results)
-        made = tuple(comparisons.of_run(store, plan.run_id)[::-1]) if against else ()
+        made = () if against is None else tuple(comparisons.of_run(store, plan.run_id)[::-1])
         return Outcome(plan.run_id, ordered, interrupted, made)
     except Exception as error:
         with contextlib.suppress(FarmError):

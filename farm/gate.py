@@ -7,12 +7,14 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from farm.errors import EXIT_GATE, EXIT_INCONCLUSIVE, EXIT_OK, EXIT_PARTIAL, UsageError
 from farm.tune.goals import BYTES, SHARE, TIME
+from farm_results.series import LOWER
 
 if TYPE_CHECKING:
+    from farm_results.compare.metrics import Metric
     from farm_results.compare.row import Compared
     from farm_results.model import Result
 
@@ -20,6 +22,7 @@ REGRESSION, BUDGET, ERROR, NOISE, NEVER = "regression", "budget", "error", "nois
 FAIL_ON = (REGRESSION, BUDGET, ERROR, NOISE, NEVER)
 MET, BROKEN, UNCLEAR = "met", "broken", "unclear"
 UNUSABLE = ("invalid", "throttled")
+UNSURE = ("noisy but large", "not comparable", "only in one")
 _ENERGY = {"uJ": 1e-6, "µJ": 1e-6, "mJ": 1e-3, "J": 1.0}
 UNITS: Mapping[str, Mapping[str, float]] = {
     **dict.fromkeys(("p50", "p90", "p95", "p99", "load", "first", "cold_total"), TIME),
@@ -45,8 +48,8 @@ class Limit:
 @dataclass(frozen=True)
 class Check:
     """One limit held against one result. ``state``: met, broken, or unclear where the number's interval lies
-    on both sides of the limit or the number itself cannot be believed. ``value``: None: not measured, which
-    is broken: a budget that nobody checked must not pass. ``unit``: of the value, as in ``compare.words``."""
+    on both sides of the limit. ``value``: None: not measured, which is broken, as is a number that cannot be
+    believed: a budget that nobody checked must not pass. ``unit``: of the value, as in ``compare.words``."""
 
     limit: Limit
     result: Result
@@ -91,12 +94,41 @@ def exit_code(
 
 
 def unsure(checks: Sequence[Check], compared: Compared | None) -> bool:
-    """Whether something could not be judged: a number too close to its limit or without belief, a large
-    effect within the noise, or rows that must not be compared."""
+    """Whether something could not be judged: a number too close to its limit, a large effect within the
+    noise, rows that must not be compared, or what only one side has."""
     unclear = any(one.state == UNCLEAR for one in checks)
-    if compared is None:
-        return unclear
-    return unclear or bool(compared.of("noisy but large") or compared.of("not comparable"))
+    return unclear or (compared is not None and any(compared.of(section) for section in UNSURE))
+
+
+def document(
+    fail_on: Collection[str],
+    failures: Mapping[str, Sequence[str]],
+    code: int,
+    *,
+    checks: Sequence[Check] = (),
+    compared: Compared | None = None,
+) -> dict[str, Any]:
+    """As ``farm bench --json`` tells it: what was asked, each limit and each row of the comparison with how
+    it stands, and ``failures``, in words, by the id of the job or comparison that failed. ``held``: whether
+    nothing that was asked for failed; ``exit_code``: what came of it all."""
+    from farm_results.compare import tables
+
+    return {
+        "fail_on": list(fail_on),
+        "held": not failures,
+        "failures": {job_id: list(lines) for job_id, lines in failures.items()},
+        "budget": [_check_document(one) for one in checks],
+        "baseline": None if compared is None else tables.document(compared),
+        "exit_code": code,
+    }
+
+
+def _check_document(one: Check) -> dict[str, Any]:
+    limit = one.limit
+    asked = {"limit": limit.text, "metric": limit.metric, "sense": limit.sense, "bound": limit.bound}
+    numbers = {"value": one.value, "low": one.low, "high": one.high}
+    finite = {name: None if n is None or not math.isfinite(n) else n for name, n in numbers.items()}
+    return {"job_id": one.result.job_id, **asked, "state": one.state, **finite, "reason": one.reason}
 
 
 def _check(result: Result, limit: Limit) -> Check:
@@ -111,10 +143,25 @@ def _check(result: Result, limit: Limit) -> Check:
     kept = value <= limit.bound if limit.sense == "<=" else value >= limit.bound
     state, reason = (MET if kept else BROKEN), ""
     if result.verdict.word in UNUSABLE:
-        state, reason = UNCLEAR, f"the result is {result.verdict.word}"
+        state, reason = BROKEN, f"the result is {result.verdict.word}, nothing can be held against it"
+    elif senseless := _senseless(limit, metric, result):
+        state, reason = BROKEN, senseless
     elif low is not None and high is not None and low < limit.bound < high:
         state, reason = UNCLEAR, "its interval lies on both sides of the limit"
     return Check(limit, result, state, value, low, high, reason, metric.unit)
+
+
+def _senseless(limit: Limit, metric: Metric, result: Result) -> str:
+    """Why an accuracy of this metric cannot be limited so; the direction of a user's own is not known."""
+    from farm_results import metrics
+
+    if limit.metric != "accuracy" or metrics.is_custom(result.accuracy_metric):
+        return ""
+    sense = "<=" if metric.better == LOWER else ">="
+    if limit.sense != sense:
+        word = "less" if metric.better == LOWER else "more"
+        return f"{word} is better of {metric.name}: limit it with accuracy{sense}"
+    return f"{metric.name} is no share: limit it without %" if "%" in limit.text and not metric.unit else ""
 
 
 def _limit(words: str) -> Limit:

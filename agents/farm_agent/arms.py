@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, List, Mapping
 
+from farm_agent import scenarios
 from farm_agent.errors import JobError, UsageError
 from farm_agent.messages.arm import ArmReport
 from farm_agent.steps_process import Keeper
@@ -17,14 +18,31 @@ from farm_agent.wire import JobResult, JobSpec
 CANDIDATE, REFERENCE = "candidate", "reference"
 NAMES = {"c": CANDIDATE, "r": REFERENCE}
 TURNS = ("rc", "cr")
-SCENARIOS = ("latency",)
+SCENARIOS = ("cold-start", "latency", "paced", "throughput")
+"""Those in which every process is short and yields one time; ``sustained`` would take hours."""
 FOLDERS = {CANDIDATE: "artifact", REFERENCE: "reference"}
 
 
 def points(spec: JobSpec) -> List[Dict[str, str]]:
-    """One per process, in order: whose it is, and of which pair."""
+    """One per process, in order: the scenario's own, and in turns whose it is and of which pair.
+
+    Raises JobError ``ab.scenario``, ``scenario.*``.
+    """
+    scenario = scenarios.load(spec.scenario)
+    if not spec.turns:
+        own: List[Dict[str, str]] = scenario.points(spec)
+        return own
+    once = scenario.points(replace(spec, plan=replace(spec.plan, blocks=1), turns=(), reference=None))
+    if len(once) != 1:
+        raise JobError(
+            f"{spec.scenario} has {len(once)} points, and in turns every process measures the same one",
+            code="ab.scenario",
+            fix="name one number of streams: --streams 2",
+        )
     return [
-        {"arm": NAMES[letter], "pair": str(pair)} for pair, turn in enumerate(spec.turns) for letter in turn
+        {**once[0], "arm": NAMES[letter], "pair": str(pair)}
+        for pair, turn in enumerate(spec.turns)
+        for letter in turn
     ]
 
 
@@ -53,20 +71,21 @@ def reference_spec(spec: JobSpec) -> JobSpec:
 
 
 def validate(spec: JobSpec) -> None:
-    """Raises JobError ``ab.scenario`` and UsageError ``job.plan``."""
+    """Raises JobError ``ab.scenario``, ``scenario.*`` and UsageError ``job.plan``."""
     if spec.reference is None and not spec.turns:
         return
     if spec.scenario not in SCENARIOS or spec.tool:
         raise JobError(
             f"two artifacts cannot be measured in turns in the scenario {spec.tool or spec.scenario}",
             code="ab.scenario",
-            fix="measure them with --scenario latency",
+            fix="choose one of: {}".format(", ".join(SCENARIOS)),
         )
     whole = spec.reference is not None and spec.turns and set(spec.turns) <= set(TURNS)
     if not whole or spec.plan.blocks != 2 * len(spec.turns):
         raise UsageError(
             "a job of two artifacts needs both of them, and two processes per turn", code="job.plan", fix=""
         )
+    points(spec)
 
 
 class ArmKeeper:

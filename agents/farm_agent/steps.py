@@ -18,7 +18,6 @@ from farm_agent import (
     identity,
     layers,
     pins,
-    scenarios,
     steps_build,
     steps_process,
 )
@@ -86,7 +85,7 @@ def run_blocks(
 ) -> None:
     """The timed blocks: each waits for a quiet device and has the sensors beside it. ``other``: the job as it
     is for the reference's."""
-    points = scenarios.load(spec.scenario).points(spec)
+    points = arms.points(spec)
     for index, point in enumerate(points):
         keeper.emit("progress", {"block": index, "blocks": len(points)})
         gate = preflight.pass_gate(f"process {index + 1} of {len(points)}")

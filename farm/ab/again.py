@@ -33,12 +33,14 @@ def again(
     pairs: int,
     terms: Terms,
     command: Sequence[str] = (),
-) -> tuple[Outcome, tuple[FarmError, ...]]:
+) -> Outcome:
     """Each result's artifact against itself, under a run of its own, one after another. Ctrl-C ends the
     current one cleanly and keeps what was finished."""
+    from farm.ab import unplayed
     from farm.benchmark import Outcome, new_run_id
     from farm.config import masked
     from farm.devices.holder import holder_text
+    from farm.jobs import spooling
     from farm.version import __version__
     from farm_results.model import Run
     from farm_results.store import open_store
@@ -56,11 +58,11 @@ def again(
         driver=holder_text(f"run {run_id}"),
     )
     made: list[Comparison] = []
-    errors: list[FarmError] = []
     stop = threading.Event()
     own = replace(terms, run_id=run_id)
+    safe = spooling.Spooling.of(config.state_dir, store, run)
 
-    def play(result: Result) -> None:
+    def play(number: int, result: Result) -> None:
         what = f"{result.device}  {result.model} {result.runtime} {result.precision}"
         reporter.note(f"{what}: {result.job_id} against itself, {pairs} pairs")
         both = result.job_id, result.job_id
@@ -69,7 +71,9 @@ def again(
                 config, result.device, *both, pairs=pairs, reporter=reporter, terms=own, stop=stop
             )
         except FarmError as error:
-            errors.append(error)
+            lost = unplayed.of_result(result, f"{run_id}-{number:03}", run_id, error)
+            spooling.keep_comparison(store, safe, lost, reporter.note)
+            made.append(lost)
             reporter.note(f"{what}: FAILED {error.code}: {error.message}")
         else:
             made.append(found)
@@ -77,14 +81,15 @@ def again(
 
     try:
         store.add_run(run)
-        for result in results:
+        for number, result in enumerate(results):
             if stop.is_set():
                 break
-            _interruptible(partial(play, result), stop, reporter)
+            _interruptible(partial(play, number, result), stop, reporter)
+        spooling.drain(store, safe.spool, reporter.note)
         store.end_run(run_id, "interrupted" if stop.is_set() else "done")
     finally:
         store.close()
-    return Outcome(run_id, (), stop.is_set(), tuple(made)), tuple(errors)
+    return Outcome(run_id, (), stop.is_set(), tuple(made))
 
 
 def _interruptible(action: Callable[[], None], stop: threading.Event, reporter: Reporter) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from farm_agent.messages.arm import Arm
@@ -52,11 +52,14 @@ def of_result(store: Store, result: Result, label: str = "") -> Contender:
     from farm_results.storage.kept import kept_of
 
     kept = kept_of(store.objects, result)
+    spec = kept.spec
+    if streams := result.metrics.get("throughput_best_streams_count"):  # what its series follows
+        spec = replace(spec, scenario_options={**spec.scenario_options, "streams": f"{streams:.0f}"})
     return Contender(
         label=label or result.job_id,
         model=result.model,
         model_sha256=result.model_sha256,
-        spec=kept.spec,
+        spec=spec,
         parts=kept.parts,
         about=kept.artifact,
         job_id=result.job_id,

@@ -40,7 +40,8 @@ class Match:
 
 @dataclass(frozen=True)
 class Half:
-    """One of the two as if it had been measured alone. ``medians_ns``: in the order of the pairs."""
+    """One of the two as if it had been measured alone. ``medians_ns``: a time per process
+    (``scenarios.turn_ns``), in the order of the pairs."""
 
     spec: JobSpec
     job: JobResult
@@ -89,6 +90,7 @@ def compared(match: Match, fetched: Fetched, facts: Facts, objects: Objects) -> 
         caveats=caveats,
         sample_hashes=tuple(objects.put_file(path) for path in fetched.samples),
         environment={**environment.surroundings(candidate), **environment.toolchain(candidate)},
+        scenario=match.candidate.spec.scenario,
     )
     return comparison, candidate
 
@@ -111,7 +113,7 @@ def _half(match: Match, fetched: Fetched, arm: str) -> Half:
     told = iter(fetched.traces)
     every = [next(told, None) if block.traces is not None else None for block in job.blocks]
     traces = tuple(path for path in (every[k] for k in chosen) if path is not None)
-    medians = tuple(_median_ns(block, path) for block, path in zip(blocks, samples, strict=True))
+    medians = tuple(_time_ns(fetched.spec, block, path) for block, path in zip(blocks, samples, strict=True))
     spec = fetched.spec if arm == arms.CANDIDATE else arms.reference_spec(fetched.spec)
     plan = replace(spec.plan, blocks=len(blocks))
     alone = replace(job, blocks=blocks, reference=None)
@@ -123,13 +125,12 @@ def _half(match: Match, fetched: Fetched, arm: str) -> Half:
     return Half(replace(spec, plan=plan, reference=None, turns=()), alone, samples, traces, medians)
 
 
-def _median_ns(block: BlockResult, path: Path) -> float:
-    import numpy as np
-
+def _time_ns(spec: JobSpec, block: BlockResult, path: Path) -> float:
+    from farm_results import scenarios
     from farm_results.measured import measured
     from farm_results.samples import read_samples
 
-    return float(np.median(measured(block, read_samples(path, block.columns)).latency_ns()))
+    return scenarios.turn_ns(spec, measured(block, read_samples(path, block.columns)))
 
 
 def _result(match: Match, half: Half, facts: Facts, arm: str) -> Result:
@@ -183,4 +184,6 @@ def _side(own: Contender, half: Half, result: Result) -> Side:
         runtime_version=half.job.runtime_version,
         job_id=own.job_id,
         medians_ns=half.medians_ns,
+        precision=result.precision,
+        threads=half.spec.threads,
     )

@@ -55,19 +55,13 @@ def job_of(
     """The job of both, and the files that it needs. All that is not the artifact's is the candidate's.
 
     Every process lasts its least time: the spread between processes is what counts, and an interval within
-    one process says nothing of it. Raises UsageError ab.scenario.
+    one process says nothing of it. Raises UsageError and JobError ab.scenario.
     """
     from farm.drive import shipment_of
-    from farm.errors import UsageError
-    from farm_agent.arms import SCENARIOS
+    from farm_agent import arms
 
     base = candidate.spec
-    if base.scenario not in SCENARIOS or base.tool:
-        raise UsageError(
-            f"two artifacts cannot be measured in turns in the scenario {base.tool or base.scenario}",
-            code="ab.scenario",
-            fix="compare them with --scenario latency",
-        )
+    refuse_scenario(base.tool or base.scenario)
     each = plan or base.plan
     built = base.build is not None or reference.spec.build is not None
     spec = replace(
@@ -84,4 +78,26 @@ def job_of(
         reference=reference.arm,
         turns=turns,
     )
+    arms.points(spec)
     return spec, shipment_of([*candidate.parts, *reference.parts])
+
+
+def refuse_scenario(name: str, streams: int = 1) -> None:
+    """What cannot be measured in turns. ``name``: a scenario or a native tool; ``streams``: how many numbers
+    of streams throughput was asked for. Raises UsageError ab.scenario."""
+    from farm.errors import UsageError
+    from farm_agent.arms import SCENARIOS
+
+    if name not in SCENARIOS:
+        why = "each of its processes takes minutes" if name == "sustained" else "its loop is not farm's own"
+        raise UsageError(
+            f"two artifacts cannot be measured in turns with {name}: {why}",
+            code="ab.scenario",
+            fix=f"choose one of the scenarios {', '.join(SCENARIOS)}",
+        )
+    if name == "throughput" and streams != 1:
+        raise UsageError(
+            "in turns every process runs the same number of streams, and throughput is a curve over several",
+            code="ab.scenario",
+            fix="name one: --streams 2",
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from farm.cli.output import print_json, print_problem, print_table, print_text, printable, say, say_sentence
+from farm.cli.output import print_json, print_problem, say, say_sentence
+from farm.cli.results_output import show_comparisons
 from farm.cli.state import State
 from farm.errors import (
     EXIT_GATE,
@@ -27,15 +27,15 @@ from farm.errors import (
 if TYPE_CHECKING:
     from farm.ab.bench import Opponent
     from farm.benchmark import Outcome
+    from farm.cli.after_options import After
     from farm.cli.gate_options import Gate
-    from farm.errors import FarmError
     from farm.plan import Plan, Request
     from farm.progress import Reporter
-    from farm_results.comparison import Comparison
 
 F = Callable[..., Any]
 PAIRS, SMOKE_PAIRS = 20, 10
-MOST_ANNOTATIONS = 10
+_WORST = {"regression": "slower", "error": "failed", "noise": "inconclusive"}
+"""What each word of ``--fail-on`` means of a comparison."""
 SUFFIXES = (".onnx", ".tflite", ".pt2", ".pt", ".pth", ".keras", ".h5", ".xml", ".pb")
 # Options of farm bench that a comparison has no use for, and the values that say nothing.
 _UNUSED: Mapping[str, tuple[Any, ...]] = {
@@ -47,9 +47,6 @@ _UNUSED: Mapping[str, tuple[Any, ...]] = {
     "tool": (None, ""),
     "baseline": (None,),
     "budget": (None,),
-    "junit": (None,),
-    "html": (None,),
-    "exports": ((), None),
     "data": (None,),
     "plan": (None,),
 }
@@ -85,10 +82,17 @@ class Ab:
     pairs: int
     path: Path | None
     gate: bool
-    github: bool = False
 
     def wished(self, request: Request) -> Request:
-        """As many processes as the pairs have, each for its least time; REF itself where nothing is named."""
+        """As many processes as the pairs have, each for its least time; REF itself where nothing is named.
+
+        Raises UsageError ab.scenario.
+        """
+        from farm.ab.turns import refuse_scenario
+
+        if request.models:
+            streams = request.measure.scenario_options.get("streams", "1,2")
+            refuse_scenario(request.measure.scenario, streams.count(",") + 1)
         models = request.models or ((self.path,) if self.path else ())
         blocks = replace(request.blocks, blocks=2 * self.pairs, ci_half_width=0.0)
         return replace(request, models=models, blocks=blocks)
@@ -109,25 +113,23 @@ class Ab:
 
 
 def ab_of(values: Mapping[str, Any], *, data: Path | None, plan_file: Path | None) -> Ab | None:
-    """What the options ask for; None without --ab. Raises UsageError ab.option, ab.scenario."""
+    """What the options ask for; None without --ab. Raises UsageError ab.option, ab.scenario, ab.reference."""
+    from farm.ab.turns import refuse_scenario
+
     text = values["ab"]
     if text is None:
         if values["pairs"] is not None:
             raise _unused("--pairs", "without --ab", "add --ab REF, or leave it out")
         return None
-    if values["scenario"] != "latency":
-        raise UsageError(
-            f"two artifacts cannot be measured in turns in the scenario {values['scenario']}",
-            code="ab.scenario",
-            fix="compare them with --scenario latency",
-        )
+    refuse_scenario(values["scenario"])
     given = {**values, "data": data, "plan": plan_file}
     for name, silent in _UNUSED.items():
         if given.get(name) not in silent:
-            option = "export" if name == "exports" else name.replace("_", "-")
-            raise _unused(f"--{option}", "with --ab", "leave it out: only times are compared in turns")
+            raise _unused(
+                f"--{name.replace('_', '-')}", "with --ab", "leave it out: only times are compared in turns"
+            )
     pairs = values["pairs"] or (SMOKE_PAIRS if values["smoke"] else PAIRS)
-    return Ab(text, pairs, _file(text), bool(values["gate"]), bool(values.get("github")))
+    return Ab(text, pairs, _file(text), bool(values["gate"]))
 
 
 def _file(text: str) -> Path | None:
@@ -145,7 +147,9 @@ def _file(text: str) -> Path | None:
     return None
 
 
-def run_again(ab: Ab, request: Request, state: State, gate: Gate, layout: str, reporter: Reporter) -> int:
+def run_again(
+    ab: Ab, request: Request, state: State, gate: Gate, after: After, layout: str, reporter: Reporter
+) -> int:
     """Without a model: what REF measured against itself. Raises UsageError ab.reference."""
     from farm.ab import Terms
     from farm.ab.again import again
@@ -156,13 +160,14 @@ def run_again(ab: Ab, request: Request, state: State, gate: Gate, layout: str, r
     chosen = {device.name for device in devices_of(request, state.config)}
     with contextlib.closing(open_store(state.config.store)) as store:
         found = refs.results_of(store, refs.resolve(store, ab.text))
-    results = [one for one in found if one.status == "ok" and one.scenario == "latency" and not one.origin]
+    scenario = request.measure.scenario
+    results = [one for one in found if one.status == "ok" and one.scenario == scenario and not one.origin]
     results = [one for one in results if one.device in chosen]
     if not results:
         raise UsageError(
-            f"{ab.text} has no ok result in the scenario latency of {', '.join(sorted(chosen))}",
+            f"{ab.text} has no ok result in the scenario {scenario} of {', '.join(sorted(chosen))}",
             code="ab.reference",
-            fix="name the device with -d, or another run (farm results runs)",
+            fix="name the device with -d, the --scenario, or another run (farm results runs)",
         )
     terms = Terms(
         plan=request.blocks,
@@ -171,90 +176,70 @@ def run_again(ab: Ab, request: Request, state: State, gate: Gate, layout: str, r
         anyway=request.anyway,
         gate=ab.gate,
     )
-    outcome, errors = again(state.config, results, reporter, pairs=ab.pairs, terms=terms, command=sys.argv)
-    return finished(ab, outcome, gate, state, layout, errors)
+    outcome = again(state.config, results, reporter, pairs=ab.pairs, terms=terms, command=sys.argv)
+    return finished(outcome, gate, after, state, layout)
 
 
-def finished(
-    ab: Ab,
-    outcome: Outcome,
-    gate: Gate,
-    state: State,
-    layout: str,
-    errors: Sequence[FarmError] = (),
-) -> int:
-    """Show what was found; the exit code that comes of it and of ``--fail-on``. ``errors``: beside those of
-    the run's failed results."""
-    from farm_results.comparison import INCONCLUSIVE, SLOWER
+def finished(outcome: Outcome, gate: Gate, after: After, state: State, layout: str) -> int:
+    """Show and write what was found; the exit code that comes of it and of ``--fail-on``."""
+    from farm_results.comparison import FAILED
 
-    problems = [(one.code, one.message, one.fix) for one in errors]
-    problems += [
-        (one.error_code, f"{one.device} {one.model}: {one.error_message}", one.error_fix)
-        for one in outcome.results
-        if one.status == "failed"
-    ]
-    for problem in problems:
-        print_problem(*problem)
-    show(outcome.comparisons, outcome.run_id, "json" if state.json else layout, problems)
-    if ab.github:
-        _tell_github(outcome.comparisons)
+    worst = () if "never" in gate.fail_on else tuple(_WORST[name] for name in gate.fail_on if name in _WORST)
+    code = _exit_code(outcome, gate.fail_on)
+    if state.json or layout != "table":
+        for one in outcome.comparisons:
+            if one.word == FAILED:  # a table says it below
+                what = f"{one.device} {one.candidate.label}: {one.error_message}"
+                print_problem(one.error_code, what, one.error_fix)
+    if state.json or layout == "json":
+        _show_json(outcome, worst, gate, code)
+    else:
+        show_comparisons(outcome.comparisons, layout)
+        say(f"Pair by pair: farm show {outcome.run_id}")
+    after.write_compared(outcome.comparisons, run_id=outcome.run_id, worst=worst)
+    return code
+
+
+def _exit_code(outcome: Outcome, fail_on: Sequence[str]) -> int:
+    from farm_results.comparison import FAILED, INCONCLUSIVE, SKIPPED, SLOWER
+
     words = [each.word for each in outcome.comparisons]
-    fail_on = () if "never" in gate.fail_on else gate.fail_on
+    asked = () if "never" in fail_on else fail_on
     if outcome.interrupted:
         return EXIT_INTERRUPTED
-    if (SLOWER in words and "regression" in fail_on) or (problems and "error" in fail_on):
+    if (SLOWER in words and "regression" in asked) or (FAILED in words and "error" in asked):
         return EXIT_GATE
-    if problems:
+    if FAILED in words:
         return EXIT_PARTIAL
-    if not words:
+    if all(word == SKIPPED for word in words):
         return EXIT_NOTHING
-    return EXIT_INCONCLUSIVE if INCONCLUSIVE in words and "noise" in fail_on else EXIT_OK
+    return EXIT_INCONCLUSIVE if INCONCLUSIVE in words and "noise" in asked else EXIT_OK
 
 
-def show(
-    comparisons: Sequence[Comparison],
-    run_id: str,
-    layout: str,
-    problems: Sequence[tuple[str, str, str]] = (),
-) -> None:
-    """A table, or what ``layout`` says; the reasons on standard error."""
+def _show_json(outcome: Outcome, worst: Sequence[str], gate: Gate, code: int) -> None:
+    """The document ``farm.ab/1``. ``worst``: the words that the gate fails on."""
+    from farm.gate import document
+    from farm_results.comparison import FAILED
+    from farm_results.report.compared import SCHEMA
     from farm_results.view import versus
 
-    if layout == "json":
-        records = [versus.document(each) for each in comparisons]
-        failed = [dict(zip(("code", "message", "fix"), problem, strict=True)) for problem in problems]
-        print_json({"schema": "farm.ab/1", "run_id": run_id, "comparisons": records, "errors": failed})
-        return
-    if layout == "md":
-        print_text(versus.markdown(comparisons))
-        return
-    if layout == "csv":
-        print_text(versus.csv(comparisons))
-        return
-    print_table(
-        versus.COLUMNS, [versus.row(each) for each in comparisons], title="In turns", align=versus.ALIGN
+    made = outcome.comparisons
+    failed = [one for one in made if one.word == FAILED]
+    print_json(
+        {
+            "schema": SCHEMA,
+            "run_id": outcome.run_id,
+            "comparisons": [versus.document(each) for each in made],
+            "errors": [
+                {"code": one.error_code, "message": one.error_message, "fix": one.error_fix} for one in failed
+            ],
+            "gates": document(
+                gate.fail_on,
+                {one.comparison_id: [versus.sentence(one)] for one in made if one.word in worst},
+                code,
+            ),
+        }
     )
-    for each in comparisons:
-        for line in versus.caveat_lines(each):
-            say_sentence(f"{each.device} {line}" if len(comparisons) > 1 else line)
-    say(f"Pair by pair: farm show {run_id}")
-
-
-def _tell_github(comparisons: Sequence[Comparison]) -> None:
-    """The step's summary and its annotations, at most ten of a kind: GitHub drops more silently."""
-    from farm_results.comparison import INCONCLUSIVE, SLOWER
-    from farm_results.view import versus
-
-    for word, kind in ((SLOWER, "error"), (INCONCLUSIVE, "warning")):
-        for each in [one for one in comparisons if one.word == word][:MOST_ANNOTATIONS]:
-            text = f"{each.device}: {versus.sentence(each)}".replace("%", "%25")
-            sys.stderr.write(f"::{kind} title=farm::{printable(text)}\n")
-    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        try:
-            with Path(path).open("a", encoding="utf-8") as file:
-                file.write(versus.markdown(comparisons))
-        except OSError as error:  # what is stored does not fail for that
-            say(f"{path} cannot be written: {error.strerror}")
 
 
 def _unused(option: str, where: str, fix: str) -> UsageError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from farm.cli.output import say
 from farm.errors import UsageError
 
 if TYPE_CHECKING:
+    from farm_results.comparison import Comparison
     from farm_results.model import Result
     from farm_results.report.destination import Destination
 
@@ -78,6 +79,39 @@ class After:
         if self.github:
             self._tell_github(results, run_id, failures)
 
+    def refuse_unsaid(self) -> None:
+        """For a run in turns: files whose format cannot say a comparison, before anything is measured.
+
+        Raises UsageError report.not-for-ab.
+        """
+        from farm_results.report import compared
+
+        for file in self.files:
+            if file.format != "html":
+                compared.refuse(file.format)
+
+    def write_compared(self, found: Sequence[Comparison], *, run_id: str, worst: Collection[str]) -> None:
+        """``worst``: the words that are failures. Raises as ``report.write``."""
+        from farm_results.report import compared
+
+        for file in self.files:
+            left = 0
+            if file.format == "html":
+                from farm import report_file
+
+                report_file.write_run(self.store, run_id, file.path)
+            else:
+                left = compared.write(file.format, found, file.path, worst)
+            more = f"; {left} of {len(found)} comparisons left out, which say nothing" if left else ""
+            say(f"{file.format} written to {file.path}{more}")
+        if self.github:
+            for line in compared.workflow_commands(found, worst):
+                sys.stderr.write(line + "\n")
+            if self.summary is not None:
+                there = self.summary.stat().st_size if self.summary.exists() else 0
+                _append(self.summary, compared.summary(found, there))
+            _tell_run(run_id)
+
     def _tell_github(
         self, results: Sequence[Result], run_id: str, failures: Mapping[str, Sequence[str]] | None
     ) -> None:
@@ -88,8 +122,12 @@ class After:
         if self.summary is not None:
             there = self.summary.stat().st_size if self.summary.exists() else 0
             _append(self.summary, github.render(results, failures, github.SUMMARY_LIMIT - there))
-        if output := os.environ.get(OUTPUT):
-            _append(Path(output), f"run-id={run_id}\n")
+        _tell_run(run_id)
+
+
+def _tell_run(run_id: str) -> None:
+    if output := os.environ.get(OUTPUT):
+        _append(Path(output), f"run-id={run_id}\n")
 
 
 def after_of(values: Mapping[str, Any], store: str | Path = "") -> After:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -168,6 +168,8 @@ def command(
     after = after_of(measuring, state.config.store)
     gate = gate_of(measuring, state)
     ab = ab_of(measuring, data=data, plan_file=plan_file)
+    if ab:
+        after.refuse_unsaid()
     wished = Request(
         models=models,
         devices=devices or devices_from_environment(),
@@ -197,7 +199,7 @@ def command(
     wished = ab.wished(wished) if ab else wished
     if ab and not wished.models:
         signal.signal(signal.SIGTERM, _terminate)
-        return run_again(ab, wished, state, gate, layout, reporter)
+        return run_again(ab, wished, state, gate, after, layout, reporter)
     found, request = (
         (None, with_sample(wished)) if plan_file is None else replayed(plan_file, wished, devices)
     )
@@ -205,7 +207,7 @@ def command(
     if found is not None:
         check(found, plan)
     refuse_unmeasured(gate, plan)
-    plan, against = ab.matched(plan, state) if ab else (plan, {})
+    plan, against = ab.matched(plan, state) if ab else (plan, None)
     if dry_run:
         return _show_plan(surveyed(plan, state.config.cache_dir), state)
     if errors := _all_wrong(plan):
@@ -215,11 +217,14 @@ def command(
     signal.signal(signal.SIGTERM, _terminate)
     outcome = execute(plan, state.config, reporter, command=sys.argv, against=against)
     if ab:
-        return finished(ab, outcome, gate, state, layout)
-    _show(outcome, "json" if state.json else layout)
-    code, failures = gated(gate, outcome.results, state, _exit_code(plan, outcome))
-    after.write(outcome.results, run_id=outcome.run_id, failures=failures)
-    return code
+        return finished(outcome, gate, after, state, layout)
+    if not state.json:
+        _show(outcome, layout)
+    judged = gated(gate, outcome.results, state, _exit_code(plan, outcome))
+    if state.json:
+        _show_json(outcome, judged.document)
+    after.write(outcome.results, run_id=outcome.run_id, failures=judged.failures)
+    return judged.code
 
 
 def _all_wrong(plan: Plan) -> list[FarmError]:
@@ -271,9 +276,20 @@ def _show_plan(plan: Plan, state: State) -> int:
 
 def _show(outcome: Outcome, layout: str) -> None:
     show_results(outcome.results, layout)
+    _say_kinds(outcome)
+
+
+def _say_kinds(outcome: Outcome) -> None:
     kinds = {status: _count(outcome.results, status) for status in ("ok", "failed", "skipped")}
     say(" · ".join(f"{count} {status}" for status, count in kinds.items() if count) or "nothing ran")
     say(f"How and why: farm show {outcome.run_id}")
+
+
+def _show_json(outcome: Outcome, gates: Mapping[str, Any]) -> None:
+    from farm_results.report import json
+
+    _say_kinds(outcome)
+    print_json({**json.document_of(outcome.results), "run_id": outcome.run_id, "gates": gates})
 
 
 def _count(results: Sequence[Result], status: str) -> int:

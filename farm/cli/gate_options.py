@@ -80,12 +80,19 @@ def refuse_unmeasured(gate: Gate, plan: Plan) -> None:
         )
 
 
-def gated(
-    gate: Gate, results: tuple[Result, ...], state: State, code: int
-) -> tuple[int, dict[str, list[str]]]:
-    """Say how the results stand against the gate; the exit code that comes of it, and why it did not hold, by
-    job id."""
-    from farm.gate import check, exit_code
+@dataclass(frozen=True)
+class Judged:
+    """How a run stands against its gates. ``failures``: why one did not hold, by job id; ``document``: for
+    ``--json`` (``farm.gate.document``)."""
+
+    code: int
+    failures: Mapping[str, list[str]]
+    document: Mapping[str, Any]
+
+
+def gated(gate: Gate, results: tuple[Result, ...], state: State, code: int) -> Judged:
+    """Say how the results stand against the gate, and the exit code that comes of it."""
+    from farm.gate import check, document, exit_code
 
     checks = check(results, gate.limits)
     _show_checks(checks)
@@ -94,7 +101,9 @@ def gated(
         with _opened(state) as store:
             compared = _compared(store, gate.baseline, results)
     failures = _failures(gate, checks, compared)
-    return exit_code(code, gate.fail_on, checks=checks, compared=compared), failures
+    code = exit_code(code, gate.fail_on, checks=checks, compared=compared)
+    told = {**failures, **_errors(gate, results)}
+    return Judged(code, failures, document(gate.fail_on, told, code, checks=checks, compared=compared))
 
 
 def _resolved(store: Store, text: str) -> Ref:
@@ -121,6 +130,16 @@ def _compared(store: Store, baseline: Ref, results: tuple[Result, ...]) -> Compa
     for line in words.closing_lines(found):
         say_sentence(line)
     return found
+
+
+def _errors(gate: Gate, results: tuple[Result, ...]) -> dict[str, list[str]]:
+    """Jobs that failed, where ``error`` was asked for; reports tell of them anyway."""
+    from farm.gate import ERROR, NEVER
+
+    if ERROR not in gate.fail_on or NEVER in gate.fail_on:
+        return {}
+    failed = [one for one in results if one.status == "failed"]
+    return {one.job_id: [f"FAILED {one.error_code}: {one.error_message}"] for one in failed}
 
 
 def _failures(gate: Gate, checks: tuple[Check, ...], compared: Compared | None) -> dict[str, list[str]]:
@@ -153,12 +172,12 @@ def _show_checks(checks: tuple[Check, ...]) -> None:
 
 
 def _line(check: Check) -> str:
-    from farm_results.compare.words import in_unit
+    from farm_results.compare.words import beside
     from farm_results.text import printable
 
     result = check.result
     name = " ".join((result.model, result.device, result.runtime, result.precision))
-    value = "" if check.value is None else f" is {in_unit(check.unit, check.value)}"
+    value = "" if check.value is None else f" is {beside(check.unit, check.value, check.limit.bound)}"
     why = f": {check.reason}" if check.reason else ""
     mark = "" if result.verdict.word in ("", "valid") else f" {printable(result.verdict.word).upper()}"
     return f"BUDGET {check.state.upper()}  {printable(name)}: {check.limit.text}{value}{mark}{why}"

@@ -12,13 +12,14 @@ import click
 
 from farm.cli import results_care, results_push, results_query, results_transfer
 from farm.cli.output import print_json, print_table, print_text, say
-from farm.cli.results_output import LAYOUTS, show_results
+from farm.cli.results_output import LAYOUTS, show_comparisons, show_results
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import examples
 from farm.config import masked
 from farm.errors import EXIT_NOTHING, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
+    from farm_results.comparison import Comparison
     from farm_results.model import Result, Run
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -83,7 +84,7 @@ def list_results(state: State, /, **wanted: Any) -> int:  # noqa: ANN401 - the o
     Without --limit, the newest 200 of them.
     """
     given = wanted["limit"]
-    results = _read(state, None, {**wanted, "limit": given or LISTED + 1})
+    results, made = _read(state, None, {**wanted, "limit": given or LISTED + 1})
     if given is None and len(results) > LISTED:
         results = _newest(results, LISTED)
         say(f"the newest {LISTED} of more: --limit N for more of them, farm results export for all")
@@ -92,6 +93,7 @@ def list_results(state: State, /, **wanted: Any) -> int:  # noqa: ANN401 - the o
     else:
         right = dict.fromkeys(("p50", "95 % interval"), "right")
         print_table(COLUMNS, [_row(result) for result in results], align=right)
+    _say_comparisons(made)
     return _exit_code(results)
 
 
@@ -142,11 +144,15 @@ def show(state: State, /, run: str, layout: str, **wanted: Any) -> int:  # noqa:
 
     RUN is a run's id or the beginning of it. Exit code 4 when nothing matches.
     """
-    results = _read(state, run, wanted)
-    title = f"Run {results[0].run_id}" if results else ""
-    show_results(results, "json" if state.json else layout, title=title)
+    results, made = _read(state, run, wanted)
+    if results or not made:
+        title = f"Run {results[0].run_id}" if results else ""
+        show_results(results, "json" if state.json else layout, title=title)
+        _say_comparisons(made)
+    else:
+        show_comparisons(made, "json" if state.json else layout)
     _say_if_unfinished(state, run)
-    return _exit_code(results)
+    return _exit_code([*results, *made])
 
 
 @command.command(
@@ -178,16 +184,38 @@ def export(state: State, /, run: str | None, layout: str | None, out: Path | Non
 
     if BUNDLE in (layout, None if layout or out is None else _layout_of(out)):
         return _bundle(state, run, out, wanted)
-    results = _read(state, run, wanted)
+    results, made = _read(state, run, wanted)
     name = "json" if state.json else layout or _layout_of(out)
+    if not results and run is not None and made:
+        return _export_comparisons(made, name, out)
     if not results:
         return EXIT_NOTHING
+    _say_comparisons(made)
     if out is None:
         print_text(report.render(name, results))
     else:
         report.write(name, results, out)
         say(f"{len(results)} result{'s' * (len(results) != 1)} written to {out}")
     return EXIT_OK
+
+
+def _export_comparisons(made: Sequence[Comparison], name: str, out: Path | None) -> int:
+    """A run in turns, which has no results. Raises UsageError report.not-for-ab."""
+    from farm_results.report import compared
+
+    if out is None:
+        print_text(compared.render(name, made))
+        return EXIT_OK
+    left = compared.write(name, made, out)
+    more = f"; {left} left out, which say nothing" if left else ""
+    say(f"{len(made)} comparison{'s' * (len(made) != 1)} written to {out}{more}")
+    return EXIT_OK
+
+
+def _say_comparisons(made: Sequence[Comparison]) -> None:
+    if made:
+        count, run_id = len(made), made[-1].run_id
+        say(f"beside these {count} comparison{'s' * (count != 1)} in turns, the newest: farm show {run_id}")
 
 
 def _bundle(state: State, run: str | None, out: Path | None, wanted: dict[str, Any]) -> int:
@@ -225,17 +253,28 @@ def _say_if_unfinished(state: State, run: str) -> None:
         say(text)
 
 
-def _read(state: State, run: str | None, wanted: dict[str, Any]) -> list[Result]:
+def _read(state: State, run: str | None, wanted: dict[str, Any]) -> tuple[list[Result], list[Comparison]]:
+    """The results, and the comparisons in turns beside them, oldest first: those of the run, or the newest
+    of all; none where filters were given that only results have."""
+    from farm_results.history import comparisons
     from farm_results.store import open_store
 
     store = open_store(state.config.store)
     try:
         results = store.results(run, **wanted)
+        narrow = any(wanted[name] is not None for name in ("model", "runtime", "status"))
+        if narrow:
+            made = []
+        elif run is None:
+            made = comparisons.recent(store, device=wanted["device"], limit=LISTED)
+        else:
+            made = comparisons.of_run(store, store.find_run(run))
     finally:
         store.close()
-    if not results:
+    made = [one for one in made[::-1] if one.run_id and wanted["device"] in (None, one.device)]
+    if not results and (run is None or not made):
         say("no result matches")
-    return results
+    return results, made
 
 
 def _newest(results: list[Result], count: int) -> list[Result]:
@@ -273,8 +312,8 @@ def _when(unix_s: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(unix_s))
 
 
-def _exit_code(results: Sequence[Result]) -> int:
-    return EXIT_OK if results else EXIT_NOTHING
+def _exit_code(found: Sequence[object]) -> int:
+    return EXIT_OK if found else EXIT_NOTHING
 
 
 for _part in (

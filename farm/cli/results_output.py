@@ -9,9 +9,25 @@ from typing import TYPE_CHECKING
 from farm.cli.output import is_quiet, print_table, print_text, say_sentence
 
 if TYPE_CHECKING:
+    from farm_results.comparison import Comparison
     from farm_results.model import Result
 
 LAYOUTS = ("table", "json", "csv", "md")
+
+
+def show_comparisons(made: Sequence[Comparison], layout: str) -> None:
+    """The same for comparisons in turns."""
+    from farm_results.report import compared
+    from farm_results.view import versus
+
+    if layout != "table":
+        print_text(compared.render(layout, made))
+        return
+    headings = versus.columns(made)
+    print_table([*headings], [versus.row(each) for each in made], title="In turns", align=headings)
+    for each in made:
+        for line in versus.caveat_lines(each):
+            say_sentence(f"{each.device} {line}" if len(made) > 1 else line)
 
 
 def show_results(results: Sequence[Result], layout: str, *, title: str = "Results") -> None:

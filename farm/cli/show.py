@@ -54,7 +54,6 @@ def command(state: State, /, name: str, layers: bool, **wanted: Any) -> int:  # 
     (farm bench --ab). A run, job or comparison is named by its id or the beginning of it. Exit code 4 when
     nothing matches.
     """
-    from farm.jobs.runs import unfinished_text
     from farm_results.store import open_store
 
     store = open_store(state.config.store)
@@ -62,6 +61,7 @@ def command(state: State, /, name: str, layers: bool, **wanted: Any) -> int:  # 
         results, made = _find(store, name, wanted)
         if made and not results:
             _print_comparisons(made, state)
+            _say_unfinished(store, made[-1].run_id)
             return EXIT_OK
         if not results:
             say("no result matches")
@@ -74,11 +74,17 @@ def command(state: State, /, name: str, layers: bool, **wanted: Any) -> int:  # 
                 _print(_lines(store, result, layers), gap=number > 0)
             if made:
                 _print_comparisons(made, state)
-        if text := unfinished_text(store, results[-1].run_id):
-            say(text)
+        _say_unfinished(store, results[-1].run_id)
     finally:
         store.close()
     return EXIT_OK
+
+
+def _say_unfinished(store: Store, run_id: str) -> None:
+    from farm.jobs.runs import unfinished_text
+
+    if text := unfinished_text(store, run_id):
+        say(text)
 
 
 def _find(store: Store, name: str, wanted: dict[str, Any]) -> tuple[list[Result], list[Comparison]]:

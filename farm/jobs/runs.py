@@ -44,17 +44,20 @@ def close_dead(store: Store) -> tuple[str, ...]:
 def unfinished_text(store: Store, run_id: str) -> str:
     """What a run lacks, in one line; "" for one that is whole."""
     from farm.jobs import rows
+    from farm_results.history import comparisons
 
     close_dead(store)
     run = store.run(run_id)
     if run is None or run.state == "done":
         return ""
-    there = len(store.results(run_id))
-    count = f"{there} of {run.planned} results" if run.planned else f"{there} results"
+    there, what = len(store.results(run_id)), "results"
+    if not there and (made := len(comparisons.of_run(store, run_id))):
+        there, what = made, "comparisons"
+    count = f"{there} of {run.planned} {what}" if run.planned else f"{there} {what}"
     left = [row for row in rows.unfinished(store.engine) if row.run_id == run_id and row.state != rows.STORED]
     going = "goes on" if run.driver else "never said that it ended"
-    what = going if run.state == "running" else f"was interrupted{f' ({run.cause})' if run.cause else ''}"
-    text = f"run {run_id} {what}: {count}"
+    ended = going if run.state == "running" else f"was interrupted{f' ({run.cause})' if run.cause else ''}"
+    text = f"run {run_id} {ended}: {count}"
     if left and run.state != "running":
         text += f"; {len(left)} more can be brought home with `farm jobs collect`"
     return text

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from farm_results.model import Caveat
 
 SAME, FASTER, SLOWER, INCONCLUSIVE = "same", "faster", "slower", "inconclusive"
+FAILED, SKIPPED = "failed", "skipped"
+UNPLAYED = (FAILED, SKIPPED)
+"""Nothing was compared: it went wrong, or this device cannot do it."""
 
 
 @dataclass(frozen=True)
 class Side:
     """One of the two. ``label``: what a person called it; ``job_id``: the stored result it stands for, ""
-    where there is none. ``medians_ns``: of its processes, in the order of the pairs."""
+    where there is none. ``medians_ns``: a time of each process, in the order of the pairs: the median of its
+    runs, or what its scenario is about (``scenarios.turn_ns``)."""
 
     label: str
     model: str
@@ -23,6 +27,8 @@ class Side:
     runtime_version: str
     job_id: str = ""
     medians_ns: tuple[float, ...] = ()
+    precision: str = ""
+    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,8 +45,9 @@ class Effect:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``word``: same, faster, slower or inconclusive. ``kind``: ab, or aa for an artifact against itself.
-    ``order``: which came first in each pair, "rc" or "cr". ``origin``: "" or simulated."""
+    """``word``: same, faster, slower or inconclusive; failed or skipped where nothing was compared, with the
+    ``error_*``. ``kind``: ab, or aa for an artifact against itself. ``order``: which came first in each pair,
+    "rc" or "cr". ``origin``: "" or simulated."""
 
     comparison_id: str
     created_unix_s: float
@@ -58,3 +65,12 @@ class Comparison:
     sample_hashes: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     origin: str = ""
+    scenario: str = "latency"
+    error_code: str = ""
+    error_message: str = ""
+    error_fix: str = ""
+
+    @property
+    def played(self) -> bool:
+        """Whether the two were measured."""
+        return self.word not in UNPLAYED

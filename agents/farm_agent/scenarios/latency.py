@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from farm_agent import arms, bench
+from farm_agent import bench
 from farm_agent.loop import Loop
 from farm_agent.wire import JobSpec
 
@@ -12,8 +12,8 @@ NAME = "latency"
 
 
 def points(spec: JobSpec) -> List[Dict[str, str]]:
-    """As many fresh processes as the plan says; of two artifacts in turns where the job has two."""
-    return arms.points(spec) if spec.turns else [{} for _ in range(spec.plan.blocks)]
+    """As many fresh processes as the plan says."""
+    return [{} for _ in range(spec.plan.blocks)]
 
 
 def measure(loop: Loop, request: Any) -> bench.Block:  # noqa: ANN401 - block.BlockRequest

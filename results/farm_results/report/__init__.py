@@ -18,7 +18,7 @@ from farm_agent.errors import UsageError
 from farm_results.model import Result
 from farm_results.storage.faults import from_os
 
-_PARTS = ("rows", "flat", "caveats", "exposed", "figures", "destination")
+_PARTS = ("rows", "flat", "caveats", "exposed", "figures", "destination", "compared")
 
 
 def names() -> tuple[str, ...]:

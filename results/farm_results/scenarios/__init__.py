@@ -12,6 +12,8 @@ A file must provide:
 and may provide:
 
     of_latency(spec, processes) -> the processes whose rows ``Result.latency`` summarises; default: all
+    turn_ns(process) -> float                         the time of one process, for two that are measured in
+                                                      turns; without it a scenario cannot be
 
 ``processes`` are ``measured.Measured``, in the order of the blocks.
 """
@@ -61,6 +63,14 @@ def of_latency(spec: JobSpec, processes: Sequence[Measured]) -> Sequence[Measure
     choose = getattr(_module(spec.scenario), "of_latency", None)
     chosen: Sequence[Measured] = processes if choose is None else choose(spec, processes)
     return chosen
+
+
+def turn_ns(spec: JobSpec, process: Measured) -> float:
+    """What one process of two that take turns says: a time, so that longer is slower in every scenario.
+
+    Raises JobError ``scenario.unknown``, MeasurementError samples.*.
+    """
+    return float(_module(spec.scenario).turn_ns(process))
 
 
 def columns(result: Result) -> list[tuple[str, str]]:

@@ -25,9 +25,7 @@ def metrics(spec: JobSpec, processes: Sequence[Measured]) -> dict[str, float]:
         **over_processes(processes, lambda p: p.import_ns, "cold_import", "ns"),
         **over_processes(processes, lambda p: p.load_ns, "cold_load", "ns"),
         **over_processes(processes, lambda p: p.first_inference_ns, "cold_first_inference", "ns"),
-        **over_processes(
-            processes, lambda p: p.import_ns + p.load_ns + p.first_inference_ns, "cold_total", "ns"
-        ),
+        **over_processes(processes, turn_ns, "cold_total", "ns"),
         **over_processes(processes, lambda p: float(np.median(p.latency_ns())), "cold_steady_p50", "ns"),
         "cold_processes_count": float(len(processes)),
     }
@@ -36,6 +34,11 @@ def metrics(spec: JobSpec, processes: Sequence[Measured]) -> dict[str, float]:
     if known and len(known) == len(shares):
         found["cold_resident_share"] = max(known)
     return found
+
+
+def turn_ns(process: Measured) -> float:
+    """From its start to its first output: import, load and first inference."""
+    return float(process.import_ns + process.load_ns + process.first_inference_ns)
 
 
 def columns(result: Result) -> list[tuple[str, str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from farm_agent.wire import JobSpec
 from farm_results.measured import Measured
 from farm_results.model import Result
@@ -14,6 +16,11 @@ def metrics(spec: JobSpec, processes: Sequence[Measured]) -> dict[str, float]:
     """None of its own."""
     del spec, processes
     return {}
+
+
+def turn_ns(process: Measured) -> float:
+    """The median of its runs."""
+    return float(np.median(process.latency_ns()))
 
 
 def columns(result: Result) -> list[tuple[str, str]]:

@@ -57,6 +57,11 @@ def metrics(spec: JobSpec, processes: Sequence[Measured]) -> dict[str, float]:
     return found
 
 
+def turn_ns(process: Measured) -> float:
+    """The median of its runs, from when each was due."""
+    return float(np.median(process.latency_ns()))
+
+
 def _quantile(ordered: Times, share: float, never: int) -> float | None:
     """A quantile of the sorted latencies when ``never`` more were never served: those are worse than every
     latency that was measured, and a quantile among them is not known."""

@@ -93,6 +93,11 @@ def per_second(process: Measured) -> float:
     return float(shares.sum()) * process.calls / max(high - low, 1) * 1e9
 
 
+def turn_ns(process: Measured) -> float:
+    """Time per inference while all streams ran: the reciprocal of the throughput."""
+    return 1e9 / per_second(process)
+
+
 def _point(streams: int, group: Sequence[Measured], batch: int) -> Point:
     taken = [process.latency_ns() for process in group]
     return Point(

@@ -6,18 +6,33 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from farm_results.comparison import FASTER, INCONCLUSIVE, SAME, SLOWER, Comparison, Effect, Side
+from farm_results.comparison import (
+    FAILED,
+    FASTER,
+    INCONCLUSIVE,
+    SAME,
+    SKIPPED,
+    SLOWER,
+    Comparison,
+    Effect,
+    Side,
+)
 from farm_results.text import duration, printable
 from farm_results.view import Line, pair, pairs, section
 
-COLUMNS = (
-    *("device", "runtime", "reference", "candidate"),
-    *("ref p50", "p50", "change", "99 % interval", "pairs", "verdict"),
-)
-_RIGHT = frozenset({"ref p50", "p50", "change", "99 % interval", "pairs"})
-ALIGN = {name: "right" if name in _RIGHT else "left" for name in COLUMNS}
-STYLES = {SLOWER: "bad", FASTER: "good", SAME: "good", INCONCLUSIVE: "warn"}
+LEFT = ("device", "runtime", "reference", "candidate", "verdict")
+STYLES = {SLOWER: "bad", FASTER: "good", SAME: "good", INCONCLUSIVE: "warn", FAILED: "bad", SKIPPED: "warn"}
+_TIMES = {"latency": "p50", "paced": "paced p50", "cold-start": "cold start", "throughput": "time each"}
+_LOUD = (SLOWER, INCONCLUSIVE, FAILED)
 _SEVERE = {"invalid": "bad", "throttled": "warn", "noisy": "warn"}
+
+
+def columns(found: Sequence[Comparison]) -> dict[str, str]:
+    """The headings of ``row``, and on which side each stands."""
+    scenarios = {each.scenario for each in found if each.played}
+    time = _TIMES.get(scenarios.pop(), "time") if len(scenarios) == 1 else "time" if scenarios else "p50"
+    names = (*LEFT[:4], f"ref {time}", time, "change", "99 % interval", "pairs", "verdict")
+    return {name: "left" if name in LEFT else "right" for name in names}
 
 
 def percent(share: float) -> str:
@@ -32,7 +47,7 @@ def interval(effect: Effect) -> str:
 
 
 def p50_ns(side: Side) -> float | None:
-    """The median of the processes' medians."""
+    """The median of the processes' times."""
     return float(statistics.median(side.medians_ns)) if side.medians_ns else None
 
 
@@ -40,11 +55,17 @@ def sentence(comparison: Comparison) -> str:
     """What was found, in one line; only here and nowhere else does farm say slower or faster."""
     names = printable(comparison.candidate.label), printable(comparison.reference.label)
     effect = comparison.effect
+    if not comparison.played:
+        why = f"{comparison.error_message} [{comparison.error_code}]".removesuffix(" []")
+        against = f" against {names[1]}" if names[1] else ""
+        return f"{names[0]}{against}: {comparison.word.upper()}, {printable(why, 1_000)}"
     if effect is None:
         return f"nothing is known of {names[0]} against {names[1]}"
     measured = (
         f"{percent(effect.ratio)}, {effect.level:.0%} interval {interval(effect)}, {comparison.pairs} pairs"
     )
+    if comparison.scenario != "latency":
+        measured = f"{printable(comparison.scenario)}, {measured}"
     if comparison.kind == "aa":
         names = names[0], "itself"
     if comparison.word == SAME:
@@ -63,12 +84,11 @@ def _why(comparison: Comparison) -> str:
 
 
 def row(comparison: Comparison) -> list[str]:
-    """Its cells in the order of ``COLUMNS``."""
+    """Its cells in the order of ``columns``."""
     effect, reference, candidate = comparison.effect, comparison.reference, comparison.candidate
-    verdict = comparison.word.upper() if comparison.word in (SLOWER, INCONCLUSIVE) else comparison.word
-    runtimes = dict.fromkeys(
-        f"{side.runtime} {side.runtime_version}".strip() for side in (reference, candidate)
-    )
+    verdict = comparison.word.upper() if comparison.word in _LOUD else comparison.word
+    words = (f"{side.runtime} {side.runtime_version}".strip() for side in (reference, candidate))
+    runtimes = dict.fromkeys(word for word in words if word)
     return [
         printable(comparison.device),
         printable(" → ".join(runtimes)),
@@ -77,7 +97,7 @@ def row(comparison: Comparison) -> list[str]:
         *(duration(value) if (value := p50_ns(side)) else "–" for side in (reference, candidate)),
         percent(effect.ratio) if effect else "–",
         interval(effect) if effect else "–",
-        str(comparison.pairs),
+        str(comparison.pairs) if comparison.played else "–",
         f"{verdict}{' (A/A)' if comparison.kind == 'aa' else ''}{' SIMULATED' if comparison.origin else ''}",
     ]
 
@@ -86,10 +106,12 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
     """A table for issues and pull requests; foreign text is escaped."""
     from farm_results.report.md import escape, line_of
 
-    rules = ["---:" if name in _RIGHT else "---" for name in COLUMNS]
-    lines = [line_of(COLUMNS), line_of(rules)]
+    headings = columns(comparisons)
+    rules = ["---:" if side == "right" else "---" for side in headings.values()]
+    lines = [line_of([*headings]), line_of(rules)]
     lines += [line_of([escape(cell) for cell in row(each)]) for each in comparisons]
-    caveats = [f"- {escape(line)}" for each in comparisons for line in caveat_lines(each)]
+    told = [f"{printable(each.device)}: {line}" for each in comparisons for line in caveat_lines(each)]
+    caveats = [f"- {escape(line)}" for line in told]
     return "\n".join([*lines, *([""] if caveats else []), *caveats]) + "\n"
 
 
@@ -101,7 +123,10 @@ def csv(comparisons: Sequence[Comparison]) -> str:
     text = io.StringIO()
     out = writer.writer(text, lineterminator="\n")
     sides = ("label", "model", "model_sha256", "artifact_sha256", "runtime", "runtime_version", "job_id")
-    plain = ("comparison_id", "run_id", "device", "kind", "origin", "series", "word", "pairs")
+    plain = (
+        *("comparison_id", "run_id", "device", "kind", "origin", "series", "word", "pairs"),
+        *("scenario", "error_code", "error_message"),
+    )
     effects = ("ratio", "low", "high", "level", "zone")
     out.writerow(
         [*plain, *effects, *(f"{who}_{name}" for who in ("reference", "candidate") for name in sides)]
@@ -122,6 +147,10 @@ def _guarded(value: object) -> object:
 def caveat_lines(comparison: Comparison) -> list[str]:
     """A line per code: several processes tell the same of both sides."""
     found: dict[str, str] = {}
+    if not comparison.played:
+        fix = f" → {comparison.error_fix}" if comparison.error_fix else ""
+        code = f" [{comparison.error_code}]" if comparison.error_code else ""
+        return [printable(f"{comparison.word.upper()} {comparison.error_message}{fix}{code}", 2_000)]
     for each in comparison.caveats:
         found.setdefault(each.code, printable(f"{each.severity.upper()} {each.evidence} [{each.code}]"))
     return list(found.values())
@@ -130,10 +159,14 @@ def caveat_lines(comparison: Comparison) -> list[str]:
 def page(comparison: Comparison, width: int) -> list[Line]:
     """Everything that is known of it."""
     both = (("reference", comparison.reference), ("candidate", comparison.candidate))
+    time = _TIMES.get(comparison.scenario, "time")
     found = [Line(printable(f"{comparison.comparison_id} · {comparison.device}"), "head")]
     found += pair("verdict", sentence(comparison), width, STYLES.get(comparison.word, ""))
+    if comparison.error_fix:
+        found += pair("", f"→ {comparison.error_fix}", width, "dim")
     for name, side in both:
-        found += section(name.capitalize(), pairs(_about(side), width))
+        if side.label or side.model:
+            found += section(name.capitalize(), pairs(_about(side, time), width))
     found += section("Pairs", pairs(_pairs(comparison), width))
     reasons: list[Line] = []
     for caveat in comparison.caveats:
@@ -151,15 +184,16 @@ def _conditions(comparison: Comparison) -> list[tuple[str, str]]:
     return [(printable(name, 60), value) for name, value in sorted(comparison.environment.items())]
 
 
-def _about(side: Side) -> list[tuple[str, str]]:
+def _about(side: Side, time: str) -> list[tuple[str, str]]:
     value = p50_ns(side)
+    found = f"{duration(value)}, the median of {len(side.medians_ns)} processes" if value else "–"
     stood = [("result", side.job_id)] if side.job_id else []
     return [
         ("what", f"{side.label} (model {side.model}, {side.model_sha256[:12]})"),
         ("artifact", side.artifact_sha256[:12]),
         ("runtime", f"{side.runtime} {side.runtime_version}".strip()),
         *stood,
-        ("p50", f"{duration(value)}, the median of {len(side.medians_ns)} processes" if value else "–"),
+        (time, found),
     ]
 
 

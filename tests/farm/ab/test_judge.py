@@ -169,8 +169,29 @@ def test_the_job_is_the_candidates_in_all_else() -> None:
     assert (made.memory_limit_bytes, made.dataset, made.energy) == (7, None, None)
     assert made.reference is not None
     assert made.reference.threads == of.reference.spec.threads
+
+
+@pytest.mark.parametrize(
+    ("scenario", "options"), [("sustained", {}), ("throughput", {"streams": "1,2"}), ("throughput", {})]
+)
+def test_what_yields_no_one_time_per_process_is_refused(scenario: str, options: dict[str, str]) -> None:
+    of = match()
+    spec = replace(of.candidate.spec, scenario=scenario, scenario_options=options)
     with pytest.raises(FarmError) as caught:
-        job_of(
-            "ab-1", of.reference, replace(candidate, spec=replace(made, scenario="paced")), TURNS, gate=None
-        )
+        job_of("ab-1", of.reference, replace(of.candidate, spec=spec), TURNS, gate=None)
     assert caught.value.code == "ab.scenario"
+
+
+def test_every_scenario_of_the_agents_has_a_time_for_each_process() -> None:
+    """What the agent takes in turns is what can be judged here."""
+    from farm_agent import arms, scenarios
+    from farm_results import scenarios as summaries
+
+    judged = [name for name in scenarios.names() if hasattr(summaries._module(name), "turn_ns")]
+    assert sorted(judged) == sorted(arms.SCENARIOS)
+    of = match()
+    spec = replace(of.candidate.spec, scenario="throughput", scenario_options={"streams": "2"})
+    made, _ = job_of("ab-1", of.reference, replace(of.candidate, spec=spec), TURNS, gate=None)
+    points = arms.points(made)
+    assert len(points) == 40
+    assert points[0] == {"streams": "2", "arm": arms.NAMES[TURNS[0][0]], "pair": "0"}
