@@ -115,7 +115,7 @@ def measure(work: Work, session: Session, cell: Cell, artifact: Artifact, facts:
     from farm.worker import driver_of
     from farm_results.view.versus import sentence
 
-    opponent = work.against[cell.job_id]
+    opponent = (work.against or {})[cell.job_id]
     spec, shipment = spec_of(work, cell, artifact, facts, None)
     if opponent.cell is not None:
         other = work.desk.collect(opponent.cell, work.stop)
@@ -144,9 +144,9 @@ def measure(work: Work, session: Session, cell: Cell, artifact: Artifact, facts:
     work.reporter.note(f"{cell.device.name}  {sentence(comparison)}")
 
 
-def cells_of(against: Mapping[str, Opponent]) -> list[Cell]:
+def cells_of(against: Mapping[str, Opponent] | None) -> list[Cell]:
     """Those that have to be converted, too."""
-    return [opponent.cell for opponent in against.values() if opponent.cell is not None]
+    return [opponent.cell for opponent in (against or {}).values() if opponent.cell is not None]
 
 
 def _opponent(
@@ -169,7 +169,8 @@ def _own(cell: Cell) -> str:
 
 
 def _measured(result: Result) -> bool:
-    return result.status == "ok" and result.scenario == "latency" and not result.origin
+    """In whatever scenario: it is the artifact that is taken from it."""
+    return result.status == "ok" and not result.origin
 
 
 def _place(cell: Cell) -> tuple[object, ...]:
