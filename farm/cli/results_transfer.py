@@ -150,7 +150,12 @@ def _take_in(state: State, store: Store, cargoes: Sequence[Cargo]) -> int:
 
 def _say_doubts(name: str, what: Merged) -> None:
     say(f"{name}: {what.objects} files copied; {what.replaced} failures to reach a device replaced")
-    for text, lines in (("not taken in", what.left_out), ("differs, ours stays", what.conflicts)):
+    told = (
+        ("not taken in", what.left_out),
+        ("differs, ours stays", what.conflicts),
+        ("baseline moved", what.moved),
+    )
+    for text, lines in told:
         for line in lines[:SHOWN]:
             say_sentence(f"{text}: {line}")
         if len(lines) > SHOWN:

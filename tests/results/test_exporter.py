@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from farm_results.finding import REGRESSION, Finding
 from farm_results.history import findings, nights
 from farm_results.model import Energy, Result, Verdict
 from farm_results.night import Night
+from farm_results.report.openmetrics import Gauge, label_text, text_of
 from farm_results.storage.schema import DEVICE_HEALTH
 from farm_results.storage.session import changing
 from farm_results.store import Store, open_store
@@ -49,6 +51,40 @@ def filled(where: str) -> Store:
             )
         )  # fmt: skip
     return store
+
+
+def test_the_text_is_what_the_real_client_writes(tmp_path: Path) -> None:
+    """Hostile names, all kinds of numbers: prometheus-client makes the same text of what it reads there."""
+    client = pytest.importorskip("prometheus_client")
+    store = filled(str(tmp_path / "store"))
+    try:
+        ours = metrics_of(store) + text_of(
+            [
+                Gauge(
+                    "farm_odd",
+                    "numbers",
+                    [(label_text({"n": str(x)}), x) for x in (nan, inf, -inf, 1e300, 0)],
+                )
+            ]
+        )
+    finally:
+        store.close()
+    parser = pytest.importorskip("prometheus_client.parser")
+    registry = client.CollectorRegistry(auto_describe=False)
+
+    class Once:
+        def collect(self) -> Any:
+            """What our text says."""
+            yield from parser.text_string_to_metric_families(ours)
+
+    registry.register(Once())
+    theirs = client.generate_latest(registry).decode()
+    number = re.compile(r" (\S+)$")
+    assert len(theirs.splitlines()) > 100
+    for mine, real in zip(ours.splitlines(), theirs.splitlines(), strict=True):
+        assert number.sub("", mine) == number.sub("", real)
+        if not mine.startswith("#"):
+            assert repr(float(number.search(mine)[1])) == repr(float(number.search(real)[1]))  # type: ignore[index]
 
 
 def samples_of(text: str) -> list[Any]:

@@ -91,6 +91,15 @@ def test_comparisons(store: Store) -> None:
     assert comparisons.of_run(store, "run-1") == comparisons.of_series(store, "s1")
     assert [each.kind for each in comparisons.recent(store, kind="aa", device="pi")] == ["aa"]
     assert comparisons.recent(store, since_unix_s=3.0) == []
+    comparisons.add(store, replace(one, comparison_id="lost", word="failed", created_unix_s=9.0))
+    brief = comparisons.outcomes(store, limit=5)
+    whole = comparisons.recent(store, limit=5)
+    assert [each.comparison_id for each in brief] == ["cmp-2", "cmp-1"]
+    for mine, real in zip(brief, whole, strict=True):
+        assert (mine.kind, mine.word, mine.device, mine.origin) == (real.kind, real.word, real.device, "")
+        assert (mine.effect is None) == (real.effect is None)
+    assert brief[1].effect == comparisons.Ratio(0.05, 0.04, 0.06)
+    assert comparisons.outcomes(store, kind="aa", device="none") == []
     for text in ("cmp", *HOSTILE):
         with pytest.raises(UsageError) as caught:
             comparisons.get(store, text)
@@ -110,6 +119,18 @@ def test_nights(store: Store) -> None:
     assert ended == replace(night, state=INTERRUPTED, ended_unix_s=15.0, record={"done": 1})
     assert nights.get(store, "night-1") == ended
     assert [each.night_id for each in nights.recent(store)] == ["night-2", "night-1"]
+    cells = [
+        {"state": "measured", "outcome": "steady"},
+        {"state": "failed"},
+        "no cell",
+        *[{"state": "x" * 99}] * 2,
+    ]
+    nights.update(store, "night-2", {"cells": cells})
+    second, first = nights.heads(store)
+    assert second.states == {"x" * 40: 2, "measured": 1, "failed": 1}
+    assert second.outcomes == {"steady": 1}
+    assert first == nights.Head("night-1", 10.0, 15.0, INTERRUPTED, "")
+    assert nights.heads(store, state="running", origin="simulated", limit=1) == [second]
     with pytest.raises(UsageError) as caught:
         nights.update(store, "night-9", {})
     assert caught.value.code == "results.unknown-night"

@@ -15,7 +15,7 @@ from farm_results.finding import NEW, Finding
 from farm_results.history.baselines import Baseline
 from farm_results.model import Result, Run
 from farm_results.night import RUNNING, Night
-from farm_results.storage.session import added, changing, engine_of, reading
+from farm_results.storage.session import added, changing, database_clock, engine_of, reading
 from farm_results.transfer.cargo import BATCH, KINDS, AuditRow, Cargo, Row, StoreCargo, mentions, needs
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ Told = Callable[[str, int], None]
 class Merged:
     """What a merge did, by kind. ``replaced``: results that took the place of a failure to reach a device.
     ``conflicts``: rows of the same name that differ; the store's own stayed. ``left_out``: rows whose files
-    the source has lost, and why."""
+    the source has lost, and why. ``moved``: series whose baseline somebody set later in the source: it counts
+    here, too, from now on."""
 
     added: Mapping[str, int]
     already: Mapping[str, int]
@@ -36,6 +37,7 @@ class Merged:
     replaced: int = 0
     conflicts: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
 
 @dataclass
@@ -46,6 +48,7 @@ class _Tally:
     replaced: int = 0
     conflicts: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     runs: set[str] = field(default_factory=set)
 
@@ -62,18 +65,23 @@ def merge(target: Store, cargo: Cargo, *, tell: Told | None = None) -> Merged:
             code="results.same-store",
             fix="name the other store: farm --store HERE results merge OTHER",
         )
+    from farm_results.history import baselines
+
     tally = _Tally()
+    held = baselines.currents(target)
     for kind in KINDS:
         for rows in _batches(cargo.rows(kind)):
             _PUT[kind](target, [row for row in rows if _with_files(target, cargo, row, tally)], tally)
             if tell is not None:
                 tell(kind, tally.added[kind] + tally.already[kind])
+    _note_moves(target, held, tally)
     values = {name: getattr(tally, name) for name in ("objects", "replaced")}
     return Merged(
         added=dict(tally.added),
         already=dict(tally.already),
         conflicts=tuple(tally.conflicts),
         left_out=(*tally.left_out, *cargo.broken),
+        moved=tuple(tally.moved),
         **values,
     )
 
@@ -138,7 +146,7 @@ def _put_results(target: Store, rows: list[Any], tally: _Tally) -> None:
     old = {result.job_id: result for result in results if result.job_id not in fresh}
     for here in target.of_jobs(list(old)):
         tally.already["results"] += 1
-        if here == old[here.job_id]:
+        if _same(here, old[here.job_id]):
             continue
         if old[here.job_id].status == "ok" and target.add_result(old[here.job_id], late=True):
             tally.replaced += 1
@@ -160,7 +168,16 @@ def _put_comparisons(target: Store, rows: list[Any], tally: _Tally) -> None:
     from farm_results.history import comparisons
 
     found: list[Comparison] = rows
-    _count("comparisons", (comparisons.add(target, row) for row in found), tally)
+    for row in found:
+        new = comparisons.add(target, row, late=row.played)
+        _count("comparisons", [new], tally)
+        if not new and not _same(comparisons.get(target, row.comparison_id), row):
+            tally.conflicts.append(f"comparison {row.comparison_id}")
+
+
+def _same(here: Result | Comparison, theirs: Result | Comparison) -> bool:
+    """Whether two rows of one name say the same; a NaN is no difference."""
+    return here == theirs or codec.dumps(here) == codec.dumps(theirs)
 
 
 def _put_nights(target: Store, rows: list[Any], tally: _Tally) -> None:
@@ -204,6 +221,29 @@ def _put_baselines(target: Store, rows: list[Any], tally: _Tally) -> None:
     insert = insert_into(engine_of(target), BASELINE).on_conflict_do_nothing()
     with changing(target) as connection:
         _count("baselines", [added(connection, insert.values(**asdict(row))) for row in found], tally)
+
+
+def _note_moves(target: Store, held: Mapping[str, Baseline], tally: _Tally) -> None:
+    """Both histories are one now, and the newest counts: where that moved a baseline, the trail says so."""
+    from sqlalchemy import select
+
+    from farm_results.history import baselines
+    from farm_results.storage.schema import AUDIT, SERIES
+
+    now = baselines.currents(target) if tally.added["baselines"] else {}
+    moved = [(old, now[name]) for name, old in sorted(held.items()) if name in now]
+    moved = [(old, new) for old, new in moved if old.job_id != new.job_id]
+    if not moved:
+        return
+    with changing(target) as connection:
+        rows = connection.execute(select(SERIES.c.series, SERIES.c.device))
+        devices = {row[0]: row[1] for row in rows}
+        for old, new in moved:
+            text = f"series {new.series}: {old.job_id} -> {new.job_id}, set later by {new.actor}"
+            tally.moved.append(text)
+            values = {"device": devices.get(new.series, ""), "actor": "merge", "event": "baseline merged"}
+            at = {"at_unix_s": database_clock(target)}
+            connection.execute(AUDIT.insert().values(**at, **values, reason=text))
 
 
 def _put_audit(target: Store, rows: list[Any], tally: _Tally) -> None:

@@ -10,7 +10,9 @@ from sqlalchemy import Engine, column, create_engine, inspect, table, text
 
 import farm_results.storage.migrations
 from farm_agent import codec
+from farm_results.history import nights
 from farm_results.history.points import points, series_rows
+from farm_results.night import Night
 from farm_results.storage.engine import locate, open_engine
 from farm_results.storage.schema import escape
 from farm_results.store import open_store
@@ -112,4 +114,26 @@ def test_old_results_get_their_series_and_give_it_up_again(store_address: str) -
         assert "series" not in moved(engine, "0002", "downgrade")
         with engine.connect() as connection:
             assert connection.execute(documents).all() == before
+    engine.dispose()
+
+
+def test_nights_get_their_brief_and_give_it_up_again(store_address: str) -> None:
+    """0004 to 0003 and back on real rows: no night changes, and what is listed of it follows from it."""
+    locate(store_address).folder.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(locate(store_address).url)
+    store = open_store(store_address)
+    for number, word in enumerate(HOSTILE):
+        cells = [{"state": "measured", "outcome": word}, {"state": "measured"}, {"state": "failed"}]
+        nights.begin(store, Night(f"night-{number}", 10.0 + number, "done", 20.0, {"cells": cells}, word))
+    before, heads = nights.recent(store, limit=None), nights.heads(store, limit=None)
+    assert {tuple(head.states.items()) for head in heads} == {(("measured", 2), ("failed", 1))}
+    store.close()
+    for _ in range(2):
+        moved(engine, "0003", "downgrade")
+        assert "brief" not in {column["name"] for column in inspect(engine).get_columns("night")}
+        store = open_store(store_address)
+        assert nights.recent(store, limit=None) == before
+        assert nights.heads(store, limit=None) == heads
+        assert "night_started" in {index["name"] for index in inspect(store.engine).get_indexes("night")}
+        store.close()
     engine.dispose()

@@ -23,7 +23,7 @@ from farm_results.store import Store, open_store
 from farm_results.transfer import cargo as cargo_module
 from farm_results.transfer import merge as merge_module
 from farm_results.transfer.bundle import BundleCargo, write_bundle
-from farm_results.transfer.cargo import KINDS, StoreCargo
+from farm_results.transfer.cargo import KINDS, AuditRow, StoreCargo
 from farm_results.transfer.merge import Merged, merge
 from tests.results.made import HOSTILE, packed, quiet_pairs, result, run
 
@@ -130,6 +130,11 @@ def test_two_farms_in_one_store(open_one: Callable[[str], Store]) -> None:
     ours, theirs = open_one("ours"), open_one("theirs")
     fill(ours)
     fill(theirs, "b")
+    lost = Comparison("c2", 2.0, "ab", "s", "pi", run().run_id, SIDE, SIDE, "failed", 0)
+    comparisons.add(ours, lost)
+    comparisons.add(theirs, replace(lost, word="same", pairs=9))
+    comparisons.add(ours, replace(lost, comparison_id="c3", word="slower"))
+    comparisons.add(theirs, replace(lost, comparison_id="c3", word="faster"))
     unreached = result("job-c", status="failed", error_code="device.unreachable", latency=None)
     ours.add_result(unreached)
     theirs.add_result(result("job-c"))
@@ -142,10 +147,22 @@ def test_two_farms_in_one_store(open_one: Callable[[str], Store]) -> None:
     assert done.replaced == 1
     assert ours.result("job-c") == result("job-c")
     assert ours.result("job-d").model == "mobilenet"
-    assert done.conflicts == ("result job-d", "finding f1")
+    assert done.conflicts == ("result job-d", "comparison c3", "finding f1")
+    assert [comparisons.get(ours, name).word for name in ("c2", "c3")] == ["same", "slower"]
+    # Theirs was set later: from now on it counts here, too, and that is told and written down, once.
+    (held,) = baselines.currents(ours).values()
+    assert held.job_id == "job-b-0000"
+    assert [line.partition(": ")[2] for line in done.moved] == [
+        "job-a-0000 -> job-b-0000, set later by ann@desk"
+    ]
+    trail = [row for row in memory(ours)["audit"] if isinstance(row, AuditRow) and row.actor == "merge"]
+    assert [(row.event, row.device) for row in trail] == [("baseline merged", "pi")]
     assert ours.count() == 2 * COUNT + 2
     assert ours.runs()[0].state == "done"
-    assert merge(ours, StoreCargo(theirs)).replaced == 0
+    again = merge(ours, StoreCargo(theirs))
+    assert (again.replaced, again.moved, sum(again.added.values())) == (0, (), 0)
+    back = merge(theirs, StoreCargo(ours))
+    assert (back.moved, baselines.currents(theirs)) == ((), baselines.currents(ours))
 
 
 def test_what_cannot_come_along_is_named(open_one: Callable[[str], Store]) -> None:
