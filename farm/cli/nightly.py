@@ -172,7 +172,7 @@ def status(
                 print_table(report.NIGHT_COLUMNS, [report.night_row(*pair) for pair in nights])
             return EXIT_OK if nights else EXIT_NOTHING
         night = _night(store, night_id)
-        rates = false_alarms(comparisons.recent(store, kind="aa", limit=1000))
+        rates = false_alarms(comparisons.outcomes(store, kind="aa", limit=1000))
         driver = running(store)
         if night is not None:
             found = _findings(store, night)
@@ -184,7 +184,8 @@ def status(
         say(f"a night goes on now: {driver}")
     if night is None:
         say("no night yet: farm nightly run")
-    say(report.alarms_text(rates))
+    for line in report.alarm_sentences(rates):
+        say(line)
     if overdue:
         print_problem("nightly.overdue", overdue, "farm nightly run; and see whether its timer still runs")
         return EXIT_GATE
@@ -212,15 +213,13 @@ def _overdue(store: Store, alarm_after: float | None) -> str:
     """Why the nights themselves are an alarm; "" while they are not."""
     import time
 
-    from farm.nightly.diary import recent
     from farm.nightly.record import DONE
     from farm.nightly.report import when
+    from farm_results.history.nights import heads
 
     if alarm_after is None:
         return ""
-    ended = [
-        n.ended_unix_s for n in recent(store, limit=100, origin="") if n.state == DONE and n.ended_unix_s
-    ]
+    ended = [n.ended_unix_s for n in heads(store, limit=100, origin="", state=DONE) if n.ended_unix_s]
     if ended and time.time() - max(ended) <= alarm_after:
         return ""
     return f"the last night ended {when(max(ended))}" if ended else "no night ever ended"

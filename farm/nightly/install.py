@@ -5,46 +5,23 @@ Written again and again it stays the same, and only what farm wrote is ever remo
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from farm.errors import InfrastructureError, UsageError
+from farm.nightly.timers import MARK, Job, cron_line, search_path, units, workflow, workflow_path
+from farm.notify_settings import VARIABLE
 
 SYSTEMD, CRON, GITHUB = "systemd", "cron", "github"
 KINDS = (SYSTEMD, CRON, GITHUB)
-MARK = "# Written by farm nightly install; farm nightly uninstall removes it."
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 TIMEOUT_S = 30.0
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is to be started: ``farm nightly run`` in ``folder``, where farm.toml lies, at ``hour:minute``."""
-
-    folder: Path
-    hour: int
-    minute: int
-    python: str = sys.executable
-
-    @property
-    def name(self) -> str:
-        """Of the units: two projects on one machine do not overwrite each other's."""
-        slug = re.sub(r"[^a-z0-9]+", "-", self.folder.name.lower()).strip("-")[:30]
-        digest = hashlib.sha256(str(self.folder).encode("utf-8", "surrogateescape")).hexdigest()[:6]
-        return f"farm-nightly-{slug}-{digest}" if slug else f"farm-nightly-{digest}"
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The command: what a night finds is no failure of the timer."""
-        return (self.python, "-m", "farm", "nightly", "run", "--fail-on", "never")
 
 
 @dataclass(frozen=True)
@@ -78,19 +55,19 @@ def job_of(folder: Path, at: str) -> Job:
             code="nightly.path",
             fix="move the project to a folder with a plain name",
         )
-    return Job(folder, int(match[1]), int(match[2]))
+    return Job(folder, int(match[1]), int(match[2]), path=search_path())
 
 
 def changes(kind: str, job: Job, config_home: Path, *, remove: bool = False) -> list[Change]:
     """What an installation, or its removal, would write; ``config_home``: the user's.
 
-    Raises UsageError ``nightly.not-ours`` for a file of that name that farm did not write, and
-    InfrastructureError ``nightly.crontab``, ``nightly.not-written``.
+    Raises UsageError ``nightly.not-ours`` for a file of that name, or a block of the crontab, that farm did
+    not write so, ``nightly.path``, and InfrastructureError ``nightly.crontab``, ``nightly.not-written``.
     """
     if kind == CRON:
         table = crontab()
         return [Change(None, table, _cron(table, job, remove=remove))]
-    files = _units(job, config_home) if kind == SYSTEMD else {_workflow_path(job): _workflow(job)}
+    files = units(job, config_home) if kind == SYSTEMD else {workflow_path(job): workflow(job)}
     found = []
     for path, text in files.items():
         before = _read(path)
@@ -106,8 +83,17 @@ def changes(kind: str, job: Job, config_home: Path, *, remove: bool = False) -> 
 
 def environment_hints() -> list[str]:
     """Settings that are here by chance: whoever starts the nights does not have this shell's environment."""
-    names = sorted(name for name in os.environ if name.startswith("FARM_"))
-    return [f"{name} is set here and will not be at night: write it into farm.toml" for name in names]
+    found = []
+    for name in sorted(name for name in os.environ if name.startswith("FARM_")):
+        where = "into farm.toml"
+        if name == VARIABLE:
+            where = 'to a file that [notify] of farm.toml names: file = "..."'
+        found.append(f"{name} is set here and will not be at night: write it {where}")
+    if os.environ.get("SSH_AUTH_SOCK"):
+        found.append(
+            "an SSH agent answers here; at night there is none: devices need keys without a passphrase"
+        )
+    return found
 
 
 def carry_out(kind: str, job: Job, found: Sequence[Change], *, remove: bool = False) -> list[str]:
@@ -123,10 +109,16 @@ def carry_out(kind: str, job: Job, found: Sequence[Change], *, remove: bool = Fa
     if kind == SYSTEMD and _any(found):
         hints += _systemctl(["daemon-reload"])
         if not remove:
-            hints += _systemctl(["enable", "--now", f"{job.name}.timer"])
-            hints.append("for nights without anybody logged in: loginctl enable-linger")
-    if kind == GITHUB and not remove:
-        hints.append("commit it; its runner must reach the devices, and hold the store (docs/nightly.md)")
+            # Restarted, so that a timer that runs already follows a new --at.
+            hints += _systemctl(["enable", f"{job.name}.timer"]) + _systemctl(
+                ["restart", f"{job.name}.timer"]
+            )
+            if not _lingers():
+                hints.append("for nights without anybody logged in: loginctl enable-linger")
+            hints.append(f"what the nights say: journalctl --user -u {job.name}")
+    if kind == GITHUB and not remove and _any(found):
+        hints.append("commit it to the default branch: GitHub starts nothing from another one")
+        hints.append("its runner must have farm, reach the devices, and hold the store (docs/nightly.md)")
     return list(dict.fromkeys(hints))
 
 
@@ -141,85 +133,31 @@ def crontab() -> str:
 def _cron(before: str, job: Job, *, remove: bool) -> str:
     begin, end = f"# begin {job.name}", f"# end {job.name}"
     kept, inside = [], False
-    for line in before.splitlines():
+    lines = before.removesuffix("\n").split("\n") if before else []
+    for line in lines:
         inside = inside or line == begin
         if not inside:
             kept.append(line)
         inside = inside and line != end
+    if inside:
+        raise UsageError(
+            f"the crontab has a line {begin!r} and no {end!r} after it",
+            code="nightly.not-ours",
+            fix="crontab -e: give the block its end again, or remove what is left of it",
+        )
     if not remove:
-        # A bare % is a line's end to cron.
-        command = f"cd {shlex.quote(str(job.folder))} && {shlex.join(job.words)} --quiet".replace("%", "\\%")
-        kept += [begin, MARK, f"{job.minute} {job.hour} * * * {command}", end]
+        kept += [begin, MARK, cron_line(job), end]
     return "".join(f"{line}\n" for line in kept)
 
 
-def _units(job: Job, config_home: Path) -> dict[Path, str]:
-    folder = config_home / "systemd" / "user"
-    words = " ".join(_systemd_word(word) for word in job.words)
-    service = f"""{MARK}
-[Unit]
-Description=farm: the night of {_systemd_text(str(job.folder))}
-After=network-online.target
+def _lingers() -> bool:
+    """Whether the user's timers run without a login, as far as systemd's own mark tells."""
+    import getpass
 
-[Service]
-Type=oneshot
-WorkingDirectory={_systemd_text(str(job.folder))}
-ExecStart={words}
-# A night that failed in some cells is kept; it is no failure of this unit.
-SuccessExitStatus=3 4
-KillSignal=SIGTERM
-TimeoutStopSec=120
-"""
-    timer = f"""{MARK}
-[Unit]
-Description=farm: every night at {job.hour:02d}:{job.minute:02d}
-
-[Timer]
-OnCalendar=*-*-* {job.hour:02d}:{job.minute:02d}:00
-Persistent=true
-
-[Install]
-WantedBy=timers.target
-"""
-    return {folder / f"{job.name}.service": service, folder / f"{job.name}.timer": timer}
-
-
-def _workflow_path(job: Job) -> Path:
-    return job.folder / ".github" / "workflows" / "farm-nightly.yml"
-
-
-def _workflow(job: Job) -> str:
-    return f"""{MARK}
-name: farm nightly
-on:
-  schedule:
-    - cron: "{job.minute} {job.hour} * * *"
-  workflow_dispatch:
-permissions:
-  contents: read
-concurrency:
-  group: farm-nightly
-  cancel-in-progress: false
-jobs:
-  night:
-    # A runner of your own that reaches the devices: the store must outlive the job.
-    runs-on: [self-hosted, farm]
-    timeout-minutes: 720
-    steps:
-      - uses: actions/checkout@v4
-      - run: farm nightly run --fail-on regression,silent
-      - if: always()
-        run: (echo '```'; farm nightly status; echo '```') >> "$GITHUB_STEP_SUMMARY"
-"""
-
-
-def _systemd_word(word: str) -> str:
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
-    return f'"{_systemd_text(escaped)}"'
-
-
-def _systemd_text(text: str) -> str:
-    return text.replace("%", "%%")
+    try:
+        return (Path("/var/lib/systemd/linger") / getpass.getuser()).exists()
+    except (OSError, KeyError):
+        return False
 
 
 def _any(found: Sequence[Change]) -> bool:

@@ -1,4 +1,4 @@
-"""The second half of a night on one device: look at every number, confirm what stands out, write it down."""
+"""The second half of a night on one device: look at every number, and again, in turns, at what stands out."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from farm.errors import FarmError
 from farm.nightly.bench import Bench, Say
 from farm.nightly.diary import Diary
-from farm.nightly.found import back_at_baseline, finding_of, known_before
 from farm.nightly.layers import grown
 from farm.nightly.look import Look, look
 from farm.nightly.record import LEARNING, MEASURED, NEW_SERIES, STEADY, UNCONFIRMED, CellRecord
 from farm.nightly.settings import NightlySettings
-from farm.nightly.verdict import TELLING_Z, CanaryWord, Case, judge
-from farm_results.comparison import SAME, Comparison
+from farm.nightly.verdict import TELLING_Z, CanaryWord, Case, effect_text, judge
+from farm_results.comparison import Comparison
 from farm_results.detect.trigger import LEAST
 from farm_results.environment import differences
 from farm_results.finding import CANARY, Cause
@@ -25,6 +24,15 @@ if TYPE_CHECKING:
     from farm_results.store import Store
 
 ACTOR = "farm nightly"
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A cell that was looked at again; what that means is said when all of the night's A/Bs are there."""
+
+    cell: CellRecord
+    found: Look
+    case: Case
 
 
 @dataclass
@@ -39,9 +47,13 @@ class Judging:
     left_s: float
     canary: CanaryWord = field(default_factory=CanaryWord)
     tried: bool = False
+    pending: list[Pending] = field(default_factory=list)
 
     def cells(self, cells: Sequence[CellRecord]) -> None:
-        """Judge the measured cells of a device: its canaries first, then whatever stands out most."""
+        """Look at the measured cells of a device: its canaries first, then whatever stands out most.
+
+        What needs no A/B has its outcome then; the others are ``pending``.
+        """
         todo = [cell for cell in cells if cell.state == MEASURED and not cell.outcome]
         self._remember([cell for cell in cells if cell.canary and cell.outcome])
         for wave in ([c for c in todo if c.canary], [c for c in todo if not c.canary]):
@@ -52,7 +64,7 @@ class Judging:
             for cell, each in sorted(rest, key=lambda pair: -abs(pair[1].trigger.z or 0.0)):
                 if self.bench.stop.is_set():
                     return
-                self.diary.put(self._confirmed(cell, each))
+                self._again(cell, each)
 
     def _look(self, cell: CellRecord) -> Look | None:
         try:
@@ -76,47 +88,31 @@ class Judging:
         word = STEADY if found.trigger.count >= LEAST else LEARNING
         return replace(cell, outcome=word, text=found.trigger.reason)
 
-    def _confirmed(self, cell: CellRecord, found: Look) -> CellRecord:
+    def _again(self, cell: CellRecord, found: Look) -> None:
         cell = replace(cell, series=found.series, trigger_z=found.trigger.z)
         if self._no_time() and abs(found.trigger.z or 0.0) < TELLING_Z:
-            return replace(cell, outcome=UNCONFIRMED, text=f"{found.why}; no time left for an A/B tonight")
-        night = self.diary.record.night_id
+            text = f"{found.why}; no time left for an A/B tonight"
+            self.diary.put(replace(cell, outcome=UNCONFIRMED, text=text))
+            return
         comparison, trouble = self._compared(cell, found)
         if self.bench.stop.is_set() and comparison is None:
-            return replace(cell, outcome="")  # it is judged when the night goes on
+            return  # it is judged when the night goes on
         reference = self._reference(found)
-        verdict = judge(
-            Case(
-                trigger=replace(found.trigger, reason=found.why),
-                change=found.change,
-                differences=differences(reference, found.result) if reference else (),
-                comparison=comparison,
-                trouble=trouble,
-                reference=found.reference_shift(comparison) if comparison else None,
-                last_z=found.last_z,
-                canary=self.canary,
-                is_canary=cell.canary,
-                layers=grown(reference, found.result) if reference else (),
-                commits=self._commits(reference, found.result) if reference else (),
-            )
+        case = Case(
+            trigger=replace(found.trigger, reason=found.why),
+            change=found.change,
+            differences=differences(reference, found.result) if reference else (),
+            comparison=comparison,
+            trouble=trouble,
+            reference=found.reference_shift(comparison) if comparison else None,
+            last_z=found.last_z,
+            canary=self.canary,
+            is_canary=cell.canary,
+            layers=grown(reference, found.result) if reference else (),
+            commits=self._commits(reference, found.result) if reference else (),
         )
-        self._hear(cell, found, moved=verdict.word == CANARY)
-        if not verdict.word and comparison is not None and comparison.word == SAME:
-            back_at_baseline(self.store, found, comparison)
-        finding = finding_of(cell, found, comparison, verdict, night, self.bench.origin)
-        known = known_before(found, finding) if finding else None
-        if finding and known is None:
-            from farm_results.history import findings
-
-            findings.add(self.store, finding)
-            self.say(f"{cell.device}  {cell.model} {cell.what}: {verdict.word.upper()}: {verdict.text}")
-        return replace(
-            cell,
-            outcome=verdict.word or _quiet(comparison),
-            text=f"{verdict.text} (known)" if known else verdict.text,
-            comparison_id=comparison.comparison_id if comparison else "",
-            finding_id=known or (finding.finding_id if finding else ""),
-        )
+        self._hear(cell, found, moved=judge(case).word == CANARY)
+        self.pending.append(Pending(cell, found, case))
 
     def _compared(self, cell: CellRecord, found: Look) -> tuple[Comparison | None, str]:
         """The A/B of tonight's artifact with the baseline's, from before a break or taken now."""
@@ -131,14 +127,16 @@ class Judging:
         begun = self.bench.now_unix_s()
         self.say(f"{cell.device}  {cell.model} {cell.what}: {found.why}; A/B against the baseline")
         try:
-            return self.bench.confirm(
+            taken = self.bench.confirm(
                 self.diary.record.night_id, cell.device, *pair, pairs=self.settings.pairs
-            ), ""
+            )
         except FarmError as error:
             return None, f"{error.message} [{error.code}]"
         finally:
             self.left_s = min(self.left_s, self.left_s - (self.bench.now_unix_s() - begun))
             self.tried = True
+        self.say(f"{cell.device}  {cell.model} {cell.what}: the A/B says {taken.word}: {effect_text(taken)}")
+        return taken, ""
 
     def _no_time(self) -> bool:
         return self.tried and self.left_s <= 0
@@ -179,8 +177,3 @@ class Judging:
             found = self._look(cell)
             if found is not None:
                 self.canary = CanaryWord(found.shift, cell.outcome == CANARY)
-
-
-def _quiet(comparison: Comparison | None) -> str:
-    """The outcome where nothing is told: only an A/B that says the same makes a number steady."""
-    return STEADY if comparison is not None and comparison.word == SAME else UNCONFIRMED

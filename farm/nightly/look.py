@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING
 
 from farm.nightly.level import joined, levelled
 from farm.nightly.verdict import Shift, shift_of
-from farm_results.detect.trigger import LEAST, Trigger, trigger
-from farm_results.finding import ACKNOWLEDGED, CANARY, ENVIRONMENT, IMPROVEMENT, REGRESSION, Finding
+from farm_results.detect.trigger import CHANGED_NIGHTS, LEAST, Trigger, trigger
+from farm_results.finding import (
+    ACKNOWLEDGED,
+    CANARY,
+    ENVIRONMENT,
+    IMPROVEMENT,
+    INCONCLUSIVE,
+    NEW,
+    REGRESSION,
+    Finding,
+)
 from farm_results.point import Point
 
 if TYPE_CHECKING:
@@ -96,7 +105,7 @@ def look(store: Store, job_id: str, *, threshold: float) -> Look:
         found = trigger(joined(history, now.segment), now, threshold=threshold)
         found = replace(found, new_segment=True)
     base = baselines.current(store, series)
-    why = _why(found, now, earlier)
+    why = _why(found, now, earlier) or _left_open(known, earlier)
     return Look(result, series, now, earlier, history, known, found, base, why)
 
 
@@ -113,6 +122,15 @@ def _why(found: Trigger, now: Point, earlier: Sequence[Point]) -> str:
     if found.count < LEAST and usable and now.usable and usable[-1].artifact_sha256 != now.artifact_sha256:
         return f"its model or conversion changed, and {found.count} nights are too few to tell noise"
     return ""
+
+
+def _left_open(known: Sequence[Finding], earlier: Sequence[Point]) -> str:
+    """Why it is looked into once more: an A/B of one of the last three nights could not tell."""
+    lately = {point.job_id for point in earlier[-CHANGED_NIGHTS:]}
+    last = known[0] if known else None
+    if last is None or last.word != INCONCLUSIVE or last.state != NEW or last.job_id not in lately:
+        return ""
+    return "an A/B of the last nights could not tell"
 
 
 def _recoveries(known: Sequence[Finding]) -> list[Finding]:

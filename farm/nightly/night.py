@@ -176,22 +176,29 @@ def _ended(cell: CellRecord, result: Result) -> CellRecord:
 
 
 def _judge(store: Store, settings: NightlySettings, bench: Bench, diary: Diary, say: Say) -> bool:
-    """Look at every device's numbers, devices side by side; False when a person interrupted it."""
-    from farm.nightly.judging import Judging
+    """Look at every device's numbers, devices side by side, then say what all of it means; False when a
+    person interrupted it."""
+    from farm.nightly.judging import Judging, Pending
+    from farm.nightly.last_word import say_all
 
     cells = diary.record.cells
     devices = list(dict.fromkeys(cell.device for cell in cells if cell.state == MEASURED))
     if not devices:
         return True
+    pending: dict[str, list[Pending]] = {}
 
     def one(device: str) -> None:
         mine = [cell for cell in cells if cell.device == device]
         spent_s = sum(cell.estimate_s for cell in mine if cell.state == MEASURED)
         judging = Judging(store, settings, bench, diary, say, settings.budget_s - spent_s)
         judging.cells(mine)
+        pending[device] = judging.pending
         _weekly(judging, device)
 
-    return _side_by_side(one, devices, bench)
+    if not _side_by_side(one, devices, bench):
+        return False
+    say_all(store, bench, diary, [each for device in devices for each in pending[device]], say)
+    return True
 
 
 def _side_by_side(action: Callable[[str], None], devices: Sequence[str], bench: Bench) -> bool:

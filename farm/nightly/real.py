@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from farm.cell_series import series_of
 from farm.errors import FarmError, InfrastructureError
 from farm.nightly.bench import Say, Wanted
 from farm.nightly.content import of_cell
@@ -224,7 +225,7 @@ class RealBench:
         self, found: dict[str, Wanted], planned: Planned, facts: Facts | FarmError, priority: int
     ) -> None:
         cell = planned.cell
-        series = _series(planned)
+        series = series_of(cell, planned.request.measure)
         if series in found:
             self._refuse_twins(planned, self._planned.get(series))
             return
@@ -273,29 +274,6 @@ class RealBench:
                 code="nightly.same-name",
                 fix=f"rename {one.cell.model.path.name} or {other.cell.model.path.name}",
             )
-
-
-def _series(planned: Planned) -> str:
-    """The series of the cell's results, known before there is one."""
-    from farm_results.series import OPTIONS_THAT_DO_NOT_MATTER, SeriesKey, series_id
-
-    cell, target = planned.cell, planned.cell.target
-    options = dict(target.options)
-    if cell.batch is not None:
-        options["batch"] = str(cell.batch)
-    return series_id(
-        SeriesKey(
-            model=cell.model_name,
-            device=cell.device.name,
-            profile=cell.profile.name,
-            format=target.format,
-            runtime=target.runtime,
-            precision=target.precision,
-            threads=target.threads,
-            scenario=planned.request.measure.scenario,
-            options={k: v for k, v in options.items() if k not in OPTIONS_THAT_DO_NOT_MATTER},
-        )
-    )
 
 
 def _what(planned: Planned) -> str:

@@ -84,15 +84,14 @@ def sentences(night: NightRecord, found: Sequence[Finding]) -> list[str]:
     return [*lines, *night.notes]
 
 
-def alarms_text(rates: Sequence[FalseAlarms]) -> str:
-    """The farm's own rate of false alarms, as its weekly A/As show it."""
+def alarm_sentences(rates: Sequence[FalseAlarms]) -> list[str]:
+    """The farm's own rate of false alarms, as its A/As show it, and the devices that cry wolf."""
     if not rates:
-        return "false alarms: no A/A yet"
-    rate = rates[0]
-    return (
-        f"false alarms: {rate.alarms} of {rate.tests} A/As "
-        f"({100 * rate.share:.1f} %, 95 % interval {100 * rate.low:.1f} … {100 * rate.high:.1f} %)"
-    )
+        return ["false alarms: no A/A yet; the first one comes with the next night"]
+    rate, *devices = rates
+    interval = f"95 % interval {100 * rate.low:.1f} … {100 * rate.high:.1f} %"
+    first = f"false alarms: {rate.alarms} of {rate.tests} A/As ({100 * rate.share:.1f} %, {interval})"
+    return [first, *(f"not trusted: {each.device} {each.words}" for each in devices if not each.trusted)]
 
 
 def document(

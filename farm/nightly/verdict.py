@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from farm_results.comparison import FASTER, INCONCLUSIVE, SAME, SLOWER, Comparison
+from farm_results.detect.many import one_artifact
 from farm_results.detect.trigger import Trigger
 from farm_results.environment import SURROUNDINGS, Difference
 from farm_results.finding import CANARY, ENVIRONMENT, IMPROVEMENT, REGRESSION, Cause
@@ -20,6 +21,7 @@ MOVED_Z, SURE_Z, LEANING_Z = 3.0, 5.0, 1.5
 TELLING_Z = 3.0
 """From here on, what could not be looked into is told all the same."""
 MOST_CAUSES = 12
+ITSELF = "both ran the same file, so it is a false alarm, or two builds of one artifact"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class CanaryWord:
 class Case:
     """One series tonight. ``comparison`` None: there was none, ``trouble`` says why. ``reference``: where the
     reference's own level lies tonight; ``last_z``: the night before. ``layers``: which layers grew;
-    ``commits``: of the project that the nights run in."""
+    ``commits``: of the project that the nights run in. ``doubt``: why the A/B's slower or faster may not be
+    believed, "" where it may; ``trust``: what its own A/As say of a device that is not trusted."""
 
     trigger: Trigger
     change: float
@@ -71,6 +74,8 @@ class Case:
     is_canary: bool = False
     layers: tuple[Cause, ...] = ()
     commits: tuple[Cause, ...] = ()
+    doubt: str = ""
+    trust: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,11 +97,17 @@ def judge(case: Case) -> Judgement:
     if comparison.word in (SLOWER, FASTER):
         slower = comparison.word == SLOWER
         text = f"{comparison.word} by {effect_text(comparison)} in an A/B of {comparison.pairs} pairs"
-        return Judgement(REGRESSION if slower else IMPROVEMENT, text, _causes(case, around=False))
+        doubt = ITSELF if one_artifact(comparison) else case.doubt
+        if not doubt:
+            return Judgement(REGRESSION if slower else IMPROVEMENT, text, _causes(case, around=False))
+        told = not one_artifact(comparison) or abs(case.trigger.z or 0.0) > TELLING_Z
+        return Judgement(
+            UNCLEAR if told else "", f"{text}, not believed: {doubt}", _causes(case, around=True)
+        )
     if comparison.word == INCONCLUSIVE:
         text = f"{case.trigger.reason}; the A/B is inconclusive: {effect_text(comparison)}"
         # One artifact against itself has no regression to hide.
-        told = not _one_artifact(comparison) or abs(case.trigger.z or 0.0) > TELLING_Z
+        told = not one_artifact(comparison) or abs(case.trigger.z or 0.0) > TELLING_Z
         return Judgement(UNCLEAR if told else "", text, _causes(case, around=True))
     if comparison.word == SAME and _environment(case):
         shift = case.reference
@@ -106,11 +117,6 @@ def judge(case: Case) -> Judgement:
         text = f"{case.trigger.reason}; the A/B says the same, and {moved}"
         return Judgement(CANARY if case.is_canary else ENVIRONMENT, text, _causes(case, around=True))
     return Judgement("", f"the A/B says the same: {effect_text(comparison)}")
-
-
-def _one_artifact(comparison: Comparison) -> bool:
-    hashes = comparison.reference.artifact_sha256, comparison.candidate.artifact_sha256
-    return hashes[0] != "" and hashes[0] == hashes[1]
 
 
 def effect_text(comparison: Comparison) -> str:
@@ -154,7 +160,8 @@ def _causes(case: Case, *, around: bool) -> tuple[Cause, ...]:
     if not around:
         found += case.commits
     canary = None if case.is_canary else case.canary.cause()
-    return tuple(found[: MOST_CAUSES - 1] + ([canary] if canary else []))
+    first = [Cause("trust", case.trust)] if case.trust else []
+    return tuple([*first, *found][: MOST_CAUSES - 1] + ([canary] if canary else []))
 
 
 def _sorted(differences: Sequence[Difference], *, around: bool) -> list[Difference]:

@@ -14,7 +14,7 @@ STATES = (NEW, ACKNOWLEDGED, EXPECTED, INVALID, ACCEPTED)
 @dataclass(frozen=True)
 class Cause:
     """Something that differs, and how much it explains in words: surroundings, toolchain, artifact, model,
-    layer or canary."""
+    layer, git, canary, last night or trust (what the device's own A/As say of it)."""
 
     kind: str
     text: str

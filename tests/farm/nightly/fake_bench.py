@@ -147,8 +147,8 @@ class FakeBench:
             series=series,
             device=device,
             run_id=candidate.run_id,
-            reference=_side(reference, before),
-            candidate=_side(candidate, cell.value_ns),
+            reference=_side(reference, before, pairs),
+            candidate=_side(candidate, cell.value_ns, pairs),
             word=INCONCLUSIVE if self.noisy else word,
             pairs=pairs,
             effect=Effect(ratio, ratio - 0.004, ratio + 0.004, 0.99, 0.01),
@@ -158,7 +158,7 @@ class FakeBench:
         return found
 
 
-def _side(result: Result, median_ns: float) -> Side:
+def _side(result: Result, median_ns: float, pairs: int) -> Side:
     return Side(
         label=result.job_id,
         model=result.model,
@@ -167,5 +167,5 @@ def _side(result: Result, median_ns: float) -> Side:
         runtime=result.runtime,
         runtime_version=result.runtime_version,
         job_id=result.job_id,
-        medians_ns=(median_ns,) * 8,
+        medians_ns=(median_ns,) * pairs,
     )

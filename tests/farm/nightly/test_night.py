@@ -14,6 +14,7 @@ from farm.nightly.diary import recent
 from farm.nightly.night import run_night
 from farm.nightly.record import NightRecord
 from farm.nightly.settings import NightlySettings
+from farm_results.comparison import SAME, SLOWER, Comparison, Effect, Side
 from farm_results.finding import INVALID, Finding
 from farm_results.history import baselines, comparisons, findings
 from farm_results.store import Store, open_store
@@ -317,3 +318,68 @@ def test_time_that_is_over_leaves_small_things_for_tomorrow_and_tells_large_ones
     }
     texts = {finding.model: finding.message for finding in world.found()}
     assert "no time left" in texts["m1"]
+
+
+def test_one_of_many_a_bs_has_to_be_surer_than_one_alone(store: Store) -> None:
+    """Of 14 A/Bs with 8 pairs, one that says slower is not believed, and says why; alone or with more
+    pairs it is. A night that breaks off before its last word says the same when it goes on."""
+    cells = [Cell(model=f"m{number:02d}") for number in range(14)]
+    world = World(store, *cells, settings=NightlySettings(aa="never", pairs=8))
+    world.night()
+    for cell in cells:
+        cell.artifact = "a2"
+        world.levels[cell.series] *= 1.006
+    cells[3].old_ns = 5e6
+    world.levels[cells[3].series] *= 1.05
+
+    def broken(*words: object) -> bool:
+        raise SystemError("killed")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(findings, "add", broken)
+        with pytest.raises(SystemError):
+            world.night(quiet=False)
+    asked = len(world.bench.asked)
+    world.bench.now_s -= DAY_S - 60
+    night = world.night(quiet=False)
+    assert len(world.bench.asked) == asked, "every A/B is taken once"
+    assert night.attempts == 2
+    assert len([cell for cell in night.cells if cell.comparison_id]) == 14
+    (doubted,) = world.found()
+    assert (doubted.model, doubted.word) == ("m03", "inconclusive")
+    assert "one of 14 A/Bs tonight" in doubted.message
+    assert "slower by +5" in doubted.message
+    world.settings = NightlySettings(aa="never", pairs=20)
+    world.night(quiet=False)
+    assert [each.word for each in world.found()] == ["inconclusive", "regression"]
+
+
+def test_a_device_that_cries_wolf_is_held_to_its_own_zone(store: Store) -> None:
+    """Its A/As call themselves different: a small step there is inconclusive and says why, a large one is a
+    regression with that beside it; another device is not touched."""
+    here, there = Cell(), Cell(device="board")
+    world = World(store, here, there)
+    world.nights(8)
+    for number in range(12):
+        word, effect = (SLOWER, 0.03) if number < 3 else (SAME, 0.002)
+        side = Side("one", "net", "", "a", "onnxruntime", "")
+        interval = Effect(effect, effect - 0.004, effect + 0.004, 0.99, 0.01)
+        one = Comparison(f"aa-{number}", number, "aa", "s", "pi", "", side, side, word, 20, interval)
+        comparisons.add(store, one)
+    for cell in (here, there):
+        cell.artifact, cell.old_ns = "a2", 5e6
+        world.levels[cell.series] *= 1.035
+    world.night(quiet=False)
+    words = {each.device: each for each in world.found()}
+    assert {device: each.word for device, each in words.items()} == {
+        "pi": "inconclusive",
+        "board": "regression",
+    }
+    assert "calls itself different in 3 of 12 A/As: its zone is ±4." in words["pi"].message
+    assert "trust" not in {cause.kind for cause in words["board"].causes}
+    here.artifact = "a3"
+    world.levels[here.series] *= 1.2
+    world.night(quiet=False)
+    (large,) = [each for each in world.found() if each.device == "pi" and each.word == "regression"]
+    assert large.causes[0].kind == "trust"
+    assert "this device calls itself different" in large.causes[0].text

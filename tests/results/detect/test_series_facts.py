@@ -10,7 +10,7 @@ from scipy import stats  # type: ignore[import-untyped]
 
 from farm_results.comparison import FASTER, INCONCLUSIVE, SAME, SLOWER, Comparison, Effect, Side
 from farm_results.detect import mde, noise
-from farm_results.detect.false_alarms import false_alarms, share_interval
+from farm_results.detect.false_alarms import false_alarms, of_device, share_interval
 from farm_results.detect.silence import silence
 from tests.results.detect.nights import DAY_S, point, points
 
@@ -122,11 +122,39 @@ def test_false_alarms_per_device_and_in_all() -> None:
     assert (a.device, a.tests) == ("a", 30)
     assert a.share == pytest.approx(2 / 30)
     assert a.spread == pytest.approx(0.0144, abs=0.001)
-    assert a.zone == a.spread
+    assert (a.trusted, a.zone) == (True, 0.01), "two of thirty are no more than chance"
     assert (b.tests, b.alarms, b.spread, b.zone) == (1, 0, None, 0.01)
     simulated = false_alarms([comparison(1, SAME, origin="simulated")])
     assert [each.tests for each in simulated] == [1, 1]
     assert false_alarms([]) == ()
+
+
+def test_a_device_that_calls_itself_different_has_a_zone_of_its_own() -> None:
+    """Two alarms and more than one in a hundred make it one; its zone reaches beyond all that its own A/As
+    showed; what is older than its newest 40 is forgiven."""
+
+    def history(alarms: int, count: int) -> list[Comparison]:
+        effects = [0.03 * (-1) ** number if number < alarms else 0.002 for number in range(count)]
+        return [
+            replace(
+                comparison(number, SLOWER if number < alarms else SAME),
+                created_unix_s=float(number),
+                effect=Effect(effect, effect - 0.004, effect + 0.004, 0.99, 0.01),
+            )
+            for number, effect in enumerate(effects)
+        ]
+
+    trusted = [(alarms, count) for alarms, count in ((0, 12), (1, 1), (1, 12), (2, 30))]
+    assert all(of_device("a", history(*each)).trusted for each in trusted)
+    bad = of_device("a", history(3, 12))
+    assert not bad.trusted
+    assert 0.03 <= bad.zone < 0.08
+    assert bad.words.startswith("calls itself different in 3 of 12 A/As: its zone is ±4.")
+    assert of_device("a", history(2, 2)).zone > bad.zone, "of two A/As little is known"
+    assert of_device("a", history(3, 43)).trusted
+    every, single = false_alarms(history(3, 12))
+    assert (every.trusted, single.trusted) == (True, False)
+    assert of_device("nobody", []).trusted
 
 
 @pytest.mark.parametrize(("hits", "tests"), [(0, 20), (3, 20), (20, 20), (1, 400), (200, 4000)])
