@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,19 +14,21 @@ from typing import TYPE_CHECKING
 from farm import engines, meters
 from farm.artifacts import ArtifactDesk
 from farm.devices.session import Session
-from farm.drive import Driver, Fetched, Watcher
+from farm.drive import Driver, Fetched
 from farm.errors import FarmBug, FarmError, InfrastructureError, JobError
 from farm.jobs import spooling
 from farm.jobs.context import JobContext
 from farm.jobspec import context_of, spec_of
+from farm.measure import conditions
 from farm.metering import Metering
 from farm.plan import Cell, Request, device_build_error
 from farm.progress import Reporter
-from farm_agent import faults, scenarios
-from farm_agent.wire import Event, Facts, JobSpec
+from farm.watching import Stages, Tell
+from farm_agent.wire import Facts
 
 if TYPE_CHECKING:
     from farm.ab.bench import Opponent
+    from farm.health.states import Standing
     from farm.power import MeterSettings
     from farm_results.build import Identity
     from farm_results.energy.align import MeterRecord
@@ -40,7 +42,8 @@ BLIND_CODES = ("device.unreachable", "device.host-key", "device.auth", "device.n
 @dataclass(frozen=True)
 class Work:
     """What the workers of one run share. ``drift``: by device, what changed since it was accepted;
-    ``against``: by job id, what a cell is measured in turns with (``farm.ab``)."""
+    ``against``: by job id, what a cell is measured in turns with (``farm.ab``); None in ordinary runs;
+    ``announce``: hears of a device that was put out of use."""
 
     run_id: str
     request: Request
@@ -52,9 +55,10 @@ class Work:
     scratch: Path
     meters: tuple[MeterSettings, ...] = ()
     drift: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    against: Mapping[str, Opponent] = field(default_factory=dict)
+    against: Mapping[str, Opponent] | None = None
     spooling: spooling.Spooling | None = None
     judges: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(os.cpu_count() or 1))
+    announce: Callable[[Standing], None] = lambda _standing: None
 
 
 def run_cells(work: Work, session: Session, cells: Sequence[Cell]) -> None:
@@ -79,7 +83,7 @@ def run_cells(work: Work, session: Session, cells: Sequence[Cell]) -> None:
                     doubt = _run(work, session, cell) or doubt
                     continue
                 error = cell.error or blind
-                spooling.keep(
+                _keep_unmeasured(
                     work, cell, _skipped(work, cell) if error is None else _failed(work, cell, error)
                 )
             except FarmError as error:
@@ -105,7 +109,7 @@ def _refused(work: Work, session: Session, cells: Sequence[Cell]) -> FarmError |
         if rows.unfinished(work.store.engine, name):
             work.reporter.stage(cell, "connect", 0.0)
             session.reach(patience_s=FIRST_CONTACT_PATIENCE_S)
-            driver_of(work, session).collect(f"{cell.job_id}-left", _Stages(work, cell))
+            driver_of(work, session).collect(f"{cell.job_id}-left", Stages(work, cell))
         health.ready(
             work.store.engine,
             session,
@@ -114,6 +118,7 @@ def _refused(work: Work, session: Session, cells: Sequence[Cell]) -> FarmError |
             wait_s=work.request.wait_s,
             stop=work.stop,
             note=work.reporter.note,
+            announce=work.announce,
         )
     except FarmError as error:
         _blame(work, session, error)
@@ -136,7 +141,7 @@ def _run(work: Work, session: Session, cell: Cell) -> bool:
         facts = session.facts(patience_s=FIRST_CONTACT_PATIENCE_S)
         skip = runtime_problem(work.request, cell, facts)
         if skip:
-            spooling.keep(work, cell, _skipped(work, cell, skip))
+            _keep_unmeasured(work, cell, _skipped(work, cell, skip))
             return False
         work.reporter.stage(cell, "wait for the artifact", 0.0)
         artifact = work.desk.collect(cell, work.stop)
@@ -144,7 +149,7 @@ def _run(work: Work, session: Session, cell: Cell) -> bool:
         if cell.device.transport == "local":
             work.reporter.stage(cell, "wait until nothing converts on this machine", 0.0)
             work.desk.wait_all(work.stop)
-        if cell.job_id in work.against:
+        if work.against is not None:
             ab.measure(work, session, cell, artifact, facts)
             return False
         job = spec_of(work, cell, artifact, facts, ready)
@@ -163,7 +168,7 @@ def _run(work: Work, session: Session, cell: Cell) -> bool:
             failure = fetched.result.failure
             suspect.append(failure is not None and _blame(work, session, failure.to_error()))
 
-        tell = _Tell(work, cell, job[0], metering)
+        tell = Tell(work, cell, job[0], metering)
         try:
             driver_of(work, session).drive(*job, keep, tell, context)
         finally:
@@ -226,55 +231,6 @@ def runtime_problem(request: Request, cell: Cell, facts: Facts) -> str:
     return f"{why} (fix: {fact.fix})" if fact and fact.fix else why
 
 
-class _Stages(Watcher):
-    """Tells only how far it is, while it is not the cell's own job that runs."""
-
-    def __init__(self, work: Work, cell: Cell) -> None:
-        self._work, self._cell = work, cell
-
-    def stage(self, text: str) -> None:
-        self._work.reporter.stage(self._cell, text, 0.0)
-
-
-class _Tell(Watcher):
-    """Turns what the loop says into progress."""
-
-    def __init__(self, work: Work, cell: Cell, spec: JobSpec, metering: Metering) -> None:
-        self._metering = metering
-        self._work = work
-        self._cell = cell
-        self._blocks = len(scenarios.load(spec.scenario).points(spec))
-        self._processes = self._blocks + 2
-        self._ended = 0
-
-    def stage(self, text: str) -> None:
-        self._work.reporter.stage(self._cell, text, self._share())
-
-    def event(self, event: Event) -> None:
-        self._metering.event(event)
-        if event.kind == "phase" and event.data.get("phase") == "energy":
-            window = faults.shorten(str(event.data.get("window", "")), 40)
-            self._work.reporter.stage(self._cell, f"energy: {window}", self._share())
-        elif event.kind == "phase" and "done" in event.data:
-            text = f"evaluate: {event.data['done']} of {event.data.get('count')} samples"
-            self._work.reporter.stage(self._cell, faults.shorten(text, 60), self._share())
-        elif event.kind == "block":
-            self._ended += 1
-            text = f"process {self._ended} of {self._blocks} measured"
-            self._work.reporter.stage(self._cell, text, self._share())
-        elif event.kind == "gate":
-            self._work.reporter.stage(
-                self._cell, faults.shorten(str(event.data.get("text", "")), 160), self._share()
-            )
-
-    def sent(self, byte_count: int) -> None:
-        if byte_count:
-            self._work.reporter.stage(self._cell, "ship", self._share())
-
-    def _share(self) -> float:
-        return min(1.0, (self._ended + 0.5) / self._processes)
-
-
 def _measured(
     work: Work, cell: Cell, context: JobContext, fetched: Fetched, records: Sequence[MeterRecord]
 ) -> None:
@@ -306,8 +262,18 @@ def _fail(work: Work, session: Session, cell: Cell, error: FarmError) -> bool:
 
     suspect = _blame(work, session, error)
     note = {} if again_later(error) else {spooling.ENDED: "yes"}
-    spooling.keep(work, cell, _failed(work, cell, error), note)
+    _keep_unmeasured(work, cell, _failed(work, cell, error), note)
     return suspect
+
+
+def _keep_unmeasured(work: Work, cell: Cell, result: Result, note: Mapping[str, str] | None = None) -> None:
+    """Store a cell that has no number; in turns as a comparison, which disturbs no series."""
+    from farm.ab import unplayed
+
+    if work.against is None:
+        spooling.keep(work, cell, result, note)
+    else:
+        unplayed.keep(work, cell, result)
 
 
 def _blame(work: Work, session: Session, error: FarmError) -> bool:
@@ -342,4 +308,5 @@ def _identity(work: Work, cell: Cell) -> Identity:
         "target": cell.target,
         "scenario": work.request.measure.scenario,
         "batch": cell.batch,
+        "conditions": conditions(work.request.measure),
     }

@@ -13,7 +13,7 @@ from farm.cli.duration import Duration
 from farm.cli.output import print_error, print_json, print_table, say
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import examples, list_option
-from farm.errors import EXIT_GATE, EXIT_NOTHING, EXIT_OK, EXIT_PARTIAL, FarmError, UsageError
+from farm.errors import EXIT_GATE, EXIT_NOTHING, EXIT_OK, EXIT_PARTIAL, UsageError
 
 if TYPE_CHECKING:
     from farm.devices.device import Device
@@ -109,7 +109,7 @@ def run(state: State, devices: tuple[str, ...], due: bool, no_recovery: bool, wa
             ladder=not no_recovery,
             wait_s=wait,
         ).walk(chosen)
-        _report_quarantined(state, store, visits)
+        _report_quarantined(state, visits)
     if state.json:
         print_json({"schema": "farm.health-run/1", "devices": [report.visited(visit) for visit in visits]})
     else:
@@ -239,7 +239,7 @@ def check(state: State, devices: tuple[str, ...], alarm_after: float | None) -> 
 
     The command in [health] alarm of farm.toml hears of each silence once, as JSON on its standard input.
     """
-    from farm.health import alarm, report, rows
+    from farm.health import alarm, announce, report, rows
     from farm.health.states import database_now
 
     after_s = state.config.health.alarm_after_s if alarm_after is None else alarm_after
@@ -249,10 +249,9 @@ def check(state: State, devices: tuple[str, ...], alarm_after: float | None) -> 
         silent = alarm.silences(standings, names, after_s, now)
         fresh = [silence for silence in silent if not silence.told]
         document = report.alarm_document("silent", silent)
-        if fresh:
-            alarm.tell(state.config.health, report.alarm_document("silent", fresh))
-            for silence in fresh:
-                alarm.mark_told(store.engine, silence)
+        announce.silent(state.config, fresh, say)
+        for silence in fresh:
+            alarm.mark_told(store.engine, silence)
     if state.json:
         print_json(document)
     for silence in silent:
@@ -262,18 +261,13 @@ def check(state: State, devices: tuple[str, ...], alarm_after: float | None) -> 
     return EXIT_GATE if silent else EXIT_OK
 
 
-def _report_quarantined(state: State, store: Store, visits: Sequence[Visit]) -> None:
-    """Let the alarm command hear of devices that this round put out of use."""
-    from farm.health import alarm, report
+def _report_quarantined(state: State, visits: Sequence[Visit]) -> None:
+    """Tell of devices that this round put out of use."""
+    from farm.health import announce
 
-    del store
     out = [visit.exam.standing for visit in visits if visit.exam is not None and not visit.ok]
     out = [standing for standing in out if standing.health == "quarantined"]
-    if out:
-        try:
-            alarm.tell(state.config.health, report.quarantine_document(out))
-        except FarmError as error:
-            print_error(error)
+    announce.quarantined(state.config, out, say)
 
 
 @contextlib.contextmanager

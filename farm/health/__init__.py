@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from farm.devices.session import Session
     from farm.errors import FarmError
-    from farm.health.states import Clock
+    from farm.health.states import Clock, Standing
     from farm_agent.wire import Facts
 
 
@@ -62,7 +62,7 @@ def admit(
     )
 
 
-def ready(
+def ready(  # noqa: PLR0913 - keyword-only: what a measurement knows of itself
     engine: Engine,
     session: Session,
     *,
@@ -71,17 +71,26 @@ def ready(
     wait_s: float = 60.0,
     stop: threading.Event | None = None,
     note: Callable[[str], None] = lambda _text: None,
+    announce: Callable[[Standing], None] = lambda _standing: None,
     clock: Clock | None = None,
 ) -> None:
     """Return when a measurement may take the device; run the canary first where its health asks for it.
 
-    ``note`` is told what is worth a line. Raises health.quarantined, health.retired, health.canary; with
-    ``anyway`` it tells them instead.
+    ``note`` is told what is worth a line; ``announce``, that the device was just put out of use. Raises
+    health.quarantined, health.retired, health.canary; with ``anyway`` it tells them instead.
     """
     from farm.health import care
 
     care.made_ready(
-        care.Care(engine, cache_dir, wait_s=wait_s, stop=stop or threading.Event(), say=note, clock=clock),
+        care.Care(
+            engine,
+            cache_dir,
+            wait_s=wait_s,
+            stop=stop or threading.Event(),
+            say=note,
+            clock=clock,
+            announce=announce,
+        ),
         session,
         anyway=anyway,
     )

@@ -42,7 +42,8 @@ ACTOR = "farm health"
 @dataclass(frozen=True)
 class Care:
     """What looking after a device needs. ``switch``: of its power, for the ladder. ``patience_s`` and
-    ``boot_s`` as in ``recovery.Patient``."""
+    ``boot_s`` as in ``recovery.Patient``. ``announce`` hears of a device that a measurement's canary put out
+    of use."""
 
     engine: Engine
     cache_dir: Path
@@ -54,6 +55,7 @@ class Care:
     actor: str = ACTOR
     patience_s: float = 20.0
     boot_s: float = 240.0
+    announce: Callable[[Standing], None] = lambda _standing: None
 
     def now(self) -> float:
         """Seconds since 1970."""
@@ -147,6 +149,8 @@ def made_ready(care: Care, session: Session, *, anyway: bool) -> None:
         if exam.error is None:
             care.say(f"{name} is good again")
             return
+        if exam.standing.health == QUARANTINED:
+            care.announce(exam.standing)
         state = judged(exam.standing, care.now())
     if not state.ok or state.canary:
         _refuse(care, name, state, anyway=anyway)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import farm.cli
-from farm import worker
+from farm import notify, worker
+from farm.config import Config
 from farm.devices import inventory
 from farm.health import canary, rows
 from farm.health.states import GOOD, QUARANTINED, SUSPECT, Standing
@@ -20,8 +21,46 @@ from tests.support import need
 from tests.zoo.zoo import Zoo, missing
 
 
+@dataclass
+class Watched:
+    """Who watches the farm: an alarm command that writes ``heard``, and a chat that is away."""
+
+    heard: Path
+    messages: list[tuple[str, ...]] = field(default_factory=list)
+
+    def send(self, _config: Config, *message: str) -> notify.Delivery:
+        """In place of apprise."""
+        self.messages.append(message)
+        return notify.Delivery(failed=("address 1: the chat is away",))
+
+
+@pytest.fixture
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    """With the settings of the folder that the commands run in."""
+    watching = Watched(tmp_path / "heard")
+    hook = tmp_path / "hook"
+    hook.write_text(f"#!/bin/sh\ncat >>{watching.heard}; echo >>{watching.heard}\n")
+    hook.chmod(0o755)
+    (tmp_path / "farm.toml").write_text(f'[health]\nalarm = ["{hook}"]\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(notify, "send", watching.send)
+    return watching
+
+
+def assert_told_once(watched: Watched, told: str) -> None:
+    """One alarm, one message, and the person at the terminal reads that the message did not arrive."""
+    (alarm,) = map(json.loads, watched.heard.read_text().splitlines())
+    assert (alarm["schema"], alarm["event"]) == ("farm.alarm/1", "quarantined")
+    assert [each["device"] for each in alarm["devices"]] == ["pi"]
+    ((title, body, level),) = watched.messages
+    assert (title, level) == ("farm: pi quarantined", notify.WARNING)
+    assert "pi until " in body
+    assert "device.unreachable" in body
+    assert "the chat is away" in told
+
+
 def test_a_device_that_died_is_not_measured_before_it_is_proven(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], watched: Watched
 ) -> None:
     """The whole way of the command line, with the store's own clock; a quarantine's end is set by hand."""
     why = missing()
@@ -66,6 +105,9 @@ def test_a_device_that_died_is_not_measured_before_it_is_proven(
         assert "pi is suspect" in told
         assert health() == QUARANTINED
 
+        # Whoever watches the farm hears of it, once, although nobody asked
+        assert_told_once(watched, told)
+
         # It is there again, but nobody asks it before its time
         device.start_sshd()
         row, _ = bench()
@@ -75,6 +117,7 @@ def test_a_device_that_died_is_not_measured_before_it_is_proven(
         change(record=replace(rows.read(store.engine, "pi").record, accepted=changed))
         row, told = bench()
 
+    assert len(watched.messages) == 1
     # Proven and measured; that it runs another kernel now is told, and stays with the number
     assert row["status"] == "ok", row
     assert "pi is good again" in told
