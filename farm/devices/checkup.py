@@ -63,6 +63,8 @@ def examine(
         if device.host_key:
             key = hostkeys.parse(device.host_key)
             report(Finding(device.name, "host key", OK, f"{key.type} {key.fingerprint()}"))
+        if device.transport == "adb":
+            report = _of_phone(report)
         pythons = profile.reach.pythons if profile else USUAL_PYTHONS
         return _examine_inside(device, pythons, profile, packed, transport, report, thorough=thorough)
     finally:
@@ -103,7 +105,7 @@ def _examine_inside(
         report(_clock(device.name, transport, python))
         if seen is not None:
             step = "sensors"
-            _disturbances(device.name, seen, client, profile, report)
+            _disturbances(device, seen, client, profile, report)
     except FarmError as error:
         report(failed(device.name, step, error))
         return None
@@ -150,10 +152,11 @@ def _runtimes(
 
 
 def _disturbances(
-    name: str, seen: Surroundings, client: AgentClient, profile: Profile | None, report: Report
+    device: Device, seen: Surroundings, client: AgentClient, profile: Profile | None, report: Report
 ) -> None:
-    from farm.devices.checks import clocks, load, memory, power, sensing
+    from farm.devices.checks import clocks, load, memory, phone, power, sensing
 
+    name = device.name
     for found in (
         load.check(name, seen),
         memory.check(name, seen),
@@ -162,7 +165,13 @@ def _disturbances(
         sensing.check(name, client.sensors(), seen, profile),
     ):
         for finding in found:
-            report(finding)
+            report(phone.worded(finding, seen) if device.transport == "adb" else finding)
+
+
+def _of_phone(report: Report) -> Report:
+    from farm.devices.checks import phone
+
+    return lambda finding: report(phone.worded(finding))
 
 
 def _clock(name: str, transport: Transport, python: str) -> Finding:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.devices.checks import clocks, load, memory, power, runtimes, sensing
+from farm.devices.checks import clocks, load, memory, phone, power, runtimes, sensing
 from farm.devices.finding import FAIL, OK, WARN, Finding
 from farm_agent.messages.checkup import Neighbour, PowerSupply, SensorReading, Surroundings, Trial
 from farm_agent.messages.traces import Channel
@@ -88,6 +88,25 @@ def test_what_disturbs_is_a_warning_with_a_fix_and_a_section(check: str, change:
     assert found[check].fix
     assert [each.check for each in found.values() if each.state != OK] == [check]
     assert f"\n## {check}\n" in DOCS.read_text()
+
+
+def test_a_phone_is_told_what_helps_on_a_phone() -> None:
+    """What Android never shows is no warning; nothing asks for root or another kernel."""
+    hidden = replace(QUIET, cpu_pressure_pct=None, governors={}, clocksource="")
+    told = {check: phone.worded(each, hidden) for check, each in findings(hidden).items()}
+    assert {each.state for each in told.values()} == {OK}
+    assert "Android shows no pressure" in told["load"].text
+
+    busy = replace(
+        hidden, neighbours=(Neighbour("camera", 812, "u0_a1", 97.0),), clock_synchronised=False,
+        swap_free_bytes=40_000_000, available_bytes=200_000_000, governors={"policy0": "schedutil"},
+    )  # fmt: skip
+    told = {check: phone.worded(each, busy) for check, each in findings(busy).items()}
+    assert {check for check, each in told.items() if each.state == WARN} == {
+        "load", "time service", "swap", "memory", "governor",
+    }  # fmt: skip
+    for each in told.values():
+        assert not any(word in each.fix for word in ("sudo", "psi=1", "timedatectl", "lsmod")), each
 
 
 def test_too_little_memory_for_any_runtime_is_a_failure() -> None:
