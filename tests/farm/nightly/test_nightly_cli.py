@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
 import signal
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -135,7 +137,10 @@ def test_units_and_workflow_are_written_again_the_same_and_removed(
     farm.run("nightly", "install", "--systemd", "--github", "--at", "03:15")
     files = {path: path.read_text() for path in units.iterdir()}
     assert len(files) == 2
-    assert "enable --now farm-nightly-a-h-b-home-" in log.read_text()
+    assert "enable farm-nightly-a-h-b-home-" in log.read_text()
+    service = next(text for path, text in files.items() if path.suffix == ".service")
+    assert f'Environment="PATH={Path(sys.executable).parent}:' in service
+    assert '"-P" "-m" "farm"' in service, "a folder farm/ of the project is not the package"
     if shutil.which("systemd-analyze"):
         checked = subprocess.run(
             ["systemd-analyze", "verify", "--user", *map(str, files)],
@@ -147,7 +152,15 @@ def test_units_and_workflow_are_written_again_the_same_and_removed(
     again = farm.run("nightly", "install", "--systemd", "--github", "--at", "03:15")
     assert "nothing to do" in again.err
     workflow = folder / ".github" / "workflows" / "farm-nightly.yml"
-    assert 'cron: "15 3 * * *"' in workflow.read_text()
+    read = _workflow(workflow)
+    assert read["on"]["schedule"] == [{"cron": "15 3 * * *"}]
+    assert "defaults" not in read["jobs"]["night"]
+    (folder.parent / ".git").mkdir()
+    farm.run("nightly", "install", "--github")
+    (inside,) = (folder.parent / ".github" / "workflows").iterdir()
+    assert inside.name == "farm-nightly-a-h-b-home.yml", "GitHub reads the repository's top alone"
+    assert _workflow(inside)["jobs"]["night"]["defaults"]["run"]["working-directory"] == folder.name
+    (folder.parent / ".git").rmdir()
     workflow.write_text("name: mine\n")
     assert "nightly.not-ours" in farm.run("nightly", "uninstall", "--github").err
     farm.run("nightly", "uninstall", "--systemd")
@@ -155,6 +168,23 @@ def test_units_and_workflow_are_written_again_the_same_and_removed(
     assert workflow.read_text() == "name: mine\n"
     assert "nightly.time" in farm.run("nightly", "install", "--cron", "--at", "2:5").err
     assert "nightly.kind" in farm.run("nightly", "install").err
+
+
+def _workflow(path: Path) -> dict[str, Any]:
+    """The file as GitHub reads it: only keys that it knows, every step a command or an action."""
+    need(importlib.util.find_spec("yaml") is not None, "PyYAML")
+    import yaml  # type: ignore[import-untyped]
+
+    read: dict[Any, Any] = yaml.safe_load(path.read_text())
+    read["on"] = read.pop(True)  # what YAML 1.1 makes of the word
+    assert set(read) == {"name", "on", "permissions", "concurrency", "jobs"}
+    assert set(read["on"]) == {"schedule", "workflow_dispatch"}
+    (job,) = read["jobs"].values()
+    assert set(job) <= {"runs-on", "timeout-minutes", "defaults", "steps"}
+    for step in job["steps"]:
+        assert len({"run", "uses"} & set(step)) == 1
+        assert set(step) <= {"run", "uses", "if"}
+    return read
 
 
 def test_the_crontab_keeps_everything_else(
@@ -181,6 +211,12 @@ def test_the_crontab_keeps_everything_else(
     command = line.removeprefix("5 4 * * * ").replace("\\%", "%").partition(" && ")[0]
     where = subprocess.run(["sh", "-c", f"{command} && pwd"], capture_output=True, text=True, check=True)
     assert where.stdout.strip() == str(folder)
+    assert line.endswith(">/dev/null"), "cron mails what is printed: problems alone"
+    whole = table.read_text()
+    table.write_text(whole.replace("# end farm", "# my farm") + "0 2 * * * also mine\n")
+    assert "nightly.not-ours" in farm.run("nightly", "uninstall", "--cron").err
+    assert "also mine" in table.read_text()
+    table.write_text(whole)
     farm.run("nightly", "uninstall", "--cron")
     assert table.read_text() == "# mine\n0 1 * * * mine\n"
 
