@@ -30,10 +30,8 @@ def of_job(objects: Objects, fetched: Fetched, records: Sequence[MeterRecord]) -
     from farm_agent import codec
     from farm_results.energy import energy, metered
 
-    entries = (
-        *energy.of_device(fetched.result, fetched.energy_traces),
-        *metered.of_meters(fetched.result, records),
-    )
+    device = energy.of_device(fetched.result, fetched.energy_traces)
+    entries = energy.widest_first((*device, *metered.of_meters(fetched.result, records)))
     hashes = []
     document: dict[str, Any] = {}
     if fetched.energy_traces is not None:

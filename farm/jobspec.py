@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from farm import audit, engines, meters, provenance
 from farm.drive import Shipment, shipment_of
 from farm.jobs.context import JobContext, MeterNote, Part, note_of
-from farm.measure import PROTOCOL, Measure
+from farm.measure import PROTOCOL, Measure, conditions
 from farm.outline import timeout_s
 from farm.plan import Cell
 from farm_agent.wire import Facts, GatePlan, JobSpec
@@ -46,6 +46,7 @@ def context_of(
         parts=tuple(Part(blob, str(path)) for blob, path in shipment.blobs),
         native=cell.model.native_precision if cell.model else "",
         batch=cell.batch,
+        conditions=conditions(work.request.measure),
         data=note_of(ready),
         meters=tuple(MeterNote(each.name, each.kind) for each in watched) if spec.energy else (),
         host=socket.gethostname(),

@@ -131,6 +131,15 @@ def scenario_options(
     return options
 
 
+def conditions(measure: Measure) -> dict[str, str]:
+    """What makes numbers of the same scenario numbers of different things: its options that are not the usual
+    ones (``throughput.streams``: "1,8"), and a native tool. Part of the series; empty for a usual run."""
+    from farm_results import conditions as asked
+
+    found = asked.conditions(measure.scenario, measure.scenario_options)
+    return {**found, "tool": measure.tool} if measure.tool else found
+
+
 def _refuse_short(scenario: str, period_s: float | None, duration_s: float | None) -> None:
     if period_s is not None and period_s < LEAST_PERIOD_S:
         raise UsageError(

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from farm.cell_series import series_of
 from farm.errors import FarmBug, UsageError
 from farm.jobspec import spec_of
-from farm.plan import Cell, Plan, Request
+from farm.plan import Cell, Plan
 
 if TYPE_CHECKING:
     from farm.config import Config
@@ -56,7 +57,7 @@ def against_stored(plan: Plan, store: Store, ref: Ref, pairs: int) -> tuple[Plan
     """Each cell against the stored result that fits it best; a cell that none fits fails with the reason."""
     from farm_results import refs
 
-    ids = tuple(_series(cell, plan.request) for cell in plan.cells)
+    ids = tuple(series_of(cell, plan.request.measure) for cell in plan.cells)
     results = [result for result in refs.results_of(store, ref) if _measured(result)]
     found: dict[str, Opponent] = {}
     cells = []
@@ -131,7 +132,7 @@ def measure(work: Work, session: Session, cell: Cell, artifact: Artifact, facts:
         device=cell.device.name,
         profile=cell.profile.name,
         target=cell.target,
-        series=_series(cell, work.request),
+        series=series_of(cell, work.request.measure),
         reference=reference,
         candidate=of_cell(cell, artifact, spec, shipment.blobs, opponent.labels[1]),
         turns=opponent.turns,
@@ -175,24 +176,3 @@ def _measured(result: Result) -> bool:
 
 def _place(cell: Cell) -> tuple[object, ...]:
     return cell.device.name, cell.target, cell.batch
-
-
-def _series(cell: Cell, request: Request) -> str:
-    from farm_results.series import SeriesKey, series_id
-
-    target = cell.target
-    batch = {} if cell.batch is None else {"batch": str(cell.batch)}
-    key = SeriesKey(
-        model=cell.model_name,
-        device=cell.device.name,
-        profile=cell.profile.name,
-        format=target.format,
-        runtime=target.runtime,
-        precision=target.precision,
-        threads=target.threads,
-        scenario=request.measure.scenario,
-        options={
-            name: text for name, text in sorted({**target.options, **batch}.items()) if name != "cache_dir"
-        },
-    )
-    return series_id(key)

@@ -50,7 +50,8 @@ class JobContext:
     """One job. ``artifact``: how it came to be (``farm.provenance.about``); ``native``: the source model's
     own precision; ``host``: the machine on which the paths mean something; ``owner``: who asked, as
     ``farm.audit.person`` says; ``sent_bytes``, ``sent_files``: what the shipment moved, once it has;
-    ``drift``: what changed of the device since it was accepted."""
+    ``drift``: what changed of the device since it was accepted; ``conditions``: what the scenario was asked
+    for (``farm.measure.conditions``)."""
 
     run_id: str
     job_id: str
@@ -72,6 +73,7 @@ class JobContext:
     sent_bytes: int = 0
     sent_files: int = 0
     drift: tuple[str, ...] = ()
+    conditions: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, str] = field(default_factory=dict)
 
     def identity(self, created_unix_s: float) -> Identity:
@@ -85,7 +87,9 @@ class JobContext:
             "device": self.device,
             "profile": self.profile,
             "target": self.target,
+            "scenario": self.spec.scenario,
             "batch": self.batch,
+            "conditions": self.conditions,
         }
 
     def missing(self) -> tuple[str, ...]:

@@ -80,11 +80,6 @@ class StoreKeeper:
 
 def failure_of(context: JobContext, error: FarmError) -> Result:
     """The result of a job that has none."""
-    from dataclasses import replace
-
     from farm_results.build import failed
 
-    result = failed(**context.identity(time.time()), error=error)
-    if context.batch is None:
-        return result
-    return replace(result, options={**result.options, "batch": str(context.batch)})
+    return failed(**context.identity(time.time()), error=error)

@@ -67,8 +67,8 @@ class Bench:
         self._note(results)
         problems = _broken(results)
         checks = check(results, limits)
-        problems += [_line(one) for one in checks if one.state == "broken" or _unusable(one)]
-        unclear = [_line(one) for one in checks if one.state == "unclear" and not _unusable(one)]
+        problems += [_line(one) for one in checks if one.state == "broken"]
+        unclear = [_line(one) for one in checks if one.state == "unclear"]
         if ref is not None:
             worse, unsure = _worse(options["store"], ref, results)
             problems += worse
@@ -115,15 +115,13 @@ def _broken(results: Sequence[Result]) -> list[str]:
     return lines
 
 
-def _unusable(check: Check) -> bool:
-    return check.state == "unclear" and check.result.verdict.word in ("invalid", "throttled")
-
-
 def _line(check: Check) -> str:
-    from farm_results.compare.words import in_unit
+    from farm_results.compare.words import beside
     from farm_results.report.figures import name_of
 
-    value = "was not measured" if check.value is None else f"is {in_unit(check.unit, check.value)}"
+    value = "was not measured"
+    if check.value is not None:
+        value = f"is {beside(check.unit, check.value, check.limit.bound)}"
     why = f" ({check.reason})" if check.reason and check.value is not None else ""
     return f"{name_of(check.result)}: {check.limit.text}: {check.limit.metric} {value}{why}"
 
@@ -138,6 +136,7 @@ def _resolved(store: str | None, text: str) -> Any:  # noqa: ANN401 - farm_resul
 
 def _worse(store: str | None, ref: Any, results: Sequence[Result]) -> tuple[list[str], list[str]]:  # noqa: ANN401
     """(what is worse than the baseline, what cannot be told)."""
+    from farm.gate import UNSURE
     from farm_results import refs
     from farm_results.compare import stored, words
     from farm_results.series import key_of, series_id
@@ -154,7 +153,7 @@ def _worse(store: str | None, ref: Any, results: Sequence[Result]) -> tuple[list
             for row in compared.of(section)
         ]
 
-    return lines("regressed"), lines("noisy but large") + lines("not comparable")
+    return lines("regressed"), [line for section in UNSURE for line in lines(section)]
 
 
 def _opened(store: str | None) -> Any:  # noqa: ANN401 - a context manager of a Store

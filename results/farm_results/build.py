@@ -31,6 +31,7 @@ class Identity(TypedDict):
     target: Target
     scenario: NotRequired[str]
     batch: NotRequired[int | None]
+    conditions: NotRequired[Mapping[str, str]]
 
 
 def result_of(
@@ -133,6 +134,7 @@ def _blank(identity: Identity, status: str) -> Result:
         threads=target.threads,
         options={**target.options, **({} if batch is None else {"batch": str(batch)})},
         scenario=identity.get("scenario", "latency"),
+        conditions=dict(identity.get("conditions", {})),
         protocol="",
         status=status,
     )

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from farm_results.conditions import conditions
 from farm_results.model import Result
 
 GIB = 1 << 30
@@ -47,6 +48,12 @@ def surroundings(result: Result) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
+def asked(result: Result) -> dict[str, str]:
+    """What its scenario was asked for. No part of ``segment_id``: what is not usual is part of the series."""
+    options = _mapping(_mapping(result.document.get("spec")).get("scenario_options"))
+    return conditions(result.scenario, {str(name): _word(value) for name, value in options.items()})
+
+
 def toolchain(result: Result) -> dict[str, str]:
     """What made the artifact and what ran it."""
     artifact = _mapping(result.document.get("artifact"))
@@ -65,7 +72,10 @@ def segment_id(result: Result) -> str:
 def differences(before: Result, after: Result) -> tuple[Difference, ...]:
     """Everything that changed from one result to the other, surroundings first."""
     found = _changed(SURROUNDINGS, surroundings(before), surroundings(after))
+    found += _changed(SURROUNDINGS, asked(before), asked(after))
     found += _changed(TOOLCHAIN, toolchain(before), toolchain(after))
+    ran = ({"executed precision": one.executed_precision} for one in (before, after))
+    found += _changed(TOOLCHAIN, *ran)
     artifacts = {"artifact": before.artifact_sha256[:12]}, {"artifact": after.artifact_sha256[:12]}
     models = {"model file": before.model_sha256[:12]}, {"model file": after.model_sha256[:12]}
     found += _changed(ARTIFACT, *artifacts)

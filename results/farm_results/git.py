@@ -34,7 +34,8 @@ def commit_of(text: str, folder: Path) -> str | None:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     """What git says; None where it fails, is missing or takes too long."""
-    settings = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    # What a partial clone lacks is not fetched: that would ask a server, by whatever program it names.
+    settings = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
     try:
         done = subprocess.run(
             [*_SAFE, *arguments],

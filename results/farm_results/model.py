@@ -131,7 +131,9 @@ class Result:
     model's own value on the same samples; ``accuracy_delta``: value less that, with its 95 % interval
     on the same samples; ``accuracy_low``, ``accuracy_high``: that of the value itself.
     ``agreement`` with the source's outputs: snr_db, cosine, max_abs_error, top1, not_finite (samples).
-    ``origin``: "" for what a device measured, "simulated" for what none did.
+    ``origin``: "" for what a device measured, "simulated" for what none did. ``conditions``: what the
+    scenario was asked for beyond its defaults, and a native tool's name (``throughput.streams``: "1,8"): a
+    part of the series, as ``options`` are.
     """
 
     job_id: str
@@ -184,6 +186,7 @@ class Result:
     accuracy_low: float | None = None
     accuracy_high: float | None = None
     origin: str = ""
+    conditions: Mapping[str, str] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
 
 

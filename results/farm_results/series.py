@@ -19,7 +19,8 @@ LOWER, HIGHER = "lower", "higher"
 
 @dataclass(frozen=True)
 class SeriesKey:
-    """What tells one series from another. ``options``: the target's own, batch size included."""
+    """What tells one series from another. ``options``: the target's own, batch size included, and what the
+    scenario was asked for beyond its defaults (``throughput.streams``)."""
 
     model: str
     device: str
@@ -46,7 +47,6 @@ class Number:
 
 def key_of(result: Result) -> SeriesKey:
     """The series that a result belongs to, whether it failed or not."""
-    options = {k: v for k, v in sorted(result.options.items()) if k not in OPTIONS_THAT_DO_NOT_MATTER}
     return SeriesKey(
         model=result.model,
         device=result.device,
@@ -57,8 +57,14 @@ def key_of(result: Result) -> SeriesKey:
         threads=result.threads,
         scenario=result.scenario,
         origin=result.origin,
-        options=options,
+        options=options_of(result.options, result.conditions),
     )
+
+
+def options_of(options: Mapping[str, str], conditions: Mapping[str, str]) -> dict[str, str]:
+    """A key's options, in order: without those that change no number."""
+    found = sorted({**options, **conditions}.items())
+    return {name: value for name, value in found if name not in OPTIONS_THAT_DO_NOT_MATTER}
 
 
 def series_id(key: SeriesKey) -> str:

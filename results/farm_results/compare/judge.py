@@ -8,7 +8,7 @@ from dataclasses import replace
 from statistics import median
 
 from farm_results.compare.chance import degrees_of, t_quantile
-from farm_results.compare.metrics import Metric, metric_of
+from farm_results.compare.metrics import Metric, median_cost, metric_of
 from farm_results.compare.noise import History, history_of
 from farm_results.compare.pairs import Pair
 from farm_results.compare.row import (
@@ -39,6 +39,9 @@ ALPHA, INTERVAL = 0.01, 0.05
 YOUNG_ZONE = 0.05
 """Without a history nobody knows how far two runs of the same lie apart: smaller effects tell nothing."""
 INVALID, THROTTLED = "invalid", "throttled"
+MARKS = (INVALID, THROTTLED, "noisy")
+LEAST_SPREAD = 1e-4
+"""Of what is measured: processes that agree to the last digit tell of a coarse clock, not of certainty."""
 PROCESSES, HISTORY = "the processes; no history", "the processes and the history"
 ITSELF, COUNTED = "its own interval", "counted"
 
@@ -60,13 +63,19 @@ def row_of(pair: Pair, metric_name: str, past: Past) -> Row:
         unit=metric.unit,
         axis=pair.axis,
     )
-    before, after = _usable(pair.reference), _usable(pair.candidate)
-    base = replace(base, reference=_reading(before, metric), candidate=_reading(after, metric))
-    if base.reference is None or base.candidate is None:
+    before, after = _usable(pair.reference, metric), _usable(pair.candidate, metric)
+    ours, theirs = _reading(before, metric), _reading(after, metric)
+    base = replace(base, reference=ours, candidate=theirs)
+    if ours is None or theirs is None:
         return replace(base, section=ALONE, reason=_why_alone(pair, base))
     base = replace(base, differences=_differences(before[-1], after[-1], pair))
-    base = replace(base, effect=_effect(base.reference, base.candidate, metric))  # type: ignore[arg-type]
-    if reason := _forbidden(before[-1], after[-1], metric, base.differences):
+    reason = _forbidden(before[-1], after[-1], metric, base.differences)
+    if metric.scale != DIFFERENCE and min(ours.value, theirs.value) <= 0 and ours.value != theirs.value:
+        return replace(
+            base, reason=reason or f"no ratio can be told of {ours.value:.4g} and {theirs.value:.4g}"
+        )
+    base = replace(base, effect=_effect(ours, theirs, metric))
+    if reason:
         return replace(base, reason=reason)
     return _measured(base, before, after, metric, past)
 
@@ -88,12 +97,25 @@ def settled(row: Row, metric: Metric, q: float | None, alpha: float = ALPHA) -> 
     return replace(row, section=UNCHANGED, reason=row.reason or (unknown if sure else ""))
 
 
-def _usable(results: Sequence[Result]) -> tuple[Result, ...]:
-    """The ok ones that were taken in the surroundings of the newest ok one."""
+def _usable(results: Sequence[Result], metric: Metric) -> tuple[Result, ...]:
+    """The ok ones, of those to be believed where there are any, that were taken in the surroundings of the
+    newest of them and are numbers of the same."""
     good = [result for result in results if result.status == "ok"]
+    good = [result for result in good if result.verdict.word not in _unbelieved(metric)] or good
     if len(good) < 2:
         return tuple(good)
-    return tuple(r for r in good if not _of_kind(differences(r, good[-1]), SURROUNDINGS))
+    newest = good[-1]
+    return tuple(r for r in good if metric.basis(r) == metric.basis(newest) and not _moved(r, newest, metric))
+
+
+def _moved(before: Result, after: Result, metric: Metric) -> list[Difference]:
+    """What of the surroundings changed, and matters."""
+    return [] if metric.timeless else _of_kind(differences(before, after), SURROUNDINGS)
+
+
+def _unbelieved(metric: Metric) -> tuple[str, ...]:
+    """The verdicts that forbid to compare a number."""
+    return (INVALID,) if metric.timeless else (INVALID, THROTTLED)
 
 
 def _reading(results: Sequence[Result], metric: Metric) -> Reading | None:
@@ -102,12 +124,16 @@ def _reading(results: Sequence[Result], metric: Metric) -> Reading | None:
     if not pairs or pairs[-1][0] is not results[-1]:
         return None
     newest, base = pairs[-1]
-    base = replace(base, job_id=newest.job_id, run_id=newest.run_id, verdict=newest.verdict.word)
+    words = {result.verdict.word for result, _ in pairs}
+    worst = next((word for word in MARKS if word in words), newest.verdict.word)
+    base = replace(base, job_id=newest.job_id, run_id=newest.run_id, verdict=worst)
     if len(pairs) == 1:
         return base
     spreads = [found.spread for _, found in pairs]
     known = [spread for spread in spreads if spread is not None]
-    joined = math.sqrt(sum(spread**2 for spread in known)) / len(known) if len(known) == len(pairs) else None
+    cost = median_cost(len(pairs))
+    whole = len(known) == len(pairs)
+    joined = math.sqrt(cost * sum(spread**2 for spread in known)) / len(known) if whole else None
     value = median(found.value for _, found in pairs)
     degrees = sum(found.degrees for _, found in pairs)
     return replace(base, value=value, low=None, high=None, spread=joined, degrees=degrees, runs=len(pairs))
@@ -135,7 +161,7 @@ def _differences(before: Result, after: Result, pair: Pair) -> tuple[Difference,
 def _forbidden(before: Result, after: Result, metric: Metric, found: Sequence[Difference]) -> str:
     """Why the two may not be held against each other at all; "" where they may."""
     for side, result in (("reference", before), ("candidate", after)):
-        if result.verdict.word in ((INVALID,) if metric.timeless else (INVALID, THROTTLED)):
+        if result.verdict.word in _unbelieved(metric):
             reasons = [c.evidence for c in result.verdict.caveats if c.severity == result.verdict.word]
             return f"the {side} is {result.verdict.word}" + (f": {reasons[0]}" if reasons else "")
     if metric.basis(before) != metric.basis(after):
@@ -151,7 +177,7 @@ def _of_kind(found: Sequence[Difference], kind: str) -> list[Difference]:
 
 
 def _effect(before: Reading, after: Reading, metric: Metric) -> float:
-    if metric.scale == DIFFERENCE:
+    if metric.scale == DIFFERENCE or after.value == before.value:
         return after.value - before.value
     return after.value / before.value - 1.0
 
@@ -161,7 +187,7 @@ def _measured(row: Row, before: Sequence[Result], after: Sequence[Result], metri
     jobs = {result.job_id for result in (*before, *after)}
     histories = [_history(results[-1], metric, jobs, past) for results in (before, after)]
     pairs = zip((row.reference, row.candidate), histories, strict=True)
-    parts = [part for reading, history in pairs if (part := _variance(reading, history)) is not None]
+    parts = [part for reading, history in pairs if (part := _variance(reading, history, metric)) is not None]
     row = replace(row, section="", noise=_noise(histories, metric))
     if len(parts) < 2:
         return replace(row, noise="", reason="one process and no history: nobody knows its noise")
@@ -196,12 +222,14 @@ def _history(result: Result, metric: Metric, jobs: set[str], past: Past) -> Hist
     return history_of(points, metric.past, scale=metric.scale, without=jobs)
 
 
-def _variance(reading: Reading | None, history: History | None) -> tuple[float, float] | None:
-    """(variance, degrees) of one side's number."""
+def _variance(reading: Reading | None, history: History | None, metric: Metric) -> tuple[float, float] | None:
+    """(variance, degrees) of one side's number: of a median, where it is one over several runs."""
     if reading is None:
         return None
-    own = None if reading.spread is None else (reading.spread**2, reading.degrees)
+    own = None
+    if reading.spread is not None:
+        own = max(reading.spread, 0.0 if metric.timeless else LEAST_SPREAD) ** 2, reading.degrees
     if history is None:
         return own
-    seen = history.sigma**2 / reading.runs, history.degrees
+    seen = history.sigma**2 * median_cost(reading.runs) / reading.runs, history.degrees
     return seen if own is None else max(own, seen, key=lambda part: part[0])

@@ -109,8 +109,12 @@ def _between(latency: Latency) -> float | None:
     """The standard error of the median of the processes' medians; None with one process."""
     if latency.between_cv is None or latency.blocks < 2:
         return None
-    cost = 1.0 if latency.blocks == 2 else MEDIAN_COST
-    return latency.between_cv * math.sqrt(cost / latency.blocks)
+    return latency.between_cv * math.sqrt(median_cost(latency.blocks) / latency.blocks)
+
+
+def median_cost(count: int) -> float:
+    """How much more the median of so many values varies than their mean; of two it is the mean."""
+    return 1.0 if count <= 2 else MEDIAN_COST
 
 
 def _half(low: float | None, high: float | None) -> float | None:
@@ -136,8 +140,7 @@ def _reading_of(value: float, known: Sequence[float], *, largest: bool = False) 
     if len(known) < 2:
         return Reading(value)
     deviation = statistics.stdev(math.log(v) for v in known)
-    cost = 1.0 if len(known) == 2 else MEDIAN_COST
-    spread = deviation if largest else deviation * math.sqrt(cost / len(known))
+    spread = deviation if largest else deviation * math.sqrt(median_cost(len(known)) / len(known))
     return Reading(value, spread=spread, degrees=len(known) - 1.0)
 
 
@@ -198,7 +201,19 @@ def _accuracy(result: Result) -> Metric:
 
 
 def _samples(result: Result) -> str:
-    return f"{result.accuracy_metric or 'accuracy'} of {result.accuracy_count} samples"
+    """Which metric over how many samples of which file."""
+    spec = result.document.get("spec")
+    dataset = spec.get("dataset") if isinstance(spec, Mapping) else None
+    blob = dataset.get("blob") if isinstance(dataset, Mapping) else None
+    file = str(blob.get("sha256", ""))[:8] if isinstance(blob, Mapping) else ""
+    told = f"{result.accuracy_metric or 'accuracy'} of {result.accuracy_count} samples"
+    return f"{told} ({file})" if file else told
+
+
+def _load(result: Result) -> str:
+    """The times of ``throughput`` are those at its knee: with other streams they are of something else."""
+    streams = result.metrics.get("throughput_knee_streams_count") if result.scenario == "throughput" else None
+    return "" if streams is None else f"at {streams:.0f} streams"
 
 
 def _sensor(result: Result) -> str:
@@ -226,8 +241,11 @@ def _share(result: Result) -> Reading | None:
 
 
 def _score(result: Result) -> Reading | None:
-    value, low, high = _positive(result.accuracy), result.accuracy_low, result.accuracy_high
-    return None if value is None else Reading(value, low, high, _half(low, high), MANY)
+    """Of any sign: an error may be none at all, and a coefficient below zero."""
+    value, low, high = result.accuracy, result.accuracy_low, result.accuracy_high
+    if value is None or not math.isfinite(value):
+        return None
+    return Reading(value, low, high, _half(low, high), MANY)
 
 
 def _positive(value: object) -> float | None:
@@ -237,8 +255,8 @@ def _positive(value: object) -> float | None:
 
 
 _METRICS: Mapping[str, Metric] = {
-    "p50": Metric("p50", "ns", _p50),
-    **{name: Metric(name, "ns", _percentile(name)) for name in ("p90", "p95", "p99")},
+    "p50": Metric("p50", "ns", _p50, basis=_load),
+    **{name: Metric(name, "ns", _percentile(name), basis=_load) for name in ("p90", "p95", "p99")},
     "load": Metric("load", "ns", _per_process("load_ns"), zone=0.02, large=0.1),
     "first": Metric("first", "ns", _per_process("first_inference_ns"), zone=0.02, large=0.1),
     "energy": Metric("energy", "J", _energy, lambda p: p.energy_j, zone=0.02, large=0.1, basis=_sensor),

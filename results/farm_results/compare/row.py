@@ -17,7 +17,8 @@ RATIO, DIFFERENCE = "ratio", "difference"
 
 @dataclass(frozen=True)
 class Reading:
-    """One side's number, over ``runs`` results; ``job_id``, ``run_id`` and the verdict are the newest one's.
+    """One side's number, over ``runs`` results; ``job_id`` and ``run_id`` are the newest one's, ``verdict``
+    the worst of all.
 
     ``low``, ``high``: its own 95 % interval, None where there is none. ``spread``: the standard error that
     its processes tell, of the log (of the value itself for a metric whose effect is a difference), None

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from farm_results.store import Store
 
 MOST_ROWS = 2000
+OWN_NAMES = {
+    "cold-start": "cold_total",
+    "sustained": "sustained_p50",
+    "throughput": "throughput_best",
+}
+"""What a scenario is about, and so what its measurements in turns tell of; else p50."""
 
 
 def compare_refs(
@@ -36,10 +42,13 @@ def compare_refs(
     """Both sides out of a store, each series with its own history. Raises UsageError as ``refs.resolve`` and
     ``sides.compare`` do, ``compare.nothing`` and ``compare.too-many``."""
     ours, theirs = results_of_both(store, reference, candidate, by)
+    twice = "" if by else _note_of_both(ours, theirs)
+    if twice:
+        ours = _without(ours, theirs)
     found = compare_results(
         store, ours, theirs, names=(reference.name, candidate.name), metrics=metrics, by=by, alpha=alpha
     )
-    return sides.with_notes(found, reference.note, candidate.note)
+    return sides.with_notes(found, reference.note, candidate.note, twice)
 
 
 def compare_results(
@@ -86,6 +95,20 @@ def results_of_both(
     return ours, _some(candidate, refs.results_of(store, candidate))
 
 
+def _without(ours: Sequence[Result], theirs: Sequence[Result]) -> list[Result]:
+    """The reference without what is the candidate, too, as long as something of its series is left."""
+    jobs = {result.job_id for result in theirs}
+    left = {series_id(key_of(result)) for result in ours if result.job_id not in jobs}
+    return [one for one in ours if one.job_id not in jobs or series_id(key_of(one)) not in left]
+
+
+def _note_of_both(ours: Sequence[Result], theirs: Sequence[Result]) -> str:
+    """Where a label names the candidate's run as well: a number held against itself would hide a change."""
+    gone = len(ours) - len(_without(ours, theirs))
+    both = f"{gone} result{'s' * (gone != 1)} of both sides"
+    return f"{both} count{'s' * (gone == 1)} for the candidate alone" if gone else ""
+
+
 def _series(results: Sequence[Result]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(series_id(key_of(result)) for result in results))
 
@@ -118,7 +141,7 @@ def _past(store: Store) -> Past:
 
 def _confirmed(store: Store, row: Row) -> Row:
     """With the A/B on the device of exactly these two results, where there was one."""
-    if row.reference is None or row.candidate is None or row.metric != "p50":
+    if row.reference is None or row.candidate is None or row.metric != OWN_NAMES.get(row.key.scenario, "p50"):
         return row
     found = confirmation(store, row.series, row.reference.job_id, row.candidate.job_id)
     return row if found is None else replace(row, confirmed=found)

@@ -41,17 +41,24 @@ def number_text(row: Row, value: float) -> str:
     return in_unit(row.unit, value)
 
 
-def in_unit(unit: str, value: float) -> str:
+def in_unit(unit: str, value: float, digits: int = 3) -> str:
     """A number of a metric (``Metric.unit``) as people read it."""
     if unit == "ns":
-        return text.duration(value)
+        return text.duration(value, digits)
     if unit == "bytes":
-        return text.size(value)
+        return text.size(value, digits)
     if unit == "per_s":
-        return f"{text.number(value)}/s"
+        return f"{text.number(value, digits)}/s"
     if unit == "J":
-        return f"{text.number(value * 1e3)} mJ" if value < 1 else f"{text.number(value)} J"
-    return f"{value * 100:.1f} %" if unit == "share" else text.number(value, 4)
+        return f"{text.number(value * 1e3, digits)} mJ" if value < 1 else f"{text.number(value, digits)} J"
+    return f"{value * 100:.{digits - 2}f} %" if unit == "share" else text.number(value, digits + 1)
+
+
+def beside(unit: str, value: float, other: float) -> str:
+    """The same with as many digits as tell it from ``other``: what broke a limit must not read like it."""
+    texts = [in_unit(unit, value, digits) for digits in range(3, 10)]
+    others = [in_unit(unit, other, digits) for digits in range(3, 10)]
+    return next((one for one, its in zip(texts, others, strict=True) if one != its), texts[0])
 
 
 def effect_text(row: Row) -> str:
@@ -118,16 +125,27 @@ def namer(rows: Sequence[Row]) -> Callable[[Row], str]:
     threads = len({key.threads for key in keys}) > 1
     scenarios = len({key.scenario for key in keys}) > 1
     batches = len({key.options.get("batch") for key in keys}) > 1
+    every = sorted({name for key in keys for name in key.options if name != "batch"})
+    options = [name for name in every if len({key.options.get(name) for key in keys}) > 1]
 
     def name(row: Row) -> str:
         key = row.key
-        parts = [key.model, key.device, row.axis or key.runtime, key.precision]
+        parts = [key.model, key.device, *_runtime(row), key.precision]
         parts += [f"{key.threads} threads"] if threads else []
         parts += [key.scenario] if scenarios else []
         parts += [f"batch {key.options.get('batch', 'unknown')}"] if batches else []
+        parts += [f"{name}={key.options[name]}" for name in options if name in key.options]
         return " ".join(printable(part, 80) for part in (*parts, row.origin.upper()) if part)
 
     return name
+
+
+def _runtime(row: Row) -> tuple[str, ...]:
+    """Its runtime, and what differs on purpose, which may be that."""
+    if not row.axis:
+        return (row.key.runtime,)
+    told = row.axis.partition(" → ")[2].split(" ")
+    return (row.axis,) if row.key.runtime in told else (row.axis, row.key.runtime)
 
 
 def title_of(section: str, compared: Compared) -> str:

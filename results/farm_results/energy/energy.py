@@ -215,8 +215,16 @@ def headline(energies: Sequence[Energy]) -> Energy | None:
     (scope unknown) is shown and heads nothing.
     """
     valued = [energy for energy in energies if energy.gross_j is not None and energy.scope != "unknown"]
-    rank = {scope: index for index, scope in enumerate(SCOPES)}
-    return min(valued, key=lambda energy: rank.get(energy.scope, len(SCOPES)), default=None)
+    return min(valued, key=_narrowness, default=None)
+
+
+def widest_first(energies: Sequence[Energy]) -> tuple[Energy, ...]:
+    """The same with the headline in front: what takes the first that has a value takes the same number."""
+    return tuple(sorted(energies, key=_narrowness))
+
+
+def _narrowness(energy: Energy) -> int:
+    return SCOPES.index(energy.scope) if energy.scope in SCOPES else len(SCOPES)
 
 
 def metrics_of(energies: Sequence[Energy]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from farm_results.model import Result
 from farm_results.report.rows import runtime_text
-from farm_results.series import HIGHER, LOWER, OPTIONS_THAT_DO_NOT_MATTER, number_of
+from farm_results.series import HIGHER, LOWER, key_of, number_of
 from farm_results.text import printable
 
 USABLE = ("valid", "noisy")
@@ -44,11 +44,7 @@ def name_of(result: Result) -> str:
     parts = [result.model, result.device, runtime_text(result), result.precision, f"{result.threads} threads"]
     if result.scenario != "latency":
         parts.append(result.scenario)
-    parts += [
-        f"{name}={value}"
-        for name, value in sorted(result.options.items())
-        if name not in OPTIONS_THAT_DO_NOT_MATTER and name != "provider"
-    ]
+    parts += [f"{name}={value}" for name, value in key_of(result).options.items() if name != "provider"]
     if result.origin:
         parts.insert(0, result.origin.upper())
     return printable(" · ".join(part for part in parts if part), NAME_LIMIT)

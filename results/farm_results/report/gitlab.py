@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from farm_results.model import Result
 from farm_results.report.figures import Figure, figures
+from farm_results.series import key_of
 from farm_results.text import number, printable
 
 SUFFIX = "txt"
@@ -31,7 +32,7 @@ def _name(figure: Figure) -> str:
 
 
 def _labels(result: Result) -> str:
-    options = " ".join(f"{name}={value}" for name, value in sorted(result.options.items()))
+    options = " ".join(f"{name}={value}" for name, value in key_of(result).options.items())
     labels = {
         "model": result.model,
         "device": result.device,

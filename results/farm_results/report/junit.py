@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from farm_results.model import Result
 from farm_results.report.figures import Figure, figures, marks_of
 from farm_results.report.rows import runtime_text
+from farm_results.series import key_of
 from farm_results.text import number, printable
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _case(result: Result, failures: Sequence[str]) -> TestCase:
 
     name = f"{result.device}.{runtime_text(result)}.{result.precision}"
     extra = [result.scenario] if result.scenario != "latency" else []
-    extra += [f"{result.threads} threads", *(f"{k}={v}" for k, v in sorted(result.options.items()))]
+    extra += [f"{result.threads} threads", *(f"{k}={v}" for k, v in key_of(result).options.items())]
     case = TestCase(printable(f"{name} [{', '.join(extra)}]"), classname=printable(result.model))
     case.time = _seconds(result)
     case.result = _outcomes(result, failures)

@@ -189,7 +189,7 @@ def test_what_is_counted_makes_no_room_for_false_alarms() -> None:
 def test_several_runs_of_a_side_count_as_one_better_known_number() -> None:
     past = history(sigma=0.04)
     before = [measured(f"a{k}", 5e6 * (1 + k / 1000), created_unix_s=1000.0 + k) for k in range(5)]
-    after = [measured(f"b{k}", 5.3e6 * (1 + k / 1000), created_unix_s=2000.0 + k) for k in range(5)]
+    after = [measured(f"b{k}", 5.5e6 * (1 + k / 1000), created_unix_s=2000.0 + k) for k in range(5)]
     one = only(compare(before[:1], after[:1], past=lambda _series: past))
     many = only(compare(before, after, past=lambda _series: past))
     assert one.section != REGRESSED
@@ -249,3 +249,121 @@ def test_every_metric_is_compared_by_its_own_measure() -> None:
     with pytest.raises(UsageError) as caught:
         compare([before], [after], metrics=("beauty",))
     assert caught.value.code == "compare.metric"
+
+
+def test_a_scenario_with_other_options_is_another_series_and_old_ones_are_not_compared() -> None:
+    """New results carry what was asked for in their key; of older ones only the document tells."""
+
+    def rate(job: str, streams: str, **changes: Any) -> Any:
+        spec = {"scenario_options": {"streams": streams, "batch": "1"}}
+        document = {"facts": FACTS, "spec": spec}
+        values = {"throughput_best_per_s": 100.0}
+        return measured(job, scenario="throughput", metrics=values, document=document, **changes)
+
+    before = rate("a", "1,2,4")
+    new = compare([before], [rate("b", "1,8", conditions={"throughput.streams": "1,8"})])
+    assert [row.section for row in new.rows] == [ALONE, ALONE]
+    row = only(compare([before], [rate("b", "1,8")]))
+    assert (row.section, row.reason) == (INCOMPARABLE, "throughput.streams 1,2,4 → 1,8")
+    assert only(compare([before], [rate("b", "4,2,1")])).section == UNCHANGED
+
+
+def test_times_at_different_streams_are_not_compared() -> None:
+    """A throughput's p50 is that at its knee."""
+
+    def at(job: str, streams: float) -> Any:
+        values = {"throughput_best_per_s": 100.0, "throughput_knee_streams_count": streams}
+        return measured(job, scenario="throughput", metrics=values)
+
+    row = only(compare([at("a", 2.0)], [at("b", 4.0)], metrics=("p50",)))
+    assert (row.section, row.reason) == (INCOMPARABLE, "p50: at 2 streams → at 4 streams")
+
+
+def test_accuracies_of_other_samples_are_not_compared_and_errors_may_be_nothing() -> None:
+    """As many samples of another file are other samples; an error of zero has no ratio."""
+
+    def scored(job: str, value: float, data: str, metric: str = "top-1") -> Any:
+        spec = {"dataset": {"blob": {"sha256": data * 64}}}
+        document = {"facts": FACTS, "spec": spec}
+        return measured(job, document=document, accuracy=value, accuracy_metric=metric, accuracy_count=100)
+
+    row = only(compare([scored("a", 0.9, "1")], [scored("b", 0.8, "2")], metrics=("accuracy",)))
+    assert row.section == INCOMPARABLE
+    assert "(11111111) → top-1 of 100 samples (22222222)" in row.reason
+    row = only(compare([scored("a", 0.0, "1", "mae")], [scored("b", 0.2, "1", "mae")], metrics=("accuracy",)))
+    assert (row.section, row.effect) == (INCOMPARABLE, None)
+    assert "no ratio can be told of 0 and 0.2" in row.reason
+    row = only(compare([scored("a", 0.0, "1", "mae")], [scored("b", 0.0, "1", "mae")], metrics=("accuracy",)))
+    assert (row.section, row.effect) == (UNCHANGED, 0.0)
+
+
+def test_processes_that_agree_to_the_last_digit_are_not_certain() -> None:
+    """A coarse clock makes them agree; only what is counted is certain."""
+    row = only(compare([measured("a", 5 * MS, cv=0.0)], [measured("b", 5.1 * MS, cv=0.0)]))
+    assert (row.section, row.noise) == (UNCHANGED, "the processes; no history")
+    assert row.low is not None
+    assert row.effect is not None
+    assert row.low < row.effect
+
+
+def test_of_several_runs_only_those_to_be_believed_count_and_marks_stay() -> None:
+    """A throttled one in the middle says nothing; a noisy one does, and the number is marked."""
+    throttled, noisy = Verdict("throttled"), Verdict("noisy")
+    before = [
+        measured("a0", 5 * MS, created_unix_s=1000.0, verdict=noisy),
+        measured("a1", 50 * MS, created_unix_s=1001.0, verdict=throttled),
+        measured("a2", 5 * MS, created_unix_s=1002.0),
+    ]
+    row = only(compare(before, [measured("b", 5 * MS)], past=lambda _series: history()))
+    assert row.reference is not None
+    assert (row.reference.value, row.reference.runs, row.reference.verdict) == (5 * MS, 2, "noisy")
+    row = only(compare(before[1:2], [measured("b", 5 * MS)], past=lambda _series: history()))
+    assert row.section == INCOMPARABLE
+
+
+def test_the_interval_of_several_runs_holds_the_truth() -> None:
+    """The median of ten varies half as much again as their mean: without that, 88 % do."""
+    import numpy as np
+
+    rng = np.random.default_rng(3)
+
+    def holds(past: list[Point]) -> bool:
+        times = 5e6 * np.exp(rng.normal(0, 0.04, 20))
+        sides = [measured(f"j{k}", float(time), created_unix_s=1000.0 + k) for k, time in enumerate(times)]
+        row = only(compare(sides[:10], sides[10:], past=lambda _series: past))
+        return row.low is not None and row.high is not None and row.low <= 0.0 <= row.high
+
+    held = sum(holds(history(sigma=0.04, seed=1000 + seed)) for seed in range(200))
+    assert 0.92 <= held / 200 <= 0.99
+
+
+def test_every_row_says_what_tells_it_from_the_others() -> None:
+    """Options of a target, and a runtime beside the devices that are held against each other."""
+    from farm_results.compare.words import namer
+
+    both = [measured(f"a{k}", options={"provider": "CPU", "streams": str(k)}) for k in (1, 2)]
+    found = compare(both, both)
+    assert sorted(map(namer(found.rows), found.rows)) == [
+        "mobilenet pi onnxruntime fp32 streams=1",
+        "mobilenet pi onnxruntime fp32 streams=2",
+    ]
+    sides = [
+        [
+            measured(f"{device}{runtime}", device=device, runtime=runtime)
+            for runtime in ("onnxruntime", "tflite")
+        ]
+        for device in ("pi", "jetson")
+    ]
+    found = compare(*sides, by=("device",))
+    assert sorted(map(namer(found.rows), found.rows)) == [
+        "mobilenet jetson pi → jetson onnxruntime fp32",
+        "mobilenet jetson pi → jetson tflite fp32",
+    ]
+    found = compare_along([*sides[0]], ("runtime",))
+    assert namer(found.rows)(found.rows[0]) == "mobilenet pi onnxruntime → tflite fp32"
+
+
+def test_a_precision_that_ran_silently_is_named() -> None:
+    """Asked for the same, executed in another: a suspect behind any change."""
+    row = judged(5 * MS, 4 * MS, history(), executed_precision="fp16")
+    assert [str(one) for one in row.differences] == ["executed precision fp32 → fp16"]

@@ -38,7 +38,15 @@ def commands_of(result: Result) -> list[str]:
         words += ["--batch", result.options["batch"]]
     if result.scenario != "latency":
         words += ["--scenario", result.scenario]
+    for name, value in result.conditions.items():
+        words += _asked(name.rpartition(".")[2], value)
     return [masked(shlex.join(map(_word, words))), shlex.join(["farm", "show", _word(result.job_id)])]
+
+
+def _asked(name: str, value: str) -> list[str]:
+    """An option of ``farm bench`` out of what the scenario was asked for: ``duration_ns`` as --duration."""
+    option, ns = "--" + name.removesuffix("_ns").replace("_", "-"), name.endswith("_ns")
+    return [option, f"{int(value) / 1e9:g}s" if ns and value.isascii() and value.isdigit() else value]
 
 
 def run_pairs(run: Run) -> Pairs:
