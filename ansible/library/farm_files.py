@@ -1,0 +1,173 @@
+"""Folders, files and lines of root's, as many as there are, in one module.
+
+Ansible's own modules do it one by one, and each costs a slow board the start of a Python or two.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = """
+module: farm_files
+short_description: root's folders, files and lines, many at once
+description:
+  - Makes each of C(files) what it says, in order, and shows what differs.
+  - What it makes is root's. A link that lies in the way is replaced, never followed.
+options:
+  files:
+    description: What there shall be.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path: {description: Where., type: path, required: true}
+      state: {description: What it is., type: str, choices: [file, directory, absent], default: file}
+      content: {description: The whole text of a file., type: str}
+      line: {description: A line that a file has among others., type: str}
+      mode: {description: Permissions; octal., type: str}
+      validate: {description: A command that must agree to the file named by %s., type: str}
+author: The farm developers
+"""
+EXAMPLES = """
+- name: Have a folder and a script in it
+  farm_files:
+    files:
+      - {path: /opt/farm, state: directory}
+      - {path: /opt/farm/run, content: "exec true\\n", mode: "0755", validate: sh -n %s}
+"""
+RETURN = """
+paths: {description: What was not as it should be., type: list, elements: str, returned: always}
+"""
+FILE = {
+    "path": {"type": "path", "required": True},
+    "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
+    "content": {"type": "str"},
+    "line": {"type": "str"},
+    "mode": {"type": "str"},
+    "validate": {"type": "str"},
+}
+
+
+def main() -> None:
+    """Do what the arguments say; with ``--check`` only find out."""
+    module = AnsibleModule(
+        argument_spec={"files": {"type": "list", "elements": "dict", "options": FILE, "required": True}},
+        supports_check_mode=True,
+    )
+    makers = {"file": _file, "directory": _directory, "absent": _absent}
+    diffs = []
+    for wanted in module.params["files"]:
+        try:
+            diffs += makers[wanted["state"]](module, wanted["path"], wanted)
+        except OSError as error:
+            module.fail_json(msg=f"{wanted['path']}: {error.strerror or error}")
+    paths = [diff["after_header"] for diff in diffs]
+    module.exit_json(changed=bool(diffs), diff=diffs, paths=paths)
+
+
+def _directory(module: AnsibleModule, path: str, wanted: dict) -> list[dict]:
+    mode = int(wanted["mode"] or "0755", 8)
+    there = os.path.isdir(path) and not os.path.islink(path)
+    if there and _is_roots(path, mode):
+        return []
+    if not module.check_mode:
+        if not there:
+            _remove(path)
+            os.makedirs(path)
+        _give_root(path, mode)
+    return [_diff(path, _said(path) if there else "", f"folder {mode:04o}\n")]
+
+
+def _file(module: AnsibleModule, path: str, wanted: dict) -> list[dict]:
+    mode = int(wanted["mode"] or "0644", 8)
+    there = os.path.isfile(path) and not os.path.islink(path)
+    before = _text(path) if there else ""
+    after = wanted["content"] if wanted["line"] is None else _with_line(before, wanted["line"])
+    if there and before == after and _is_roots(path, mode):
+        return []
+    if there and before == after:
+        if not module.check_mode:
+            _give_root(path, mode)
+        return [_diff(path, f"mode {_mode(path)}\n", f"mode {mode:04o}\n")]
+    if not module.check_mode:
+        _write(module, path, after, mode, wanted["validate"])
+    return [_diff(path, before, after)]
+
+
+def _absent(module: AnsibleModule, path: str, _wanted: dict) -> list[dict]:
+    if not os.path.lexists(path):
+        return []
+    diff = _diff(path, _said(path), "")
+    if not module.check_mode:
+        _remove(path)
+    return [diff]
+
+
+def _write(module: AnsibleModule, path: str, text: str, mode: int, validate: str | None) -> None:
+    """Whole or not at all. The name that it has meanwhile is one that sudo, udev and cron pass over."""
+    handle, part = tempfile.mkstemp(prefix=".farm.", suffix=".part", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+        _give_root(part, mode)
+        if validate:
+            status, said, problem = module.run_command(validate.replace("%s", part))
+            if status:
+                module.fail_json(msg=f"{path} would not be valid: {said}{problem}")
+        if os.path.isdir(path):
+            _remove(path)
+        os.replace(part, path)
+    finally:
+        if os.path.exists(part):
+            os.unlink(part)
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        return file.read()
+
+
+def _with_line(text: str, line: str) -> str:
+    if line in text.splitlines():
+        return text
+    return text + ("" if not text or text.endswith("\n") else "\n") + line + "\n"
+
+
+def _is_roots(path: str, mode: int) -> bool:
+    found = os.lstat(path)
+    return (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 0, mode)
+
+
+def _give_root(path: str, mode: int) -> None:
+    os.chown(path, 0, 0)
+    os.chmod(path, mode)
+
+
+def _mode(path: str) -> str:
+    return f"{stat.S_IMODE(os.lstat(path).st_mode):04o}"
+
+
+def _said(path: str) -> str:
+    """What lies there, in words."""
+    kind = "link" if os.path.islink(path) else "folder" if os.path.isdir(path) else "file"
+    return f"{kind} {_mode(path)}\n"
+
+
+def _diff(path: str, before: str, after: str) -> dict:
+    return {"before_header": path, "after_header": path, "before": before, "after": after}
+
+
+if __name__ == "__main__":
+    main()
