@@ -20,7 +20,17 @@ from farm.errors import FarmError, InfrastructureError, UsageError
 from farm.notify_settings import FAILURE, INFO, LEVELS, SUCCESS, VARIABLE, WARNING, NotifySettings
 from farm_results.text import printable
 
-__all__ = ["FAILURE", "INFO", "LEVELS", "SUCCESS", "WARNING", "Delivery", "addresses", "send"]
+__all__ = [
+    "FAILURE",
+    "INFO",
+    "LEVELS",
+    "SUCCESS",
+    "WARNING",
+    "Delivery",
+    "addresses",
+    "import_apprise",
+    "send",
+]
 
 TITLE_LIMIT = 200
 BODY_LIMIT = 3_000
@@ -50,7 +60,7 @@ def send(config: Config, title: str, body: str, level: str = INFO) -> Delivery:
         found = addresses(settings)
         if not found:
             return Delivery()
-        apprise = _apprise()
+        apprise = import_apprise()
     except FarmError as error:
         return Delivery(failed=(f"{error.message} ({error.fix})",))
     title, body = _plain(title, TITLE_LIMIT), _lines(body)
@@ -100,7 +110,8 @@ def _read(path: Path) -> str:
         ) from error
 
 
-def _apprise() -> Any:  # noqa: ANN401 - a module
+def import_apprise() -> Any:  # noqa: ANN401 - a module
+    """The package. Raises InfrastructureError notify.needs-apprise."""
     try:
         import apprise
     except ImportError as error:

@@ -45,6 +45,7 @@ def command(state: State, text: str | None, title: str, level: str) -> int:
     body = text if text is not None else _read()
     if not body.strip():
         raise UsageError("there is no text to send", code="cli.usage", fix="farm notify 'some text'")
+    notify.import_apprise()
     done = notify.send(state.config, title, body, level)
     for line in done.failed:
         print_problem("notify.failed", line, "check that address with apprise's own documentation")

@@ -116,7 +116,9 @@ def test_nothing_is_sent_to_nobody_or_below_the_level(monkeypatch: pytest.Monkey
     assert chat.heard == []
 
 
-def test_a_night_does_not_fail_because_of_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_night_does_not_fail_because_of_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Neither a chat that is away, nor a file that others may read, nor a package that is missing."""
     monkeypatch.setenv("FARM_NOTIFY_URLS", f"json://127.0.0.1:9/{SECRET}")
     (line,) = notify.send(load_config(), "t", "b").failed
@@ -131,6 +133,8 @@ def test_a_night_does_not_fail_because_of_a_message(tmp_path: Path, monkeypatch:
     monkeypatch.setitem(__import__("sys").modules, "apprise", None)
     (line,) = notify.send(load_config(), "t", "b").failed
     assert "pip install 'edgefarm[notify]'" in line
+    assert farm.cli.main(["notify", "hello"]) == 3
+    assert "error[notify.needs-apprise]" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
