@@ -3,12 +3,15 @@
 Ansible's own modules do it one by one, and each costs a slow board the start of a Python or two.
 """
 
+# ruff: noqa: ANN401, INP001 - Ansible has no types, and loads the file by its name
 from __future__ import annotations
 
 import os
 import shutil
 import stat
 import tempfile
+from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -60,46 +63,48 @@ def main() -> None:
         supports_check_mode=True,
     )
     makers = {"file": _file, "directory": _directory, "absent": _absent}
-    diffs = []
+    diffs: list[dict[str, str]] = []
     for wanted in module.params["files"]:
         try:
-            diffs += makers[wanted["state"]](module, wanted["path"], wanted)
+            diffs += makers[wanted["state"]](module, Path(wanted["path"]), wanted)
         except OSError as error:
             module.fail_json(msg=f"{wanted['path']}: {error.strerror or error}")
     paths = [diff["after_header"] for diff in diffs]
     module.exit_json(changed=bool(diffs), diff=diffs, paths=paths)
 
 
-def _directory(module: AnsibleModule, path: str, wanted: dict) -> list[dict]:
+def _directory(module: Any, path: Path, wanted: dict[str, Any]) -> list[dict[str, str]]:
     mode = int(wanted["mode"] or "0755", 8)
-    there = os.path.isdir(path) and not os.path.islink(path)
+    there = path.is_dir() and not path.is_symlink()
     if there and _is_roots(path, mode):
         return []
+    diff = _diff(path, _said(path) if there else "", f"folder {mode:04o}\n")
     if not module.check_mode:
         if not there:
             _remove(path)
-            os.makedirs(path)
+            path.mkdir(parents=True)
         _give_root(path, mode)
-    return [_diff(path, _said(path) if there else "", f"folder {mode:04o}\n")]
+    return [diff]
 
 
-def _file(module: AnsibleModule, path: str, wanted: dict) -> list[dict]:
+def _file(module: Any, path: Path, wanted: dict[str, Any]) -> list[dict[str, str]]:
     mode = int(wanted["mode"] or "0644", 8)
-    there = os.path.isfile(path) and not os.path.islink(path)
-    before = _text(path) if there else ""
-    after = wanted["content"] if wanted["line"] is None else _with_line(before, wanted["line"])
-    if there and before == after and _is_roots(path, mode):
-        return []
+    there = path.is_file() and not path.is_symlink()
+    before = path.read_text(encoding="utf-8", errors="surrogateescape") if there else ""
+    after = wanted["content"] or "" if wanted["line"] is None else _with_line(before, wanted["line"])
     if there and before == after:
+        if _is_roots(path, mode):
+            return []
+        diff = _diff(path, _said(path), f"file {mode:04o}\n")
         if not module.check_mode:
             _give_root(path, mode)
-        return [_diff(path, f"mode {_mode(path)}\n", f"mode {mode:04o}\n")]
+        return [diff]
     if not module.check_mode:
         _write(module, path, after, mode, wanted["validate"])
     return [_diff(path, before, after)]
 
 
-def _absent(module: AnsibleModule, path: str, _wanted: dict) -> list[dict]:
+def _absent(module: Any, path: Path, _wanted: dict[str, Any]) -> list[dict[str, str]]:
     if not os.path.lexists(path):
         return []
     diff = _diff(path, _said(path), "")
@@ -108,35 +113,31 @@ def _absent(module: AnsibleModule, path: str, _wanted: dict) -> list[dict]:
     return [diff]
 
 
-def _write(module: AnsibleModule, path: str, text: str, mode: int, validate: str | None) -> None:
+def _write(module: Any, path: Path, text: str, mode: int, validate: str | None) -> None:
     """Whole or not at all. The name that it has meanwhile is one that sudo, udev and cron pass over."""
-    handle, part = tempfile.mkstemp(prefix=".farm.", suffix=".part", dir=os.path.dirname(path))
+    handle, name = tempfile.mkstemp(prefix=".farm.", suffix=".part", dir=str(path.parent))
+    part = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
         _give_root(part, mode)
         if validate:
-            status, said, problem = module.run_command(validate.replace("%s", part))
+            status, said, problem = module.run_command(validate.replace("%s", name))
             if status:
                 module.fail_json(msg=f"{path} would not be valid: {said}{problem}")
-        if os.path.isdir(path):
+        if path.is_dir() and not path.is_symlink():
             _remove(path)
-        os.replace(part, path)
+        part.replace(path)
     finally:
-        if os.path.exists(part):
-            os.unlink(part)
+        if part.exists():
+            part.unlink()
 
 
-def _remove(path: str) -> None:
-    if os.path.isdir(path) and not os.path.islink(path):
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     elif os.path.lexists(path):
-        os.unlink(path)
-
-
-def _text(path: str) -> str:
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        return file.read()
+        path.unlink()
 
 
 def _with_line(text: str, line: str) -> str:
@@ -145,28 +146,24 @@ def _with_line(text: str, line: str) -> str:
     return text + ("" if not text or text.endswith("\n") else "\n") + line + "\n"
 
 
-def _is_roots(path: str, mode: int) -> bool:
-    found = os.lstat(path)
+def _is_roots(path: Path, mode: int) -> bool:
+    found = path.lstat()
     return (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 0, mode)
 
 
-def _give_root(path: str, mode: int) -> None:
+def _give_root(path: Path, mode: int) -> None:
     os.chown(path, 0, 0)
-    os.chmod(path, mode)
+    path.chmod(mode)
 
 
-def _mode(path: str) -> str:
-    return f"{stat.S_IMODE(os.lstat(path).st_mode):04o}"
-
-
-def _said(path: str) -> str:
+def _said(path: Path) -> str:
     """What lies there, in words."""
-    kind = "link" if os.path.islink(path) else "folder" if os.path.isdir(path) else "file"
-    return f"{kind} {_mode(path)}\n"
+    kind = "link" if path.is_symlink() else "folder" if path.is_dir() else "file"
+    return f"{kind} {stat.S_IMODE(path.lstat().st_mode):04o}\n"
 
 
-def _diff(path: str, before: str, after: str) -> dict:
-    return {"before_header": path, "after_header": path, "before": before, "after": after}
+def _diff(path: Path, before: str, after: str) -> dict[str, str]:
+    return {"before_header": str(path), "after_header": str(path), "before": before, "after": after}
 
 
 if __name__ == "__main__":
