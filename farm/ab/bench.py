@@ -139,7 +139,7 @@ def measure(work: Work, session: Session, cell: Cell, artifact: Artifact, facts:
         seed=opponent.seed,
         drift=health.seen(work.store.engine, cell.device.name, facts),
     )
-    table = Table(driver_of(work, session), work.store, work.reporter, cell)
+    table = Table(driver_of(work, session), work.store, work.reporter, cell, work.spooling)
     comparison, half = play(table, match, facts, gate=spec.gate)
     work.reporter.end(cell, half)
     work.reporter.note(f"{cell.device.name}  {sentence(comparison)}")
