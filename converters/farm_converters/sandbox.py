@@ -270,6 +270,7 @@ def _environment(workdir: Path, *, network: bool) -> dict[str, str]:
         "OMP_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
         "MALLOC_ARENA_MAX": "4",
+        "ORT_DISABLE_TELEMETRY": "1",
     }
 
 
