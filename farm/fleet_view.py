@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,17 +84,24 @@ class FleetView:
         now = database_now(self.store.engine)
         held, waiting, kept = _held(self.store), _waiting(self.store), _reserved(self.store)
         measured = _measured(self.store)
+        if measured and all(origin for _, origin in measured.values()):
+            # A simulated fleet: this farm's own devices have nothing to do with it.
+            known = {name: device for name, device in known.items() if name in {*standings, *measured}}
         names = [*known, *sorted({*standings, *measured} - set(known))]
+        nothing = (0.0, "")
         return tuple(
-            _view(
-                name,
-                known.get(name),
-                standings.get(name) or Standing(name, seen_unix_s=measured.get(name, 0.0)),
-                now,
-                self.alarm_after_s,
-                held.get(name),
-                waiting.get(name, 0),
-                kept.get(name),
+            replace(
+                _view(
+                    name,
+                    known.get(name),
+                    standings.get(name) or Standing(name, seen_unix_s=measured.get(name, nothing)[0]),
+                    now,
+                    self.alarm_after_s,
+                    held.get(name),
+                    waiting.get(name, 0),
+                    kept.get(name),
+                ),
+                origin="" if name in known else measured.get(name, nothing)[1],
             )
             for name in names
         )
@@ -145,16 +152,19 @@ def _view(
     )
 
 
-def _measured(store: Store) -> Mapping[str, float]:
-    """When a device last gave a result: all there is to know of one that another farm measured."""
+def _measured(store: Store) -> Mapping[str, tuple[float, str]]:
+    """When a device last gave a result: all there is to know of one that another farm measured. And whether
+    all that it gave is of a simulation: "simulated", or ""."""
     from sqlalchemy import func, select
 
     from farm_results.storage.schema import SERIES
     from farm_results.storage.session import reading
 
-    query = select(SERIES.c.device, func.max(SERIES.c.last_unix_s)).group_by(SERIES.c.device)
+    # "" is the least of all texts: one measured series is enough for a device to exist
+    found = (SERIES.c.device, func.max(SERIES.c.last_unix_s), func.min(SERIES.c.origin))
+    query = select(*found).group_by(SERIES.c.device)
     with reading(store) as connection:
-        return {row[0]: float(row[1]) for row in connection.execute(query)}
+        return {row[0]: (float(row[1]), str(row[2])) for row in connection.execute(query)}
 
 
 def _held(store: Store) -> Mapping[str, tuple[str, str]]:

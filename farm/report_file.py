@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farm.errors import UsageError
 
 if TYPE_CHECKING:
+    from farm_results.comparison import Comparison
     from farm_results.model import Result
     from farm_results.store import Store
 
 FILTERS = ("device", "model", "runtime", "status")
 
 
-def chosen(store: Store, name: str, wanted: Mapping[str, object]) -> list[Result]:
-    """The results that a person named: a run, a job, a label, a commit, last. ``wanted``: filters by name.
+@dataclass(frozen=True)
+class Chosen:
+    """What a report is of. A run of `farm bench --ab` may have comparisons alone."""
+
+    results: tuple[Result, ...]
+    comparisons: tuple[Comparison, ...] = ()
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """Every run that something of it is of."""
+        runs = [*(one.run_id for one in self.results), *(one.run_id for one in self.comparisons)]
+        return tuple(dict.fromkeys(runs))
+
+    def __bool__(self) -> bool:
+        return bool(self.results or self.comparisons)
+
+
+def chosen(store: Store, name: str, wanted: Mapping[str, object]) -> Chosen:
+    """What a person named: a run, a job, a label, a commit, last. ``wanted``: filters by name, which narrow
+    down comparisons as well.
 
     Raises UsageError results.unknown-ref and what else ``refs.resolve`` raises.
     """
     from farm_results import refs
 
-    found = refs.results_of(store, refs.resolve(store, name))
+    ref = refs.resolve(store, name)
+    found = refs.results_of(store, ref)
     filters = {key: wanted.get(key) for key in FILTERS}
     kept = [
         result
@@ -30,40 +51,58 @@ def chosen(store: Store, name: str, wanted: Mapping[str, object]) -> list[Result
         if all(value is None or getattr(result, key) == value for key, value in filters.items())
     ]
     limit = wanted.get("limit")
-    return kept[-limit:] if isinstance(limit, int) else kept
+    kept = kept[-limit:] if isinstance(limit, int) else kept
+    runs = dict.fromkeys([*(result.run_id for result in kept), *reversed(ref.run_ids)])
+    return Chosen(tuple(kept), tuple(one for one in _compared(store, list(runs)) if _matches(one, filters)))
 
 
-def text_of(store: Store, results: Sequence[Result], *, against: str = "") -> str:
-    """The HTML of these results. ``against``: the results to hold them against, as a person names them.
+def _compared(store: Store, run_ids: Sequence[str]) -> list[Comparison]:
+    from farm_results.history import comparisons
+
+    return [found for run_id in run_ids for found in comparisons.of_run(store, run_id)]
+
+
+def _matches(one: Comparison, filters: Mapping[str, object]) -> bool:
+    """Whether a comparison is of that device and status, and one of its sides of that model and runtime."""
+    sides = (one.reference, one.candidate)
+    return (
+        filters["device"] in (None, one.device)
+        and filters["model"] in (None, *(side.model for side in sides))
+        and filters["runtime"] in (None, *(side.runtime for side in sides))
+        and filters["status"] in (None, "ok" if one.played else one.word)
+    )
+
+
+def text_of(store: Store, found: Chosen, *, against: str = "") -> str:
+    """The HTML of it. ``against``: the results to hold these against, as a person names them.
 
     Raises UsageError results.unknown-ref, report.nothing-against.
     """
     from farm.jobs.runs import unfinished_text
     from farm.version import __version__
     from farm_results import refs
-    from farm_results.history import comparisons
     from farm_results.pages.sections.against import Against
     from farm_results.report import html
 
-    run_ids = list(dict.fromkeys(result.run_id for result in results))
-    one = run_ids[0] if len(run_ids) == 1 else ""
+    results = found.results
+    one = found.run_ids[0] if len(found.run_ids) == 1 else ""
     other = None
     if against:
         from farm_results.series import key_of, series_id
 
         series = [series_id(key_of(result)) for result in results]
-        found = refs.results_of(store, refs.resolve(store, against), series=series)
-        if not found:
+        others = refs.results_of(store, refs.resolve(store, against), series=series) if series else []
+        if not others:
             raise UsageError(
                 f"{against} has none of the series of these results",
                 code="report.nothing-against",
                 fix="name a run that measured the same models the same way (farm results runs)",
             )
-        other = Against(against, tuple(found))
+        other = Against(against, tuple(others))
     sources = html.Sources(
         run=store.run(one) if one else None,
         objects=store.objects,
-        comparisons=tuple(found for run_id in run_ids for found in comparisons.of_run(store, run_id)),
+        comparisons=found.comparisons,
         against=other,
         unfinished=unfinished_text(store, one) if one else "",
         version=__version__,
@@ -78,14 +117,26 @@ def write_run(store_at: str | Path, run_id: str, path: Path) -> None:
 
     store = open_store(store_at)
     try:
-        write_text(text_of(store, store.results(run_id)), path)
+        found = Chosen(tuple(store.results(run_id)), tuple(_compared(store, [run_id])))
+        write_text(text_of(store, found), path)
     finally:
         store.close()
 
 
-def usual_path(results: Sequence[Result]) -> Path:
+def markdown_of(found: Chosen) -> str:
+    """Tables of results and of comparisons, for an issue or a pull request."""
+    from farm_results import report
+    from farm_results.view import versus
+
+    parts = [report.render("md", found.results)] if found.results else []
+    parts += [versus.markdown(found.comparisons)] if found.comparisons else []
+    return "\n".join(parts)
+
+
+def usual_path(found: Chosen) -> Path:
     """Where a report goes when nobody says: named after its run, in the working directory."""
-    return Path(f"farm-report-{_plain(results[-1].run_id)}.html")
+    run_id = found.results[-1].run_id if found.results else found.run_ids[0]
+    return Path(f"farm-report-{_plain(run_id)}.html")
 
 
 def _plain(name: str) -> str:

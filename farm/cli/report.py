@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from farm.cli.results import filters
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import examples
 from farm.errors import EXIT_NOTHING, EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from farm.report_file import Chosen
 
 
 @click.command(
@@ -55,23 +58,21 @@ def command(
     _refuse(as_markdown, html_file, against, show)
     store = open_store(state.config.store)
     try:
-        results = report_file.chosen(store, name, wanted)
-        if not results:
+        found = report_file.chosen(store, name, wanted)
+        if not found:
             say("no result matches")
             return EXIT_NOTHING
         if as_markdown:
-            from farm_results import report
-
-            print_text(report.render("md", results))
+            print_text(report_file.markdown_of(found))
             return EXIT_OK
-        text = report_file.text_of(store, results, against=against)
+        text = report_file.text_of(store, found, against=against)
     finally:
         store.close()
     if html_file == "-":
         print_text(text)
         return EXIT_OK
-    path = Path(html_file) if html_file else report_file.usual_path(results)
-    _write(state, text, path, len(results))
+    path = Path(html_file) if html_file else report_file.usual_path(found)
+    _write(state, text, path, found)
     if show:
         _open(path)
     return EXIT_OK
@@ -85,7 +86,7 @@ def _refuse(as_markdown: bool, html_file: str | None, against: str, show: bool) 
         raise click.UsageError("--open needs a file: --html FILE")
 
 
-def _write(state: State, text: str, path: Path, count: int) -> None:
+def _write(state: State, text: str, path: Path, found: Chosen) -> None:
     from farm_results import report
     from farm_results.text import size
 
@@ -96,9 +97,12 @@ def _write(state: State, text: str, path: Path, count: int) -> None:
     report.write_text(text, path)
     written = len(text.encode())
     if state.json:
-        print_json({"schema": "farm.report/1", "file": str(path), "bytes": written, "results": count})
+        counts = {"results": len(found.results), "comparisons": len(found.comparisons)}
+        print_json({"schema": "farm.report/1", "file": str(path), "bytes": written, **counts})
     else:
-        say(f"{count} result{'s' * (count != 1)} in {size(written)}:")
+        counted = ((len(found.results), "result"), (len(found.comparisons), "comparison"))
+        told = [f"{count} {word}{'s' * (count != 1)}" for count, word in counted if count]
+        say(f"{' and '.join(told)} in {size(written)}:")
         print_text(str(path))
 
 

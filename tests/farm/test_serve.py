@@ -27,10 +27,12 @@ from farm.fleet_view import FleetView
 from farm.health import rows
 from farm.health.record import Canary, Record
 from farm.health.states import GOOD, QUARANTINED, Standing
-from farm_results.dashboard.access import read_token
+from farm_results.dashboard.access import Access, read_token
+from farm_results.dashboard.app import Dashboard
 from farm_results.dashboard.server import bind
 from farm_results.store import Store
 from tests.browser import PHONE, chromium, page_of, problems, sideways
+from tests.results.dashboard.client import Client
 from tests.results.dashboard.scene import HOSTILE, Scene, scene
 
 if TYPE_CHECKING:
@@ -220,6 +222,13 @@ def test_sliders_leave_what_keeps_them(served: Served, browser: Browser) -> None
             "() => document.querySelector('.canvas').dataset.drawn === '1'", timeout=30_000
         )
         assert "p50=" in page.url
+        page.focus("input[name=p50]")
+        page.keyboard.press("End")
+        page.wait_for_function(
+            "() => document.querySelectorAll('#configurations tbody tr').length === 5", timeout=30_000
+        )
+        assert page.evaluate("document.activeElement.name") == "p50", "the keyboard stays on the slider"
+        page.goto(f"{served.url}/pareto?model=mobilenet&p50=2")
         page.reload()
         assert page.locator("#configurations tbody tr").count() == 1
         assert problems(page) == []
@@ -271,6 +280,29 @@ def test_the_fleet_is_what_inventory_and_store_say(served: Served, tmp_path: Pat
     assert (fleet.jobs(), fleet.waiting(), fleet.device("never")) == ((), (), None)
 
 
+def test_a_simulated_fleet_says_so_and_is_alone(tmp_path: Path) -> None:
+    """Beside a demo's devices stands none of this farm's; each says that it does not exist. One number that a
+    device measured, and this farm's devices are back."""
+    made_up = scene(tmp_path / "store", origin="simulated")
+    path = tmp_path / "inventory.toml"
+    fleet = FleetView(made_up.store, path, alarm_after_s=3600.0, fresh_s=-1.0)
+    found = {one.name: one.origin for one in fleet.devices()}
+    assert "local" not in found
+    assert set(found.values()) == {"simulated"}
+    board = Dashboard(
+        made_up.store, Access("x" * 30, open_reading=True), fleet, now=lambda: made_up.now_unix_s
+    )
+    for url in ("/", "/devices", "/devices/pi"):
+        page = Client(board).get(url).text
+        assert 'class="banner"' in page, url
+        assert "SIMULATED" in page.partition("</main>")[0].partition("<main")[2] or url == "/devices/pi", url
+    assert "It does not exist" in Client(board).get("/devices/pi").text
+    real = replace(made_up.store.result("night-m-001"), job_id="real", origin="")
+    made_up.store.add_result(real)
+    assert {one.name: one.origin for one in fleet.devices()} == {**found, "local": "", "pi": ""}
+    made_up.store.close()
+
+
 def test_it_starts_refuses_and_ends_in_order(tmp_path: Path) -> None:
     """The token's file is private; SIGTERM ends it with 0; a port in use is an error."""
     with serving(tmp_path) as (process, said):
@@ -313,6 +345,7 @@ def test_a_reader_who_goes_away_harms_nobody(served: Served) -> None:
         b"GET / HTTP/1.1\r\nHost: 127",
         b"\x16\x03\x01garbage\r\n\r\n",
         b"GET /runs HTTP/1.1\r\n\r\n",
+        b"GET /runs?limit=" + b"1" * 1_000_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
     ):
         with socket.create_connection((host, int(port))) as link:
             link.sendall(sent)

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farm_agent.errors import FarmBug, FarmError, UsageError
+from farm_results.dashboard import whole
 from farm_results.dashboard.access import Access
 from farm_results.dashboard.blocks import Download, grids_of
 from farm_results.dashboard.fleet import Fleet, NoFleet
 from farm_results.dashboard.guard import SESSION, Guard, TooLargeError
 from farm_results.dashboard.pages import Registered, View, registered
-from farm_results.dashboard.query import Query
+from farm_results.dashboard.query import Query, address_of
 from farm_results.dashboard.render import Shell, file_name, render_error, render_page
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Dashboard:
         from farm_results.dashboard.changes import change_routes
         from farm_results.pages import STATIC
 
+        whole.register()
         pages = registered()
         shown = [Route(path, self._endpoint(page, pages)) for page in pages for path in page.paths]
         own = Path(__file__).resolve().parent / "static"
@@ -88,7 +90,7 @@ class Dashboard:
             if each.nav
         ]
         return Shell(
-            path=request.url.path,
+            path=address_of(request.scope),
             store=self.store.name,
             nav=tuple((name, path) for name, path, _ in nav),
             session=session,
@@ -110,7 +112,7 @@ class Dashboard:
 
         from farm_results.pages.grid import csv_text
 
-        query = Query(request.url.path, _parameters(request))
+        query = Query(address_of(request.scope), _parameters(request))
         found = page.page(View(self.store, self.fleet, query, request.path_params, self.now()))
         if isinstance(found, Download):
             headers = {"content-disposition": f'attachment; filename="{file_name(found.file_name)}"'}
@@ -169,7 +171,7 @@ class Dashboard:
 
     async def _nowhere(self, request: Request, error: Exception) -> Response:  # noqa: ARG002 - Starlette's
         missing = UsageError(
-            f"there is no page {request.url.path[:200]}", code="dashboard.unknown-page", fix="begin at /"
+            f"there is no page {request.scope['path'][:200]}", code="dashboard.unknown-page", fix="begin at /"
         )
         return self.refused(request, missing)
 

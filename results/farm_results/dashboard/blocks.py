@@ -44,12 +44,13 @@ class Facts:
 
 @dataclass(frozen=True)
 class Tile:
-    """One thing in a strip: its name, and a word that also decides its look."""
+    """One thing in a strip: its name, and a word that also decides its look. ``origin``: simulated or ""."""
 
     name: str
     word: str
     href: str = ""
     title: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ class Command:
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a form. ``kind``: text, select or range (between ``least`` and ``most``)."""
+    """One field of a form. ``kind``: text, select or range (between ``least`` and ``most``). ``nothing``:
+    what a select says where none is chosen."""
 
     name: str
     label: str
@@ -117,6 +119,7 @@ class Field:
     most: float = 0.0
     step: str = "any"
     unit: str = ""
+    nothing: str = "any"
 
 
 @dataclass(frozen=True)

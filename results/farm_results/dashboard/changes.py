@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from farm_agent.errors import FarmError, UsageError
 from farm_results.dashboard.access import BEARER, NAME_LIMIT, SESSION_S, actor
@@ -93,7 +92,7 @@ def change_routes(dashboard: Dashboard) -> list[Route]:
         Route("/login", ask, methods=["GET"]),
         Route("/login", log_in, methods=["POST"]),
         Route("/logout", log_out, methods=["POST"]),
-        Route("/findings/{finding}", triage, methods=["POST"]),
+        Route("/findings/{finding:whole}", triage, methods=["POST"]),
     ]
 
 
@@ -128,9 +127,8 @@ def decide(store: Store, finding_id: str, state: str, who: str, note: str, *, wa
 
 def local_path(text: str) -> str:
     """A path of this server, whatever a link asked for: nobody is sent elsewhere."""
-    parts = urlsplit(text)
-    plain = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
-    return text[:2000] if plain and not parts.netloc and not parts.scheme and "\\" not in text else "/"
+    plain = text.startswith("/") and not text.startswith("//") and text.isprintable() and "\\" not in text
+    return text[:2000] if plain else "/"
 
 
 async def _form(request: Request) -> Mapping[str, str]:

@@ -38,7 +38,8 @@ class DeviceView:
     """One device as it is now. ``known``: in the inventory; times are 0 where there was none.
 
     ``health``: good, suspect, quarantined, retired or unknown; ``holder`` "" when it is free; ``silent``: it
-    has not answered for longer than it may; ``drift``: what changed since it was accepted.
+    has not answered for longer than it may; ``drift``: what changed since it was accepted; ``origin``:
+    simulated where all that is known of it was made up, else "".
     """
 
     name: str
@@ -63,6 +64,7 @@ class DeviceView:
     canaries: tuple[Canary, ...] = ()
     drift: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""
 
     @property
     def word(self) -> str:

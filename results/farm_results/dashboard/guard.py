@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from farm_results.dashboard.access import BEARER, Access
 
@@ -130,7 +130,7 @@ class Guard:
             return False
         if origin is None:
             return session == BEARER
-        return urlsplit(origin).netloc.lower() == host.lower()
+        return origin.lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
 
 
 def _refused(status: int, code: str, message: str, fix: str) -> Any:  # noqa: ANN401 - a response
@@ -144,7 +144,8 @@ def _host_name(host: str) -> str:
     """``[::1]:8787`` -> ``::1``; ``farm.lan:80`` -> ``farm.lan``."""
     host = host.strip().lower()
     if host.startswith("["):
-        return host[1:].partition("]")[0]
+        name, end, _ = host[1:].partition("]")
+        return name if end else ""
     return host.partition(":")[0].rstrip(".")
 
 

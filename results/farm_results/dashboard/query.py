@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from farm_results.text import printable
@@ -13,12 +14,13 @@ TEXT_LIMIT = 300
 ROWS = 200
 ROWS_MOST = 2000
 PAGES_MOST = 10_000
-_PLAIN = "/:@!$()*+,;=~"
+_PLAIN = "/:@!$()*+,;=~%"
 
 
 @dataclass
 class Query:
-    """The parameters of one request. ``notices``: what was asked for and not given, for the page to say."""
+    """The parameters of one request. ``path``: as an address spells it. ``notices``: what was asked for and
+    not given, for the page to say."""
 
     path: str
     values: Mapping[str, Sequence[str]]
@@ -87,11 +89,22 @@ class Query:
         kept = {name: list(values) for name, values in self.values.items() if name not in changes}
         added = {name: [str(value)] for name, value in changes.items() if value not in (None, "")}
         both = kept | added
-        return link(quote(self.path, safe=_PLAIN, errors="backslashreplace"), **both)
+        return link(self.path, **both)
 
     def csv(self, name: str) -> str:
         """Where the rows of one of this page's tables are, as CSV."""
         return self.url(csv=name)
+
+
+def address_of(scope: Mapping[str, Any]) -> str:
+    """The path of a request as it was sent: in a decoded one, a name's own "/" and "?" would be others."""
+    raw: bytes = scope.get("raw_path") or str(scope["path"]).encode("utf-8", "backslashreplace")
+    return quote(raw, safe=_PLAIN)
+
+
+def quoted(text: str) -> str:
+    """A part of a path: nothing in it ends the part, whatever a store calls its things."""
+    return quote(text, safe="", errors="backslashreplace")
 
 
 def link(path: str, **values: str | int | Sequence[str] | None) -> str:

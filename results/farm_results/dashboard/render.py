@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from farm_results.dashboard.access import actor
 from farm_results.dashboard.blocks import Block, Filters, Page, Triage
-from farm_results.dashboard.query import Query, link
+from farm_results.dashboard.query import Query, link, quoted
 from farm_results.pages.marks import marks
 
 if TYPE_CHECKING:
@@ -60,8 +60,18 @@ def templates() -> Environment:
     loaders = [FileSystemLoader(TEMPLATES), *([shared.loader] if shared.loader else [])]
     made = shared.overlay(loader=ChoiceLoader(loaders))
     made.globals = {**shared.globals, "link": link}
-    made.filters = {**shared.filters, "marked": lambda word, origin: marks(word, origin=origin)}
+    made.filters = {
+        **shared.filters,
+        "marked": lambda word, origin: marks(word, origin=origin),
+        "quoted": quoted,
+        "styled": styled,
+    }
     return made
+
+
+def styled(word: str) -> str:
+    """A word as the end of a style's name: nothing but letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", word.lower())[:40].strip("-")
 
 
 def render_page(page: Page, query: Query, shell: Shell) -> str:

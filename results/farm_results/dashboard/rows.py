@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
+from farm_results.dashboard.query import quoted
+from farm_results.pages.charts.pareto import SHARES
 from farm_results.pages.grid import Grid, Link, grid
 from farm_results.pages.marks import Marks, marks
+from farm_results.storage.narrow import conditions
 from farm_results.storage.session import reading
 
 if TYPE_CHECKING:
@@ -81,9 +85,7 @@ def lines(  # noqa: PLR0913 - keyword-only: what narrows them down
 
     wanted = {"device": device, "model": model, "run_id": run_id, "status": status}
     query = select(*(RESULT.c[field.name] for field in fields(Line)))
-    for name, value in wanted.items():
-        if value is not None:
-            query = query.where(RESULT.c[name] == value)
+    query = query.where(*conditions(wanted))
     if since_unix_s is not None:
         query = query.where(RESULT.c.created_unix_s >= since_unix_s)
     if jobs is not None:
@@ -100,6 +102,44 @@ def newest_ok(store: Store, series_jobs: Iterable[str], *, most: int = 2000) -> 
     for start in range(0, len(wanted), 500):
         found += lines(store, jobs=wanted[start : start + 500], limit=500)
     return found
+
+
+def with_shares(store: Store, found: Sequence[Line]) -> list[Line]:
+    """The same lines; an accuracy that is no share of right answers (an error, a metric of the user's own) is
+    left out, since its column reads in percent: the result's own page has it."""
+    from sqlalchemy import select
+
+    from farm_results.storage.schema import RESULT
+
+    asked = [line.job_id for line in found if line.accuracy is not None]
+    kept: set[str] = set()
+    with reading(store) as connection:
+        for start in range(0, len(asked), 500):
+            query = select(RESULT.c.job_id, RESULT.c.record)
+            rows = connection.execute(query.where(RESULT.c.job_id.in_(asked[start : start + 500])))
+            kept |= {str(row[0]) for row in rows if _metric(str(row[1])) in SHARES}
+    return [
+        line if line.accuracy is None or line.job_id in kept else replace(line, accuracy=None)
+        for line in found
+    ]
+
+
+def _metric(record: str) -> str:
+    """The name of a result's metric, without reading all else."""
+    found = re.search(r'"accuracy_metric":\s*"([^"\\]*)"', record)
+    return found[1] if found else ""
+
+
+def words_of_run(store: Store, run_id: str) -> Counter[str]:
+    """How many results of a run have each verdict, or failed, or were skipped, however many are shown."""
+    from sqlalchemy import case, func, select
+
+    from farm_results.storage.schema import RESULT
+
+    word = case((RESULT.c.status == "ok", RESULT.c.verdict), else_=RESULT.c.status).label("word")
+    query = select(word, func.count()).where(RESULT.c.run_id == run_id).group_by(word)
+    with reading(store) as connection:
+        return Counter({str(row[0]) or "unknown": int(row[1]) for row in connection.execute(query)})
 
 
 def results_grid(found: Sequence[Line], *, leave_out: Sequence[str] = ()) -> Grid:
@@ -141,32 +181,37 @@ def _cell(line: Line, name: str) -> object:
 
 def to_device(name: str) -> Link:
     """A device's page."""
-    return Link(name, f"/devices/{quote(name, safe='', errors='backslashreplace')}")
+    return Link(name, f"/devices/{quoted(name)}")
 
 
 def to_model(name: str) -> Link:
     """A model's page."""
-    return Link(name, f"/models/{quote(name, safe='', errors='backslashreplace')}")
+    return Link(name, f"/models/{quoted(name)}")
 
 
 def to_run(run_id: str) -> Link:
     """A run's page."""
-    return Link(run_id, f"/runs/{quote(run_id, safe='', errors='backslashreplace')}")
+    return Link(run_id, f"/runs/{quoted(run_id)}")
 
 
 def to_result(job_id: str, text: str = "") -> Link:
     """A result's page."""
-    return Link(text or job_id, f"/results/{quote(job_id, safe='', errors='backslashreplace')}")
+    return Link(text or job_id, f"/results/{quoted(job_id)}")
 
 
 def to_comparison(comparison_id: str, text: str = "pair by pair") -> Link:
     """An A/B's page."""
-    return Link(text, f"/comparisons/{quote(comparison_id, safe='', errors='backslashreplace')}")
+    return Link(text, f"/comparisons/{quoted(comparison_id)}")
+
+
+def to_night(night_id: str, text: str) -> Link:
+    """A night's page."""
+    return Link(text, f"/nights/{quoted(night_id)}")
 
 
 def to_series(series: str, text: str = "") -> Link:
     """A series' trend."""
-    return Link(text or series, f"/trend/{quote(series, safe='', errors='backslashreplace')}")
+    return Link(text or series, f"/trend/{quoted(series)}")
 
 
 def simulated(found: Iterable[object]) -> bool:

@@ -33,7 +33,7 @@ SYMBOLS = {"slower": "triangle", "inconclusive": "diamond"} | {
     "invalid": "rect",
 }
 DIGITS = 6
-MOST_NAME_PX, NAME_CHARACTER_PX = 260, 7
+MOST_NAME_PX, NAME_CHARACTER_PX = 330, 7
 # Where the name of a horizontal axis stands: below it, so that no narrow window cuts it off.
 MIDDLE = {"nameLocation": "middle", "nameGap": 26}
 
@@ -57,9 +57,21 @@ def series_colour(index: int) -> str:
     return f"@color:s{index % 8}"
 
 
+def on_series_colour(index: int) -> str:
+    """Of text on the n-th series' colour: dark or light, whichever can be read there."""
+    return f"@color:on-s{index % 8}"
+
+
 def value_axis(name: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - ECharts' own keys
     """An axis of numbers that need not begin at zero."""
-    return {"type": "value", "name": name, "scale": True, "nameGap": 8, **more}
+    return {
+        "type": "value",
+        "name": name,
+        "scale": True,
+        "nameGap": 8,
+        "axisLabel": {"hideOverlap": True},
+        **more,
+    }
 
 
 def base(**parts: Any) -> dict[str, Any]:  # noqa: ANN401 - ECharts' own keys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from farm_results.model import Caveat, Result
 from farm_results.report.rows import runtime_text
@@ -15,16 +15,16 @@ MOST_ALIKE = 3
 def lines_of_caveats(results: Sequence[Result]) -> list[str]:
     """Why numbers are not simply valid, and what to do: one line per reason, naming the rows it is about."""
     found: dict[tuple[str, str, str], list[str]] = {}
-    crowded = _crowded(results)
+    crowded, name = _crowded(results), _namer(results)
     for result in results:
         for caveat in result.verdict.caveats:
             evidence = crowded.get((caveat.severity, caveat.code), caveat.evidence)
             key = (caveat.severity, evidence, caveat.next_step)
-            found.setdefault(key, []).append(_name(result, results))
+            found.setdefault(key, []).append(name(result))
         if result.status == "failed":
             code = f"{result.error_code}: " if result.error_code else ""
             key = ("failed", f"{code}{result.error_message}", result.error_fix)
-            found.setdefault(key, []).append(_name(result, results))
+            found.setdefault(key, []).append(name(result))
     return [
         f"{printable(severity).upper() if severity != 'note' else 'note'}  "
         f"{_names(names, len(results))}: {printable(evidence)}"
@@ -46,15 +46,23 @@ def _crowded(results: Sequence[Result]) -> dict[tuple[str, str], str]:
     }
 
 
-def _name(result: Result, results: Sequence[Result]) -> str:
-    parts = [result.device, runtime_text(result), result.precision]
-    if len({one.model for one in results}) > 1:
-        parts.insert(0, result.model)
-    if len({one.threads for one in results}) > 1:
-        parts.append(f"{result.threads} threads")
-    if len({one.options.get("batch") for one in results}) > 1:
-        parts.append(f"batch {result.options.get('batch', 'unknown')}")
-    return " ".join(printable(part) for part in parts if part)
+def _namer(results: Sequence[Result]) -> Callable[[Result], str]:
+    """What calls a row by that which tells it from the others; those are looked at once."""
+    models = len({one.model for one in results}) > 1
+    threads = len({one.threads for one in results}) > 1
+    batches = len({one.options.get("batch") for one in results}) > 1
+
+    def name(result: Result) -> str:
+        parts = [result.device, runtime_text(result), result.precision]
+        if models:
+            parts.insert(0, result.model)
+        if threads:
+            parts.append(f"{result.threads} threads")
+        if batches:
+            parts.append(f"batch {result.options.get('batch', 'unknown')}")
+        return " ".join(printable(part) for part in parts if part)
+
+    return name
 
 
 def _names(names: Sequence[str], total: int) -> str:

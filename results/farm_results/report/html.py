@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from farm_results.comparison import Comparison
+    from farm_results.pages.chart import Chart
     from farm_results.pages.grid import Grid
     from farm_results.storage.objects import Objects
 
@@ -60,24 +61,28 @@ def _values(results: Sequence[Result], sources: Sources) -> dict[str, Any]:
     from farm_results.pages import assets, filters
     from farm_results.pages.sections import compared, origin, overview
 
-    first = min((result.created_unix_s for result in results), default=None)
-    last = max((result.created_unix_s for result in results), default=None)
-    models = list(dict.fromkeys(filters.foreign(result.model, 60) for result in results))
+    turns = sources.comparisons
+    times = [one.created_unix_s for one in results] + [one.created_unix_s for one in turns]
+    first, last = min(times, default=None), max(times, default=None)
+    names = [result.model for result in results] or [one.candidate.model for one in turns]
+    models = list(dict.fromkeys(filters.foreign(name, 60) for name in names))
     named = ", ".join(models[:3]) + (f" and {len(models) - 3} more" if len(models) > 3 else "")
+    kind = "Results" if results else "Measured in turns"
     changes = sources.against
     return {
         **assets.inline("echarts"),
-        "title": f"Results · {named}" if results else "No results",
-        "simulated": any(result.origin for result in results),
+        "title": f"{kind} · {named}" if times else "No results",
+        "simulated": any(one.origin for one in results) or any(one.origin for one in turns),
         "when": filters.when(first) + (f" to {filters.when(last)}" if last != first else ""),
         "run": sources.run,
         "unfinished": sources.unfinished,
-        "counts": overview.counts(results),
+        "counts": overview.counts(results) if results else compared.counts(turns),
         "grid": _grid(results, MOST_DETAILS),
         "reasons": overview.reasons(results),
         "charts": overview.charts(results),
-        "comparisons": compared.table_of(sources.comparisons) if sources.comparisons else None,
-        "comparison_charts": compared.charts(sources.comparisons),
+        "comparisons": compared.table_of(turns) if turns else None,
+        "comparison_reasons": compared.reasons(turns),
+        "comparison_charts": _turns(turns),
         "changes": changes.grid(results) if changes is not None else None,
         "against": changes.name if changes is not None else "",
         "run_pairs": origin.run_pairs(sources.run) if sources.run else [],
@@ -86,6 +91,24 @@ def _values(results: Sequence[Result], sources: Sources) -> dict[str, Any]:
         "version": sources.version,
         "when_written": filters.when(time.time() if sources.now_unix_s is None else sources.now_unix_s),
     }
+
+
+def _turns(found: Sequence[Comparison]) -> list[Chart]:
+    """All comparisons in one chart, and the pairs of the first few."""
+    from farm_results.pages.sections import compared
+
+    paired = [one for one in found if one.reference.medians_ns][: compared.MOST_PAIRED]
+    several = len(found) > 1
+    return compared.charts(found) + [
+        compared.pairs_chart(
+            one,
+            name=f"pairs-{number}",
+            title=f"{one.device}: {one.candidate.label} over {one.reference.label}, pair by pair"
+            if several
+            else "",
+        )
+        for number, one in enumerate(paired)
+    ]
 
 
 def _grid(results: Sequence[Result], parts: int) -> Grid:

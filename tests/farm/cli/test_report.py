@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 import farm.cli
+from farm_results.comparison import Comparison, Effect, Side
+from farm_results.history import comparisons
+from farm_results.model import Caveat
 from farm_results.store import open_store
 from tests.results import made
 from tests.results.pages import stage
@@ -51,6 +54,7 @@ def test_a_file_of_its_own_and_json(here: Path, capsys: Streams) -> None:
         "file": "r.html",
         "bytes": (here / "r.html").stat().st_size,
         "results": 1,
+        "comparisons": 0,
     }
 
 
@@ -70,6 +74,61 @@ def test_against_another_run(here: Path, capsys: Streams) -> None:
     assert "+6.0 %" in text
     assert report("job-2", "--against", "last", "--html", "x.html") == 2
     assert "report.nothing-against" in capsys.readouterr().err
+
+
+def test_a_run_of_comparisons_alone_is_reported(here: Path, capsys: Streams) -> None:
+    """Its word, both sides, the pairs and what stands against them; filters narrow it down like results."""
+    store = open_store(here / "store")
+    store.add_run(made.run("20261123-ab", 1_795_200_000.0))
+    reference, candidate = (
+        Side(name, "mobilenet", "d" * 64, name[0] * 64, "onnxruntime", "1.24", medians_ns=(median, median))
+        for name, median in (("main", 5e6), ("branch", 5.2e6))
+    )
+    effect = Effect(0.04, 0.03, 0.05, 0.99, 0.01)
+    caveat = Caveat("load.cpu", "noisy", "CPU pressure reached 40 %")
+    comparisons.add(
+        store,
+        Comparison(
+            "ab-9",
+            1_795_200_060.0,
+            "ab",
+            "",
+            "pi",
+            "20261123-ab",
+            reference,
+            candidate,
+            "slower",
+            2,
+            effect,
+            ("rc", "cr"),
+            (caveat,),
+        ),
+    )
+    store.close()
+    assert report("20261123-ab") == 0
+    said = capsys.readouterr()
+    assert said.out == "farm-report-20261123-ab.html\n"
+    assert "1 comparison in" in said.err
+    text = (here / said.out.strip()).read_text()
+    for words in (
+        "branch is slower than main",
+        "pair 2",
+        "load.cpu",
+        "SLOWER",
+        "Measured in turns",
+    ):
+        assert words in text
+    assert "nothing was measured" not in text
+    assert report("20261123-ab", "--md") == 0
+    assert capsys.readouterr().out.startswith("| device | runtime | reference |")
+    for wanted in (
+        ("--device", "nano"),
+        ("--model", "other"),
+        ("--runtime", "litert"),
+        ("--status", "failed"),
+    ):
+        assert report("20261123-ab", *wanted) == 4
+    assert report("20261123-ab", "--model", "mobilenet", "--device", "pi", "--html", "-") == 0
 
 
 def test_markdown(here: Path, capsys: Streams) -> None:

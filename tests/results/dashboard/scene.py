@@ -60,7 +60,7 @@ def night_result(
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def scene(folder: Path, *, origin: str = "") -> Scene:
+def scene(folder: Path | str, *, origin: str = "") -> Scene:
     """The whole of it, in a new store."""
     store = stage.filled(folder, simulated=bool(origin))
     for night in range(NIGHTS):

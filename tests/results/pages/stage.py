@@ -117,7 +117,7 @@ def faster(latency: Latency | None, share: float) -> Latency | None:
     )
 
 
-def filled(folder: Path, *, simulated: bool = False) -> Store:
+def filled(folder: Path | str, *, simulated: bool = False) -> Store:
     """One run of seven results: valid, noisy, throttled, failed, skipped, a fallback, a hostile name."""
     store = open_store(folder)
     store.add_run(

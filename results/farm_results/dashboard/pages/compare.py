@@ -57,8 +57,10 @@ def page(view: View) -> Page:
     fields = (
         Field("a", "Reference", a, unit="@baseline, last~1, a run, a job, a label"),
         Field("b", "Candidate", b, unit="last"),
-        Field("by", "May differ in", ",".join(by), "select", tuple(pairs.AXES)),
-        Field("metric", "Number", ",".join(asked), "select", known_metrics.names()),
+        Field("by", "May differ in", ",".join(by), "select", tuple(pairs.AXES), nothing="nothing"),
+        Field(
+            "metric", "Number", ",".join(asked), "select", known_metrics.names(), nothing="each series' own"
+        ),
     )
     form = Filters(query.path, fields, "Compare")
     if not a and not b:

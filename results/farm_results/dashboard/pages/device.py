@@ -7,14 +7,14 @@ from farm_results.dashboard.blocks import Block, Charted, Command, Facts, Note, 
 from farm_results.dashboard.fleet import DeviceView
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.pages.queue import audit_table
-from farm_results.dashboard.rows import lines, results_grid, simulated, to_result, to_series
+from farm_results.dashboard.rows import lines, results_grid, simulated, to_result, to_series, with_shares
 from farm_results.history import findings, points
 from farm_results.pages.chart import ACCENT, BAND, Chart, base, short, time_unit, value_axis
 from farm_results.pages.filters import ns, when
 from farm_results.pages.grid import grid
 from farm_results.pages.marks import marks
 
-PATHS = ("/devices/{device:path}",)
+PATHS = ("/devices/{device:whole}",)
 MOST_SERIES = 500
 
 
@@ -73,13 +73,18 @@ def page(view: View) -> Page:
                 ],
             ),
         ),
-        Table("results", "Its results", results_grid(found[:most], leave_out=("device",)), more=more),
+        Table(
+            "results",
+            "Its results",
+            results_grid(with_shares(view.store, found[:most]), leave_out=("device",)),
+            more=more,
+        ),
         audit_table(view.fleet.audit(name, 50), "What was done to it, by whom and why"),
     ]
     if device.facts:
         rows = [(key, value) for key, value in sorted(device.facts.items())]
         blocks.append(Table("facts", "What it is", grid({"fact": "text", "value": "text"}, rows)))
-    return Page(name, tuple(blocks), simulated=simulated([*found, *series, *own_findings]))
+    return Page(name, tuple(blocks), simulated=simulated([device, *found, *series, *own_findings]))
 
 
 def _facts(device: DeviceView) -> tuple[tuple[str, object], ...]:
@@ -103,12 +108,16 @@ def _facts(device: DeviceView) -> tuple[tuple[str, object], ...]:
 
 def _notes(device: DeviceView) -> list[Block]:
     found: list[Block] = []
-    if not device.known:
+    if device.origin:
+        found.append(Note("It does not exist: a simulation made up all that is shown of it.", "warn"))
+    elif not device.known:
         found.append(Note("It is not in the inventory: only stored results tell of it.", "warn"))
     if device.silent:
         found.append(Note("It has not answered for longer than it may.", "bad"))
         found.append(Command("What helps", f"farm health recover {device.name}"))
-    if device.drift:
+    if device.drift and device.origin:
+        found.append(Note("Changed since it was accepted: " + "; ".join(device.drift), "warn"))
+    elif device.drift:
         found.append(Note("Changed since it was accepted: " + "; ".join(device.drift), "warn"))
         found.append(Command("If that is right", f"farm health accept {device.name}"))
     return found

@@ -5,14 +5,14 @@ from __future__ import annotations
 from farm_results.dashboard.blocks import Field, Filters, Page, Table
 from farm_results.dashboard.fleet import DeviceView
 from farm_results.dashboard.pages import View
-from farm_results.dashboard.rows import to_device
+from farm_results.dashboard.rows import simulated, to_device
 from farm_results.pages.grid import grid
+from farm_results.pages.marks import marks
 
 PATHS = ("/devices",)
 NAV = (3, "Devices")
 
 COLUMNS = {
-    "device": "text",
     "state": "text",
     "health": "text",
     "reason": "text",
@@ -51,16 +51,20 @@ def page(view: View) -> Page:
         Field("profile", "Profile", profile, "select", tuple(sorted({one.profile for one in known} - {""}))),
         Field("state", "State", state, "select", tuple(sorted({one.word for one in known}))),
     )
-    rows = [_row(one) for one in shown[:most]]
+    made_up = simulated(known)
+    columns = {"device": "text", **({"": "marks"} if made_up else {}), **COLUMNS}
+    rows = [
+        (to_device(one.name), *([marks("", origin=one.origin)] if made_up else []), *_row(one))
+        for one in shown[:most]
+    ]
     more = query.url(limit=min(most * 2, 2000)) if len(shown) > most else ""
     empty = "no device matches" if known else "no device is known; farm enroll adds one"
-    table = Table("devices", f"{len(shown)} of {len(known)} devices", grid(COLUMNS, rows), empty, more)
-    return Page("Devices", (Filters(query.path, fields), table), live_s=20)
+    table = Table("devices", f"{len(shown)} of {len(known)} devices", grid(columns, rows), empty, more)
+    return Page("Devices", (Filters(query.path, fields), table), simulated=made_up, live_s=20)
 
 
 def _row(one: DeviceView) -> tuple[object, ...]:
     return (
-        to_device(one.name),
         one.word,
         one.health,
         one.reason,

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
+from farm_agent import precisions
 from farm_agent.errors import UsageError
-from farm_results.dashboard.blocks import Links, Page, Table
+from farm_results.dashboard.blocks import Block, Command, Links, Page, Table
 from farm_results.dashboard.pages import View
+from farm_results.dashboard.pages.pareto import CALIBRATION
 from farm_results.dashboard.query import link
-from farm_results.dashboard.rows import Line, lines, results_grid, simulated, to_result
+from farm_results.dashboard.rows import Line, lines, results_grid, simulated, to_result, with_shares
 from farm_results.pages.grid import Link, grid
 
-PATHS = ("/models/{model:path}",)
+PATHS = ("/models/{model:whole}",)
 LOOK_AT = 5000
+# What Netron shows of a converted model, in the folder that farm convert makes of it.
+NETRON = "To look into it on your own machine (pip install netron)"
+SHOWN_BY_NETRON = {"onnx": "model.onnx", "openvino": "model.xml", "tflite": "model.tflite"}
 
 
 def page(view: View) -> Page:
@@ -26,12 +32,18 @@ def page(view: View) -> Page:
     most = query.rows(50)
     more = query.url(limit=min(4 * most, 2000)) if len(found) > most and most < 2000 else ""
     note = f"out of the newest {LOOK_AT} results" if len(found) == LOOK_AT else ""
-    blocks = (
+    blocks: tuple[Block, ...] = (
         Links((Link("Pareto", link("/pareto", model=name)), Link("Trends", link("/trend", model=name)))),
         Table("versions", "Versions", grid(*_versions(found), note)),
         Table("matrix", "Where it runs", grid(*_matrix(found), note)),
         Table("artifacts", "Converted files", grid(*_artifacts(found), note), "none was stored"),
-        Table("results", "Newest results", results_grid(found[:most], leave_out=("model",)), more=more),
+        *(Command(title, command) for title, command in _netron(name, found)),
+        Table(
+            "results",
+            "Newest results",
+            results_grid(with_shares(view.store, found[:most]), leave_out=("model",)),
+            more=more,
+        ),
     )
     return Page(name, blocks, simulated=simulated(found))
 
@@ -65,6 +77,36 @@ def _artifacts(found: Sequence[Line]) -> tuple[dict[str, str], list[tuple[object
     ]
     columns = {"format": "text", "precision": "text", "size": "bytes", "sha256": "code", "last": "time"}
     return {**columns, "result": "text"}, list(rows)
+
+
+def _netron(model: str, found: Sequence[Line]) -> list[tuple[str, str]]:
+    """What shows the newest converted file, or the model itself where only devices make files of it. Nothing
+    leaves the machine; the page cannot know where its reader keeps the files, so it names commands."""
+    file = f"{model}.onnx"
+    usable = [line for line in found if line.format in SHOWN_BY_NETRON and line.artifact_sha256]
+    plain = [line for line in usable if not precisions.of(line.precision).calibrated]
+    one = next(iter(plain or usable), None)
+    if one is None:
+        return [(NETRON, shlex.join(["netron", file]))]
+    convert = [
+        "farm",
+        "convert",
+        file,
+        "--to",
+        one.format,
+        "--precision",
+        one.precision,
+        "--out",
+        "converted",
+    ]
+    if precisions.of(one.precision).calibrated:
+        convert += CALIBRATION
+    folder = f"converted/{model}-{one.format}-{one.precision}"
+    shown = shlex.join(["netron", f"{folder}/{SHOWN_BY_NETRON[one.format]}"])
+    return [
+        ("To have a converted file at hand: out of the cache, or made anew", shlex.join(convert)),
+        (NETRON, shown),
+    ]
 
 
 def _matrix(found: Sequence[Line]) -> tuple[dict[str, str], list[tuple[object, ...]]]:

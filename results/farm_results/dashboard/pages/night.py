@@ -15,7 +15,7 @@ from farm_results.pages.filters import Shown, when
 from farm_results.pages.grid import Link, grid
 from farm_results.pages.marks import SHAPES, Marks, marks
 
-PATHS = ("/nights/{night}",)
+PATHS = ("/nights/{night:whole}",)
 NOTES = 50
 
 

@@ -7,10 +7,19 @@ from collections.abc import Sequence
 
 from farm_results.dashboard.blocks import Block, Count, Counts, Note, Page, Strip, Table, Tile
 from farm_results.dashboard.pages import View
-from farm_results.dashboard.rows import Line, lines, simulated, to_device, to_model, to_run, to_series
+from farm_results.dashboard.rows import (
+    Line,
+    lines,
+    simulated,
+    to_device,
+    to_model,
+    to_night,
+    to_run,
+    to_series,
+)
 from farm_results.finding import ENVIRONMENT, IMPROVEMENT, INCONCLUSIVE, REGRESSION, SILENT, WORDS, Finding
 from farm_results.history import findings, nights
-from farm_results.night import RUNNING, Night
+from farm_results.night import RUNNING
 from farm_results.pages.filters import when
 from farm_results.pages.grid import Link, grid
 from farm_results.pages.marks import Mark, marks
@@ -27,7 +36,7 @@ _WORST = (REGRESSION, "device changed", SILENT, ENVIRONMENT, INCONCLUSIVE, IMPRO
 def page(view: View) -> Page:
     """The newest night, the fleet, and what differs from the day before."""
     store = view.store
-    night = next(iter(nights.recent(store, limit=1)), None)
+    night = next(iter(nights.heads(store, limit=1)), None)
     found = findings.of_night(store, night.night_id) if night else []
     waiting = findings.open_ones(store, limit=200)
     devices = view.fleet.devices()
@@ -38,7 +47,7 @@ def page(view: View) -> Page:
     title = "What the last night found, the worst first" if found else "What waits for somebody"
     blocks.append(findings_table("findings", title, worst_first(shown)[:100], "nothing"))
     tiles = tuple(
-        Tile(one.name, one.word, to_device(one.name).href, one.reason or ", ".join(one.drift))
+        Tile(one.name, one.word, to_device(one.name).href, one.reason or ", ".join(one.drift), one.origin)
         for one in devices
     )
     blocks.append(Strip("The fleet", tiles, "no device is known; farm enroll adds one"))
@@ -48,7 +57,7 @@ def page(view: View) -> Page:
         [(to_run(run.run_id), run.created_unix_s, run.state, command_of(run)) for run in runs],
     )
     blocks.append(Table("runs", "The newest runs", recent, "none yet; farm bench makes one", more="/runs"))
-    return Page("Overview", tuple(blocks), simulated=simulated([*shown, *newest[:200]]), live_s=30)
+    return Page("Overview", tuple(blocks), simulated=simulated([*shown, *newest[:200], *devices]), live_s=30)
 
 
 def worst_first(found: Sequence[Finding]) -> list[Finding]:
@@ -94,14 +103,14 @@ def _why(one: Finding) -> str:
     return f"{first}; {left_out} more" if left_out > 0 else first
 
 
-def _night_note(night: Night | None) -> Note:
+def _night_note(night: nights.Head | None) -> Note:
     if night is None:
         return Note("There was no night yet: farm nightly install makes one every night.", "info")
     if night.state == RUNNING:
         return Note(f"A night goes on since {when(night.started_unix_s)}.", "info")
     ended = f" to {when(night.ended_unix_s)}" if night.ended_unix_s else ""
     level = "good" if night.state == "done" else "warn"
-    more = Link("What it did", f"/nights/{night.night_id}")
+    more = to_night(night.night_id, "What it did")
     return Note(f"The last night, {when(night.started_unix_s)}{ended}: {night.state}.", level, more)
 
 
@@ -114,13 +123,12 @@ def _counts(found: Sequence[Finding], waiting: Sequence[Finding]) -> Counts:
 
 def _changes(newest: Sequence[Line], now: float) -> Table:
     """What the results of the last day were made of, against the ones before them of the same series."""
-    recent = [line for line in newest if line.created_unix_s > now - DAY_S and line.status == "ok"]
     before: dict[str, Line] = {}
     after: dict[str, Line] = {}
     for line in newest:  # the newest first
         if line.status != "ok":
             continue
-        if line in recent:
+        if line.created_unix_s > now - DAY_S:
             after.setdefault(line.series, line)
         else:
             before.setdefault(line.series, line)

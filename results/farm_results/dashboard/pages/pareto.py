@@ -6,18 +6,29 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from farm_agent import precisions
 from farm_results.dashboard.blocks import Block, Charted, Command, Field, Filters, Links, Note, Page, Table
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.query import Query
-from farm_results.dashboard.rows import Line, lines, newest_ok, simulated, to_device, to_result
+from farm_results.dashboard.rows import (
+    Line,
+    lines,
+    newest_ok,
+    simulated,
+    to_device,
+    to_result,
+    with_shares,
+)
 from farm_results.history import points
 from farm_results.pages.charts import pareto as chart
 from farm_results.pages.grid import Link, grid
+from farm_results.series import SeriesKey
 
 PATHS = ("/pareto",)
 NAV = (8, "Pareto")
 MOST_SERIES = 500
 CONVERTED_HERE = ("onnx", "openvino", "tflite")
+CALIBRATION = ("--calib", "samples.npz")
 
 
 @dataclass(frozen=True)
@@ -41,18 +52,21 @@ LIMITS = (
 def page(view: View) -> Page:
     """Of a model (and a device), or of one run; the newest ok result of each configuration."""
     query = view.query
-    series = points.series_rows(view.store, limit=2000)
-    models, devices = _names(series, "model"), _names(series, "device")
     run = query.text("run")
-    model = query.choice("model", models) or ("" if run or not series else series[0].key.model)
+    whole = _of_run(view, run) if run else None
+    series = points.series_rows(view.store, limit=2000) if whole is None else []
+    keys: Sequence[Line | SeriesKey] = [one.key for one in series] if whole is None else whole
+    models, devices = _names(keys, "model"), _names(keys, "device")
+    # One model at a time: what another one costs is no choice.
+    model = query.choice("model", models) or (keys[0].model if keys else "")
     device = query.choice("device", devices)
-    found = _lines(view, run, model, device)
+    found = with_shares(view.store, _lines(view, whole, model, device))
     items = [_item(line) for line in found]
     sliders = {limit.name: slider for limit in LIMITS if (slider := _slider(limit, items, query)) is not None}
     bounds = {name: float(slider.value) for name, slider in sliders.items() if slider.value != _loose(slider)}
     feasible = [item for item in items if _fits(item, bounds)]
     fields = (
-        Field("model", "Model", model, "select", models),
+        Field("model", "Model", model, "select", models, nothing="the newest"),
         Field("device", "Device", device, "select", devices),
         *sliders.values(),
         *((Field("run", "Run", run),) if run else ()),
@@ -70,13 +84,17 @@ def page(view: View) -> Page:
     )
 
 
-def _names(series: Sequence[points.SeriesRow], field: str) -> tuple[str, ...]:
-    return tuple(sorted({getattr(one.key, field) for one in series}))[:500]
+def _names(keys: Sequence[Line | SeriesKey], field: str) -> tuple[str, ...]:
+    return tuple(sorted({getattr(one, field) for one in keys}))[:500]
 
 
-def _lines(view: View, run: str, model: str, device: str) -> list[Line]:
-    if run:
-        whole = lines(view.store, run_id=view.store.find_run(run), status="ok", limit=MOST_SERIES)
+def _of_run(view: View, run: str) -> list[Line]:
+    return lines(view.store, run_id=view.store.find_run(run), status="ok", limit=MOST_SERIES)
+
+
+def _lines(view: View, whole: Sequence[Line] | None, model: str, device: str) -> list[Line]:
+    """Of a run, or else the newest of each series."""
+    if whole is not None:
         return [
             line
             for line in whole
@@ -193,6 +211,9 @@ def _commands(line: Line) -> list[tuple[str, str]]:
     file, what = f"{line.model}.onnx", f"the fastest of the best ({line.device} {line.target})"
     convert = ["farm", "convert", file, "--to", line.format, "--precision", line.precision]
     bench = ["farm", "bench", file, "-d", line.device, "-r", line.runtime, "-p", line.precision]
+    if precisions.of(line.precision).calibrated:
+        convert += CALIBRATION
+        bench += CALIBRATION
     measure = ("To measure it again", shlex.join([*bench, "--threads", str(line.threads)]))
     if line.format not in CONVERTED_HERE:
         return [measure]  # its engine is built on the device that runs it

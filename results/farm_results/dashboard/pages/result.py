@@ -15,7 +15,7 @@ from farm_results.pages.sections.result import detail
 from farm_results.pages.sections.samples import samples_of
 from farm_results.series import key_of, series_id
 
-PATHS = ("/results/{job:path}",)
+PATHS = ("/results/{job:whole}",)
 
 
 def page(view: View) -> Page | Download:

@@ -10,14 +10,22 @@ from farm_results.comparison import Comparison
 from farm_results.dashboard.blocks import Block, Command, Count, Counts, Facts, Links, Note, Page, Table
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.query import link
-from farm_results.dashboard.rows import lines, results_grid, simulated, to_comparison, to_result
+from farm_results.dashboard.rows import (
+    lines,
+    results_grid,
+    simulated,
+    to_comparison,
+    to_result,
+    with_shares,
+    words_of_run,
+)
 from farm_results.history import comparisons
 from farm_results.pages.filters import when
 from farm_results.pages.grid import Link, grid
 from farm_results.pages.marks import marks
 from farm_results.pages.sections.origin import command_of
 
-PATHS = ("/runs/{run:path}",)
+PATHS = ("/runs/{run:whole}",)
 
 
 def page(view: View) -> Page:
@@ -31,10 +39,11 @@ def page(view: View) -> Page:
     found = lines(store, run_id=run_id, limit=most + 1, offset=(number - 1) * most)
     shown = found[:most]
     compared = comparisons.of_run(store, run_id)[:most]
-    words = Counter(line.verdict if line.status == "ok" else line.status for line in shown)
+    words = words_of_run(store, run_id)
+    told = words if words or not compared else Counter(one.word for one in compared)
     labels = " ".join(f"{k}={v}" for k, v in run.labels.items())
     blocks: list[Block] = [
-        Counts("", tuple(Count(str(many), word or "unknown", word) for word, many in words.most_common())),
+        Counts("", tuple(Count(str(many), word, word) for word, many in told.most_common())),
         Facts(
             "",
             (
@@ -48,7 +57,9 @@ def page(view: View) -> Page:
         ),
     ]
     if run.state != "done":
-        blocks.append(Note(f"This run is {run.state}: {len(shown)} of {run.planned or '?'} results.", "warn"))
+        blocks.append(
+            Note(f"This run is {run.state}: {words.total()} of {run.planned or '?'} results.", "warn")
+        )
     blocks.append(Command("The command", command_of(run)))
     if number == 1:
         blocks.append(
@@ -64,7 +75,12 @@ def page(view: View) -> Page:
             )
         )
     more = query.url(page=number + 1) if len(found) > most else ""
-    blocks.append(Table("results", "Results", results_grid(shown, leave_out=("when",)), more=more))
+    if shown or not compared:
+        blocks.append(
+            Table(
+                "results", "Results", results_grid(with_shares(store, shown), leave_out=("when",)), more=more
+            )
+        )
     failed = [line for line in shown if line.status != "ok"]
     if failed:
         rows = [

@@ -16,11 +16,12 @@ from farm_results.detect.silence import silence
 from farm_results.finding import ACCEPTED, ACKNOWLEDGED, EXPECTED, INVALID, Finding
 from farm_results.history import baselines, comparisons, findings, points
 from farm_results.pages.charts import trend as chart
-from farm_results.pages.filters import Shown, cell, share, when
+from farm_results.pages.filters import Shown, cell, change, share, when
 from farm_results.pages.grid import Link, grid
+from farm_results.pages.marks import marks
 from farm_results.point import Point
 
-PATHS = ("/trend/{series}",)
+PATHS = ("/trend/{series:whole}",)
 USUAL_POINTS, MOST_POINTS = 1000, 10_000
 CHOICES = (
     (ACKNOWLEDGED, "Acknowledge"),
@@ -81,13 +82,14 @@ def _facts(known: Sequence[Point], metric: str, kind: str) -> tuple[tuple[str, o
     spread = noise.of_points(known) if usable else None
     return (
         ("Newest", cell(last.value if last else None, kind)),
-        ("Of", metric),
+        ("Of", metric.removesuffix("_ns").replace("_", " ")),
         ("Points", f"{len(usable)} usable of {len(known)}"),
         ("Noise of one night", share(spread.night if spread else None)),
         ("Between processes", share(spread.between_processes if spread else None)),
         (
-            "What it can see",
-            "; ".join(mde.words(each) for each in mde.visible(known)[:3]) or "too few nights",
+            "Changes it can see",
+            "; ".join(mde.words(each).removeprefix("sees ") for each in mde.visible(known)[:3])
+            or "too few nights",
         ),
     )
 
@@ -132,15 +134,15 @@ def _neighbours(changes: Sequence[ChangePoint]) -> list[Link]:
 def _triage(one: Finding) -> Triage:
     rows: list[tuple[str, object]] = [("Found", when(one.at_unix_s)), ("State", one.state)]
     if one.effect is not None:
-        interval = f" ({share(one.low)} to {share(one.high)})" if one.low is not None else ""
+        interval = f" ({change(one.low)} to {change(one.high)})" if one.low is not None else ""
         rows.append(("Change", f"{one.effect * 100:+.1f} %{interval}"))
     if one.trigger_z is not None:
         rows.append(("Trigger", f"z = {one.trigger_z:.1f}"))
     rows += [(f"Suspect: {cause.kind}", cause.text) for cause in one.causes]
     if one.job_id:
-        rows.append(("Result", to_result(one.job_id)))
+        rows.append(("Result", to_result(one.job_id, "that night's")))
     if one.reference_job_id:
-        rows.append(("Against", to_result(one.reference_job_id)))
+        rows.append(("Against", to_result(one.reference_job_id, "the reference's result")))
     if one.comparison_id:
         rows.append(("A/B", to_comparison(one.comparison_id)))
     if one.note:
@@ -200,7 +202,10 @@ def _tables(
         ),
     ]
     if decided:
-        rows = [(one.at_unix_s, one.word, one.effect, one.state, one.note) for one in decided]
-        columns = {"when": "time", "what": "text", "change": "change", "called": "text", "why": "text"}
+        rows = [
+            (one.at_unix_s, marks(one.word, origin=one.origin), one.effect, one.state, one.note)
+            for one in decided
+        ]
+        columns = {"when": "time", "what": "marks", "change": "change", "called": "text", "why": "text"}
         tables.insert(0, Table("decided", "What people decided", grid(columns, rows)))
     return tables

@@ -28,7 +28,7 @@ MOST_ROWS = 60
 
 @dataclass(frozen=True)
 class Row:
-    """``word``: its verdict; ``value`` in nanoseconds, or a ratio to something."""
+    """``word``: its verdict, "" where it has none of its own; ``value`` in nanoseconds, or a ratio."""
 
     label: str
     value: float
@@ -78,7 +78,7 @@ def _row_label(row: Row) -> str:
 
 
 def _name(word: str, made_up: bool) -> str:  # noqa: FBT001
-    return label(word) + (" SIMULATED" if made_up else "")
+    return label(word or "measured") + (" SIMULATED" if made_up else "")
 
 
 def _dots(rows: Sequence[Row], word: str, made_up: bool, size: float) -> dict[str, Any]:  # noqa: FBT001

@@ -7,7 +7,16 @@ from typing import Any
 
 from farm_agent.messages.layers import Layer, LayerProfile
 from farm_results.layers import typical_us
-from farm_results.pages.chart import Chart, base, beside_names, label, name_axis, series_colour, short
+from farm_results.pages.chart import (
+    Chart,
+    base,
+    beside_names,
+    label,
+    name_axis,
+    on_series_colour,
+    series_colour,
+    short,
+)
 from farm_results.pages.grid import Grid, grid
 
 MOST_LAYERS = 400
@@ -27,7 +36,7 @@ def treemap(profile: LayerProfile, *, name: str = "layers", title: str = "Time b
             {
                 "name": label(operator, 40),
                 "itemStyle": {"color": series_colour(index)},
-                "children": [_leaf(layer, profile) for layer in own],
+                "children": [_leaf(layer, profile, index) for layer in own],
             }
         )
     option = base(
@@ -39,7 +48,7 @@ def treemap(profile: LayerProfile, *, name: str = "layers", title: str = "Time b
                 "roam": False,
                 "nodeClick": False,
                 "breadcrumb": {"show": False},
-                "label": {"show": True, "fontSize": 11, "color": "@color:on-series"},
+                "label": {"show": True, "fontSize": 11},
                 "upperLabel": {"show": True, "height": 20, "color": "@color:ink"},
                 "itemStyle": {"borderColor": "@color:ground", "borderWidth": 1, "gapWidth": 1},
                 "left": 0,
@@ -141,9 +150,10 @@ def _by_name(profile: LayerProfile) -> dict[tuple[str, str], float]:
     return found
 
 
-def _leaf(layer: Layer, profile: LayerProfile) -> dict[str, Any]:
+def _leaf(layer: Layer, profile: LayerProfile, index: int) -> dict[str, Any]:
     fallback = fell_back(layer, profile)
     told = f"FELL BACK to {label(layer.unit, 30)}: " if fallback else ""
     name = told + label(layer.name, 60)
     leaf: dict[str, Any] = {"name": name, "value": short(typical_us(layer), 4)}
+    leaf["label"] = {"color": on_series_colour(index)}
     return leaf | ({"itemStyle": {"borderColor": FALLBACK, "borderWidth": 3}} if fallback else {})

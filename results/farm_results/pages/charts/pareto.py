@@ -25,13 +25,12 @@ from farm_results.pages.chart import (
     value_axis,
 )
 from farm_results.pages.grid import grid
-from farm_results.pages.marks import Marks, marks_of
+from farm_results.pages.marks import SIMULATED, Marks, marks_of
 
 LOWER, HIGHER = "lower", "higher"
 # Numbers that may not be believed are shown, and cannot be a best choice.
 BELIEVED = ("valid", "noisy")
 MOST_ITEMS = 500
-LABEL_PX = 14
 # Metrics whose value is a share; errors and metrics of the users' own have another scale.
 SHARES = ("top-1", "top-5", "f1")
 
@@ -134,9 +133,8 @@ def chart(
     placed = [item for item in items if x in item.values and y in item.values][:MOST_ITEMS]
     best = front(placed, (x, y))
     groups = list(dict.fromkeys(item.group for item in placed))
-    places = _places(placed, (x, y))
     view = _View((x, y), (shown_in(x, placed), shown_in(y, placed)))
-    series = [_dots(placed, best, group, index, view, places) for index, group in enumerate(groups)]
+    series = [_dots(placed, best, group, index, view) for index, group in enumerate(groups)]
     series.append(_line(placed, best, view))
     option = base(
         legend={"top": 4, "type": "scroll"},
@@ -189,10 +187,14 @@ def _dots(
     group: str,
     index: int,
     view: _View,
-    places: Mapping[int, tuple[bool, int]],
 ) -> dict[str, Any]:
     own = [(item, good) for item, good in zip(items, best, strict=True) if item.group == group]
     largest = max((item.values.get("artifact_bytes", 0.0) for item in items), default=0.0)
+    made_up = all(any(mark.word == SIMULATED for mark in item.marks.marks) for item, _ in own)
+    # What is said of the whole group in the legend need not stand beside each of its dots.
+    quiet = ("valid", SIMULATED) if made_up else ("valid",)
+    across = [item.values[view.names[0]] for item in items]
+    far = min(across) + 0.7 * (max(across) - min(across))
 
     def size(item: Item) -> int:
         share = item.values.get("artifact_bytes", 0.0) / largest if largest > 0 else 0.0
@@ -200,8 +202,9 @@ def _dots(
 
     return {
         "type": "scatter",
-        "name": label(group, 40),
+        "name": label(group, 40) + (" SIMULATED" if made_up else ""),
         "itemStyle": {"color": series_colour(index)},
+        "labelLayout": {"moveOverlap": "shiftY"},
         "dimensions": [f"{axis.name}, {axis.unit}" for axis in view.axes],
         "data": [
             {
@@ -211,9 +214,8 @@ def _dots(
                 "symbolSize": size(item),
                 "itemStyle": {"opacity": 0.95 if good else 0.4},
                 "label": {
-                    "show": good or _loud(item) != "",
-                    "position": "left" if places[id(item)][0] else "right",
-                    "offset": [0, places[id(item)][1]],
+                    "show": good or any(mark.word not in quiet for mark in item.marks.marks),
+                    "position": "left" if item.values[view.names[0]] > far else "right",
                     "formatter": f"{_loud(item)}{label(item.label, 34)}",
                     "color": INK if good else DIM,
                     "fontSize": 11,
@@ -223,28 +225,6 @@ def _dots(
             for item, good in own
         ],
     }
-
-
-def _places(items: Sequence[Item], axes: tuple[str, str]) -> dict[int, tuple[bool, int]]:
-    """For each label whether it stands left of its dot, and by how many pixels it is moved so that labels of
-    dots that lie close can be read."""
-    spans = [
-        max((i.values[a] for i in items), default=0) - min((i.values[a] for i in items), default=0)
-        for a in axes
-    ]
-    low = min((i.values[axes[0]] for i in items), default=0.0)
-    found: dict[int, tuple[bool, int]] = {}
-    done: list[Item] = []
-    for item in sorted(items, key=lambda i: i.values[axes[1]]):
-        near = [
-            other
-            for other in done
-            if abs(other.values[axes[1]] - item.values[axes[1]]) <= 0.05 * spans[1]
-            and abs(other.values[axes[0]] - item.values[axes[0]]) <= 0.35 * spans[0]
-        ]
-        found[id(item)] = (item.values[axes[0]] - low > 0.7 * spans[0], -LABEL_PX * min(len(near), 6))
-        done.append(item)
-    return found
 
 
 def _loud(item: Item) -> str:

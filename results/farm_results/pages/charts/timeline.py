@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ LEAST_SLICES = 20
 # From this ratio of the slowest run to a typical one the axis of the latency is logarithmic.
 LOG_FROM = 20.0
 MOST_CHANNELS = 4
+# From so many times the measured time on, the pauses between processes are shortened.
+MOST_PAUSES = 4
 PANEL_PX, TOP_PX, GAP_PX = 130, 56, 34
 _KINDS: dict[str, tuple[str, float, str]] = {
     "temperature_c": ("temperature", 1.0, "°C"),
@@ -101,31 +104,48 @@ def panels_of(processes: Sequence[Process], slices: int = SLICES) -> list[Panel]
     held = [process for process in processes if len(process.measured.rows)]
     if not held:
         return []
-    origin_ns = min(int(process.measured.rows[0, 0]) for process in held)
+    starts_ns, _ = starts(held)
     share = max(LEAST_SLICES, slices // len(held))
     every = [np.asarray(process.measured.latency_ns(), dtype=np.float64) for process in held]
     unit, size = time_unit([float(np.median(taken)) for taken in every])
     lines = []
     for number, (process, taken) in enumerate(zip(held, every, strict=True)):
-        at_s = (process.measured.rows[:, 0] - origin_ns) / 1e9
+        at_s = (process.measured.rows[:, 0] - starts_ns[number]) / 1e9
         lines.append(Line(_name(process, number), (tuple(joined(at_s, taken / size, share)),)))
     panels = [Panel("latency", unit, tuple(lines))]
     for kind, (called, scale, own_unit) in _KINDS.items():
-        found = _channels(held, kind, origin_ns, scale, slices)
+        found = _channels(held, kind, starts_ns, scale, slices)
         if any(one.high > 0 for line in found for one in line.slices) or kind == "temperature_c":
             panels += [Panel(called, own_unit, tuple(found))] if found else []
     return panels
 
 
+def starts(processes: Sequence[Process]) -> tuple[list[int], bool]:
+    """(for each process the moment that counts as second 0 for it, whether pauses were shortened): where the
+    pauses between processes are most of the time, they are drawn short, or nothing else could be seen."""
+    ends = [(int(p.measured.rows[0, 0]), int(p.measured.rows[-1, 0])) for p in processes]
+    order = sorted(range(len(ends)), key=lambda index: ends[index])
+    pauses = [ends[after][0] - ends[before][1] for before, after in itertools.pairwise(order)]
+    busy_ns = sum(end - start for start, end in ends)
+    most_ns = max(1, busy_ns // (10 * len(ends)))
+    shortened = sum(pauses) > MOST_PAUSES * busy_ns
+    found, cut_ns = [0] * len(ends), 0
+    for place, index in enumerate(order):
+        if place and shortened:
+            cut_ns += max(0, pauses[place - 1] - most_ns)
+        found[index] = ends[order[0]][0] + cut_ns
+    return found, shortened
+
+
 def _channels(
-    processes: Sequence[Process], kind: str, origin_ns: int, scale: float, slices: int
+    processes: Sequence[Process], kind: str, starts_ns: Sequence[int], scale: float, slices: int
 ) -> list[Line]:
     """A line per channel over all processes; the busiest where there are many."""
     by_name: dict[str, list[tuple[Any, Any]]] = {}
-    for process in processes:
+    for process, start_ns in zip(processes, starts_ns, strict=True):
         for trace in process.traces.traces:
             if trace.channel.kind == kind and trace.values:
-                at_s = (np.asarray(trace.times_ns, dtype=np.int64) - origin_ns) / 1e9
+                at_s = (np.asarray(trace.times_ns, dtype=np.int64) - start_ns) / 1e9
                 values = np.asarray(trace.values, dtype=np.float64) / scale
                 called = f"{trace.sensor} {trace.channel.name}".strip()
                 by_name.setdefault(called, []).append((at_s, values))
@@ -203,6 +223,12 @@ def _spread_out(panel: Panel) -> bool:
 def _note(processes: Sequence[Process], panels: Sequence[Panel]) -> str:
     runs = sum(len(process.measured.rows) for process in processes)
     points = sum(len(line.slices) for panel in panels[:1] for line in panel.lines)
-    if runs <= points:
-        return ""
-    return f"{runs} runs in {points} slices of time: the line is each slice's median, the bar its extremes"
+    told = []
+    if runs > points:
+        told.append(
+            f"{runs} runs in {points} slices of time: the line is each slice's median, the bar its extremes"
+        )
+    held = [process for process in processes if len(process.measured.rows)]
+    if held and starts(held)[1]:
+        told.append("the pauses between the processes are shortened")
+    return "; ".join(told)

@@ -63,7 +63,7 @@ def chart(
     unit, size = _unit(metric, shown)
     option = base(
         legend={"top": 4, "type": "scroll", "data": _legend(shown, band)},
-        xAxis={"type": "time"},
+        xAxis={"type": "time", "axisLabel": {"hideOverlap": True}},
         yAxis=value_axis(unit),
         dataZoom=[{"type": "inside"}, {"type": "slider", "height": 18, "bottom": 6}],
         series=[*_by_verdict(shown, size), _intervals(shown, size), _band(band, size), _steps(steps)],

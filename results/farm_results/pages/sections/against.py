@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from farm_results.environment import differences
 from farm_results.layers import profile_of
@@ -12,7 +13,7 @@ from farm_results.pages.chart import Chart
 from farm_results.pages.charts import layers
 from farm_results.pages.grid import Grid, grid
 from farm_results.pages.marks import marks_of
-from farm_results.pages.sections.overview import name_of
+from farm_results.pages.sections.overview import namer
 from farm_results.series import HIGHER, key_of, number_of, series_id
 
 MOST_DIFFERENCES = 6
@@ -25,11 +26,17 @@ class Against:
     name: str
     results: tuple[Result, ...]
 
+    @cached_property
+    def _by_series(self) -> Mapping[str, Sequence[Result]]:
+        found: dict[str, list[Result]] = {}
+        for one in self.results:
+            found.setdefault(series_id(key_of(one)), []).append(one)
+        return found
+
     def other(self, result: Result) -> Result | None:
         """The same series' newest result over there."""
-        wanted = series_id(key_of(result))
         own = [
-            one for one in self.results if series_id(key_of(one)) == wanted and one.job_id != result.job_id
+            one for one in self._by_series.get(series_id(key_of(result)), ()) if one.job_id != result.job_id
         ]
         return max(own, key=lambda one: one.created_unix_s, default=None)
 
@@ -37,11 +44,11 @@ class Against:
         """A row per result that has a counterpart, with what else changed between the two."""
         columns = {"what": "text", "before": "shown", "now": "shown", "change": "change", "reads": "text"}
         columns |= {"verdict before": "marks", "verdict now": "marks", "what else changed": "text"}
-        rows = []
+        rows, name = [], namer(results)
         for result in results:
             before = self.other(result)
             if before is not None:
-                rows.append(_row(before, result, name_of(result, results)))
+                rows.append(_row(before, result, name(result)))
         missing = len(results) - len(rows)
         return grid(columns, rows, f"{missing} results have no counterpart there" if missing else "")
 

@@ -86,39 +86,48 @@ def charts(results: Sequence[Result]) -> list[Chart]:
     """p50 with intervals, and what one pays for what, where two results or more can be drawn."""
     found = []
     measured = [r for r in results if r.status == "ok" and closed_loop(r) is not None]
+    name = namer(results)
     if len(measured) > 1:
-        found.append(interval.chart([_row(result, results) for result in measured]))
-    for number, model in enumerate(dict.fromkeys(result.model for result in results)):
-        items = [
-            pareto.item_of(r, name_of(r, results)) for r in results if r.model == model and r.status == "ok"
-        ]
+        found.append(interval.chart([_row(result, name(result)) for result in measured]))
+    by_model: dict[str, list[pareto.Item]] = {result.model: [] for result in results}
+    for result in results:
+        if result.status == "ok":
+            by_model[result.model].append(pareto.item_of(result, name(result)))
+    for number, (model, items) in enumerate(by_model.items()):
         if len([item for item in items if len(item.values) > 1]) > 1:
-            several = len({result.model for result in results}) > 1
-            title = f"What one pays for what{f': {model}' if several else ''}"
+            title = f"What one pays for what{f': {model}' if len(by_model) > 1 else ''}"
             found.append(pareto.chart(items, name=f"pareto-{number}", title=title))
     return found
 
 
-def name_of(result: Result, among: Sequence[Result]) -> str:
-    """What tells a result from the others of its page."""
-    parts = [result.device, runtime_text(result), precision_text(result)]
-    if len({one.model for one in among}) > 1:
-        parts.insert(0, result.model)
-    if len({one.threads for one in among}) > 1:
-        parts.append(f"{result.threads} thr")
-    if len({one.options.get("batch") for one in among}) > 1:
-        parts.append(f"batch {result.options.get('batch', '?')}")
-    if len({one.scenario for one in among}) > 1:
-        parts.append(result.scenario)
-    return " ".join(part for part in parts if part)
+def namer(among: Sequence[Result]) -> Callable[[Result], str]:
+    """What calls a result by that which tells it from the others of its page; those are looked at once."""
+    models = len({one.model for one in among}) > 1
+    threads = len({one.threads for one in among}) > 1
+    batches = len({one.options.get("batch") for one in among}) > 1
+    scenarios = len({one.scenario for one in among}) > 1
+
+    def name(result: Result) -> str:
+        parts = [result.device, runtime_text(result), precision_text(result)]
+        if models:
+            parts.insert(0, result.model)
+        if threads:
+            parts.append(f"{result.threads} threads")
+        if batches:
+            parts.append(f"batch {result.options.get('batch', '?')}")
+        if scenarios:
+            parts.append(result.scenario)
+        return " ".join(part for part in parts if part)
+
+    return name
 
 
-def _row(result: Result, among: Sequence[Result]) -> interval.Row:
+def _row(result: Result, name: str) -> interval.Row:
     latency = result.latency
     value = latency.p50_ns if latency is not None else 0.0
     low, high = (latency.p50_low_ns, latency.p50_high_ns) if latency is not None else (None, None)
     word = result.verdict.word or "unknown"
-    return interval.Row(name_of(result, among), value, low, high, word, result.origin)
+    return interval.Row(name, value, low, high, word, result.origin)
 
 
 def _latency(result: Result, name: str) -> float | None:

@@ -197,6 +197,13 @@
     block.append(own);
   }
 
+  // The number beside a slider follows it at once; what it leaves comes from the server.
+  function follow(event) {
+    const box = event.target, told = box.nextElementSibling;
+    if (box.type !== "range" || !told || told.tagName !== "OUTPUT") return;
+    told.textContent = number(Number(box.value)) + " " + (box.dataset.unit || "");
+  }
+
   function prepare(part) {
     part.querySelectorAll(".chart .canvas").forEach(prepareChart);
     part.querySelectorAll("table.sortable").forEach(prepareTable);
@@ -205,6 +212,7 @@
 
   function start() {
     prepare(document);
+    document.addEventListener("input", follow);
     for (const name of ["htmx:afterSwap", "htmx:after:swap"]) {
       document.body.addEventListener(name, () => prepare(document));
     }
@@ -224,7 +232,7 @@
     });
     document.querySelectorAll(".chart .canvas").forEach(draw);
   });
-  window.addEventListener("afterprint", () => { 
+  window.addEventListener("afterprint", () => {
     root.classList.remove("printing");
     document.querySelectorAll("details[data-shut]").forEach((one) => { one.open = false; delete one.dataset.shut; });
     redraw();
