@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+from farm_agent.late import dataclass
 from farm_agent.sensors import SensorError
 from farm_agent.sensors.common import battery_text, command, getprop
 

@@ -14,10 +14,11 @@ from __future__ import annotations
 import gc
 import sys
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from farm_agent.bench_interval import Spread, spread_of
+from farm_agent.late import dataclass
 from farm_agent.loop import Loop
 from farm_agent.wire import BlockPlan
 

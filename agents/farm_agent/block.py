@@ -10,13 +10,14 @@ import gzip
 import hashlib
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Dict, NoReturn, Optional, Tuple
 
 from farm_agent import bench, codec, faults, feed, files, harness, runtimes, scenarios, task
 from farm_agent.errors import FarmError
+from farm_agent.late import dataclass
 from farm_agent.wire import ArtifactSpec, Blob, BlockPlan, Failure
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import statistics
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, List, NoReturn, Optional, Tuple
 
 from farm_agent import cuda, engines, feed, files, precisions, task, trt_build, trt_calibrate, trt_exec
 from farm_agent.errors import JobError, UsageError
+from farm_agent.late import dataclass
 from farm_agent.messages.blob import Blob
 from farm_agent.messages.build import BuildPlan, BuildReport, Engine
 from farm_agent.runtimes import tensorrt

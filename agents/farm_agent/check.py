@@ -5,12 +5,13 @@ A process of its own: ``_check REQUEST.json RESPONSE.json``. Also used on the ho
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence, Tuple
 
 from farm_agent import compare, faults, feed, files, precisions, runtimes, task
 from farm_agent.errors import JobError
+from farm_agent.late import dataclass
 from farm_agent.wire import (
     ArtifactSpec,
     CheckResult,

@@ -10,10 +10,11 @@ output that is twice too large. ||got - want|| <= sin(angle) * ||want|| implies 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Dict, Optional, Tuple
 
 from farm_agent.errors import JobError
+from farm_agent.late import dataclass
 from farm_agent.wire import CheckResult, Tolerance
 
 EIGHT_BITS = ("int8", "uint8")

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from farm_agent.errors import JobError
+from farm_agent.late import dataclass
 
 LIBRARY = "libcuda.so.1"
 OUT_OF_MEMORY = 2

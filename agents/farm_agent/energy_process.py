@@ -9,13 +9,14 @@ from __future__ import annotations
 import gc
 import time
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
 from farm_agent import bench, codec, faults, feed, files, harness, runtimes, task
 from farm_agent.block import Link
 from farm_agent.errors import FarmError
+from farm_agent.late import dataclass
 from farm_agent.loop import Loop
 from farm_agent.messages.energy import EnergyPlan, Window
 from farm_agent.signature import Burners

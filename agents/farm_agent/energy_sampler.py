@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 import threading
 import time
-from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from farm_agent import faults, sensors
 from farm_agent.errors import FarmError
+from farm_agent.late import dataclass
 from farm_agent.messages.traces import Channel, Trace, TraceFile
 from farm_agent.sensors import Sensor
 

@@ -7,12 +7,13 @@ import json
 import os
 import time
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence
 
 from farm_agent import check, collect, feed, files, runtimes, task
 from farm_agent.errors import JobError
+from farm_agent.late import dataclass
 from farm_agent.messages.evaluation import Evaluation
 from farm_agent.wire import Accuracy, ArtifactSpec, Blob, Dataset, Failure, TensorMap
 

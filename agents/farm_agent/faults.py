@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import sysconfig
 from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
@@ -101,6 +100,8 @@ def pip_command(package: str) -> str:
 
     Where the system forbids pip to (PEP 668), the way is a virtual environment, which farm must be told of.
     """
+    import sysconfig
+
     managed = Path(sysconfig.get_path("stdlib")) / "EXTERNALLY-MANAGED"
     if sys.prefix != sys.base_prefix or not managed.exists():
         return f"{sys.executable} -m pip install {package}"

@@ -6,8 +6,6 @@ import contextlib
 import errno
 import os
 import re
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Iterator
 
@@ -75,6 +73,8 @@ def disk_error(error: OSError, path: Path, missing: str = "device.disk-error") -
 
 def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Replace ``path`` in one step; ``durable`` survives a power cut. Raises InfrastructureError device.*."""
+    import tempfile  # here and below: half of what imports this module writes nothing
+
     with disk_errors(path):
         handle, name = tempfile.mkstemp(dir=str(path.parent), prefix=".tmp-")
         temporary = Path(name)
@@ -104,6 +104,8 @@ def place(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
+        import shutil
+
         part = target.with_name(target.name + ".copy")
         shutil.copyfile(str(source), str(part))
         part.replace(target)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional
+
+from farm_agent.late import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
 from farm_agent.errors import InfrastructureError
+from farm_agent.late import dataclass
 
 COMMAND = "jetson_clocks"
 PAIR = re.compile(r"(MinFreq|MaxFreq|CurrentFreq|Online|Governor|FreqOverride)=(\S{1,32})")

@@ -6,16 +6,16 @@ outputs.npz  log.txt
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
 from farm_agent import codec, files, identity
 from farm_agent.errors import InfrastructureError, UsageError
 from farm_agent.identity import ProcessId
+from farm_agent.late import dataclass
 from farm_agent.root import Root
 from farm_agent.wire import Event, JobResult, JobSpec, JobState
 
@@ -139,6 +139,8 @@ class Job:
 
     def acknowledge(self, sha256: str) -> None:
         """Say that the result is stored elsewhere. Raises UsageError ``job.other-result``."""
+        import hashlib
+
         have = hashlib.sha256(self.result_bytes()).hexdigest()
         if have != sha256:
             raise UsageError(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, NoReturn, Optional, Tuple
 
 from farm_agent import check, child, codec, faults, feed, files, identity, profilers, runtimes, task
 from farm_agent.errors import FarmError
+from farm_agent.late import dataclass
 from farm_agent.messages.layers import Layer, LayerProfile
 from farm_agent.profilers import Profiled, ProfileRequest
 from farm_agent.wire import ArtifactSpec, Failure, JobSpec

@@ -1,17 +1,19 @@
-"""Start, stop and bury jobs. Everything here runs under the root's lock."""
+"""Start, stop and bury jobs. Everything here runs under the root's lock.
+
+What only the start of a job needs is imported there: it is asked for its news many times while it runs.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
-import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from farm_agent import arms, cas, files, identity, job, pack, restore, scenarios
+from farm_agent import files, identity, job
 from farm_agent.errors import FarmError, InfrastructureError, JobError, UsageError
 from farm_agent.job import Job, Record
 from farm_agent.root import Root
@@ -54,6 +56,8 @@ def start(root: Root, spec: JobSpec) -> JobState:
             )
         # Only now: a start that is refused must not fence off the driver of the job that runs.
         root.raise_fence(spec.fence)
+        from farm_agent import restore
+
         restore.leftover(root.path)
         _lay_out(root, found, spec)
         return found.state(_launch(found, spec))
@@ -61,6 +65,8 @@ def start(root: Root, spec: JobSpec) -> JobState:
 
 def validate(spec: JobSpec) -> None:
     """Refuse names that could leave the folder, and what this agent cannot measure."""
+    from farm_agent import arms, scenarios
+
     files.safe_name(spec.job_id)
     for blob in blobs_of(spec):
         files.safe_name(blob.name)
@@ -82,6 +88,8 @@ def validate(spec: JobSpec) -> None:
 
 def _lay_out(root: Root, found: Job, spec: JobSpec) -> None:
     """The job's folder, with each artifact's files under the names its runtime expects."""
+    from farm_agent import arms, cas, codec
+
     sources = {blob.sha256: cas.require(root, blob) for blob in blobs_of(spec)}
     both = {arms.CANDIDATE: spec.artifact}
     if spec.reference is not None:
@@ -92,14 +100,14 @@ def _lay_out(root: Root, found: Job, spec: JobSpec) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             for blob in artifact.files:
                 files.place(sources[blob.sha256], folder / blob.name)
-    from farm_agent import codec
-
     files.write_atomic(found.path / "spec.json", codec.dumps(spec).encode())
     found.write_fence(spec.fence)
 
 
 def _launch(found: Job, spec: JobSpec) -> Record:
     """Start the supervisor in a session of its own. It begins only when its identity is on the disk."""
+    import subprocess
+
     with files.disk_errors(found.path), open(found.path / "log.txt", "ab") as log:
         process = subprocess.Popen(
             identity.agent_argv("_supervise", str(found.path)),
@@ -126,6 +134,8 @@ def bury(found: Job, record: Record) -> Record:
     """If the supervisor is gone without a last word, end the job as interrupted (or stopped, if asked)."""
     if record.living:
         return record
+    from farm_agent import restore
+
     back = restore.leftover(found.path.parent.parent)
     if record.ended:
         return record
@@ -137,9 +147,9 @@ def bury(found: Job, record: Record) -> Record:
     error = _death(record, stopped=stopped)
     outcome = "stopped" if stopped else "interrupted"
     if not (found.path / "result.json").exists():
-        partial = found.partial() or job.blank(found.spec(), pack.agent_sha256())
-        from farm_agent import pins
+        from farm_agent import pack, pins
 
+        partial = found.partial() or job.blank(found.spec(), pack.agent_sha256())
         partial = replace(partial, pins=pins.with_restored(partial.pins, back))
         found.write_result(job.ended(partial, outcome, error))
     ended = Record(outcome, record.spec_sha256, record.process)

@@ -13,12 +13,12 @@ import platform
 import struct
 import tempfile
 from array import array
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, Tuple
 
 from farm_agent import faults
 from farm_agent.errors import FarmError
+from farm_agent.late import dataclass
 from farm_agent.loop import resolution
 
 FOLDER = "native_bin"

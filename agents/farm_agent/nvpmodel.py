@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import List
 
 from farm_agent.errors import InfrastructureError
+from farm_agent.late import dataclass
 
 COMMAND = "nvpmodel"
 MODE = re.compile(r"^(?:NVPM VERB: Current mode: )?NV Power Mode:\s*(\S.{0,63}?)\s*$")

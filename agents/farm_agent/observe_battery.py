@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
 from farm_agent import android, sysfs
+from farm_agent.late import dataclass
 
 SUPPLIES = "sys/class/power_supply"
 

@@ -5,10 +5,10 @@ A line that is missing or cut gives None, never an error and never a zero.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from farm_agent import sysfs
+from farm_agent.late import dataclass
 
 
 @dataclass(frozen=True)

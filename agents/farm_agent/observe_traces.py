@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Collection, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from farm_agent import observe_proc, sysfs
+from farm_agent.late import dataclass
 from farm_agent.messages.observed import Observed
 from farm_agent.messages.traces import Channel, Trace
 from farm_agent.record import NO_VALUE

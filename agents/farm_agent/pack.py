@@ -11,13 +11,12 @@ import hashlib
 import io
 import os
 import tempfile
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Iterator, Tuple
 
 from farm_agent.errors import InfrastructureError
-from farm_agent.native import FOLDER, LEFT_OUT
+from farm_agent.late import dataclass
 
 # The oldest date a zip file can hold; any fixed one would do.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -87,6 +86,7 @@ def agent_sha256() -> str:
 
 def _members(root: Path) -> Iterator[Tuple[str, bytes]]:
     from farm_agent import native_build  # for the packing machine alone: every verb on a device imports this
+    from farm_agent.native import FOLDER, LEFT_OUT
 
     yield "__main__.py", (root / "__main__.py").read_bytes()
     for path in root.rglob("*.py"):

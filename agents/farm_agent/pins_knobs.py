@@ -11,12 +11,13 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Dict, List, Optional, Protocol, Sequence, Tuple
 
 from farm_agent import faults, jetson_clocks, nvpmodel, sysfs
 from farm_agent.errors import FarmError, InfrastructureError
+from farm_agent.late import dataclass
 from farm_agent.pins_android import FixedPerformanceKnob
 
 CPU = "sys/devices/system/cpu"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Dict, Mapping, Optional, Tuple
 
+from farm_agent.late import dataclass
 from farm_agent.wire import PrecisionProof
 
 # Bytes that one element takes, by the words of PrecisionProof.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
+from farm_agent.late import dataclass
 from farm_agent.messages.gate import GateCheck, GatePlan
 from farm_agent.observe_foreign import FARM
 from farm_agent.preflight_look import Look

@@ -6,12 +6,12 @@ A job that starts on a device still warm from the last one must not take that wa
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
 from farm_agent import codec, files, identity
 from farm_agent.errors import FarmError
+from farm_agent.late import dataclass
 
 NAME = "idle.json"
 LASTS_S = 3600.0

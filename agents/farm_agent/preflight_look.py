@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Callable, Dict, Optional, Tuple
 
 from farm_agent import observe_battery, observe_proc, observe_traces, sysfs
+from farm_agent.late import dataclass
 from farm_agent.messages.traces import Channel
 from farm_agent.observe_foreign import Scan
 

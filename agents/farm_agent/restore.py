@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, List, Optional, Tuple
 
 from farm_agent import codec, files, identity
 from farm_agent.errors import FarmError
 from farm_agent.identity import ProcessId
+from farm_agent.late import dataclass
 from farm_agent.messages.gate import Pin
 
 if TYPE_CHECKING:

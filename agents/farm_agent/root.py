@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List
 
 from farm_agent import files
 from farm_agent.errors import InfrastructureError, UsageError
+from farm_agent.late import dataclass
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,8 @@ class Root:
 
     def free_bytes(self) -> int:
         """Space that this user may still fill."""
+        import shutil
+
         with files.disk_errors(self.path):
             return shutil.disk_usage(str(self.path)).free
 

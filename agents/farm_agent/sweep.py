@@ -9,13 +9,13 @@ import contextlib
 import os
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Set, Tuple
 
 from farm_agent import files, job, pack
 from farm_agent.errors import InfrastructureError
 from farm_agent.job import Job
+from farm_agent.late import dataclass
 from farm_agent.root import Root
 from farm_agent.wire import blobs_of
 

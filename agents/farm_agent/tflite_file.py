@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import mmap
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Tuple
+
+from farm_agent.late import dataclass
 
 LIMIT_BYTES = 2**31
 MAX_RANK = 64

@@ -8,11 +8,12 @@ walk the same way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 from farm_agent import trt_log
 from farm_agent.errors import JobError
+from farm_agent.late import dataclass
 
 STRONG, WEAK = "strong", "weak"
 WEAK_FLAGS: Mapping[str, Tuple[str, ...]] = {"fp16": ("FP16",), "int8": ("INT8",), "fp32": ()}

@@ -6,25 +6,13 @@ What only one of them needs is imported there: a job is asked for its news many 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
-import platform
 import sys
 import time
 from typing import Callable, Dict, List
 
-from farm_agent import (
-    cas,
-    codec,
-    files,
-    job,
-    lifecycle,
-    pack,
-    reply,
-    restore,
-    sweep,
-)
+from farm_agent import codec, files, job, lifecycle, reply
 from farm_agent.errors import UsageError
 from farm_agent.job import Job
 from farm_agent.root import open_root
@@ -38,6 +26,10 @@ MOST_RUNTIMES = 16
 
 def hello(options: argparse.Namespace) -> None:
     """Who this agent is and what the device runs."""
+    import platform
+
+    from farm_agent import pack, restore, sweep
+
     root = open_root(options.root)
     sweep.touch_own(root)
     if restore.pending(root.path):
@@ -66,6 +58,8 @@ def show_facts(options: argparse.Namespace) -> None:
 
 def stock(options: argparse.Namespace) -> None:
     """What the content store holds of each hash."""
+    from farm_agent import cas
+
     root = open_root(options.root)
     if len(options.words) > MOST_HASHES:
         raise UsageError(f"at most {MOST_HASHES} hashes at once", code="agent.usage", fix="ask in parts")
@@ -74,6 +68,8 @@ def stock(options: argparse.Namespace) -> None:
 
 def commit(options: argparse.Namespace) -> None:
     """Make an upload complete after hashing it."""
+    from farm_agent import cas
+
     sha256, size = words(options, 2)
     if not size.isdigit():
         raise UsageError(f"{size[:40]!r} is no size", code="agent.usage", fix="give the size in bytes")
@@ -82,13 +78,13 @@ def commit(options: argparse.Namespace) -> None:
 
 def follow(options: argparse.Namespace) -> None:
     """Hash an upload while it arrives, for its commit."""
+    from farm_agent import arriving, cas
+
     sha256, size = words(options, 2)
     if not size.isdigit():
         raise UsageError(f"{size[:40]!r} is no size", code="agent.usage", fix="give the size in bytes")
     root = open_root(options.root)
     partial = cas.part_path(root, files.safe_sha256(sha256), options.sender)
-    from farm_agent import arriving
-
     reply.send({"whole": arriving.follow(partial, int(size))})
 
 
@@ -132,6 +128,8 @@ def stop(options: argparse.Namespace) -> None:
 
 def result(options: argparse.Namespace) -> None:
     """The result of an ended job and the hash of its file."""
+    import hashlib
+
     found = lifecycle.inspect(open_root(options.root), words(options, 1)[0])
     data = found.result_bytes()
     reply.send({"result": json.loads(data), "sha256": hashlib.sha256(data).hexdigest()})
@@ -150,6 +148,8 @@ def ack(options: argparse.Namespace) -> None:
 
 def collect(options: argparse.Namespace) -> None:
     """Make room."""
+    from farm_agent import sweep
+
     swept = sweep.sweep(open_root(options.root), max(0, options.max_bytes), options.fence)
     reply.send(codec.encode(swept))
 

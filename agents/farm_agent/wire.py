@@ -8,12 +8,12 @@ tensors are described in the *source* model's names, dtypes and layout, and mapp
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Dict, List, Optional, Tuple
 
 from farm_agent import codec
 from farm_agent.errors import FarmError, from_blame
+from farm_agent.late import dataclass
 from farm_agent.messages.arm import Arm, ArmReport
 from farm_agent.messages.blob import Blob
 from farm_agent.messages.block import BlockPlan, BlockResult, MemoryPhase
@@ -269,6 +269,8 @@ def spec_hash(spec: JobSpec) -> str:
         _drop_unset(data["golden"]["tolerance"], LATER_IN_TOLERANCE, {"cosine": 0.0})
     if data["dataset"] is not None:
         _drop_unset(data["dataset"], LATER_IN_DATASET, {"keep_outputs": False})
+    import hashlib
+
     return hashlib.sha256(codec.dumps(data).encode()).hexdigest()
 
 

@@ -16,10 +16,10 @@ from __future__ import annotations
 import ctypes
 import importlib
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Sequence, Tuple
 
+from farm_agent.late import dataclass
 from farm_agent.native import Unavailable
 
 ALIGNMENT = 64

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Dict, List, Optional, Set, Tuple
 
 from farm_agent import observe_proc, sysfs
+from farm_agent.late import dataclass
 from farm_agent.messages.checkup import Neighbour
 
 LEAST_PCT = 5.0

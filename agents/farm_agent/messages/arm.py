@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Dict, Optional
 
+from farm_agent.late import dataclass
 from farm_agent.messages.build import BuildPlan, BuildReport
 from farm_agent.messages.reference import CheckResult, Golden, PrecisionProof
 from farm_agent.messages.tensors import ArtifactSpec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from farm_agent.late import dataclass
 
 
 @dataclass(frozen=True)

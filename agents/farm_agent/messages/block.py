@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Dict, Optional, Tuple
 
+from farm_agent.late import dataclass
 from farm_agent.messages.blob import Blob
 from farm_agent.messages.gate import GateReport
 from farm_agent.messages.observed import Observed

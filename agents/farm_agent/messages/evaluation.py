@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Optional
 
+from farm_agent.late import dataclass
 from farm_agent.messages.blob import Blob
 
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import importlib
 import time
-from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from farm_agent import faults
 from farm_agent.errors import MeasurementError
+from farm_agent.late import dataclass
 from farm_agent.messages.layers import Layer
 
 RUNTIMES = {"onnxruntime": "ort", "openvino": "openvino", "litert": "litert"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Dict, List, Sequence, Tuple
 
+from farm_agent.late import dataclass
 from farm_agent.messages.layers import Layer
 
 # A model has fewer layers; a broken profile may claim any number.

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from farm_agent.late import dataclass
 
 try:
     from typing import Protocol

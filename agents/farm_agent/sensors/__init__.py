@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from dataclasses import dataclass
 from typing import Any, Dict, Tuple
+
+from farm_agent.late import dataclass
 
 try:
     from typing import Protocol

@@ -6,10 +6,10 @@ power file: a rail's power is its voltage times its current.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
+from farm_agent.late import dataclass
 from farm_agent.messages.traces import Channel
 from farm_agent.sensors import Probe, SensorError
 from farm_agent.sensors.common import jetson_rails, plausible, sysfiles

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Tuple
 
+from farm_agent.late import dataclass
 from farm_agent.messages.traces import Channel
 from farm_agent.sensors import Probe, SensorError
 from farm_agent.sensors.common import command, getprop, plausible, sysfiles

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import Dict, List, Optional, Tuple
 
+from farm_agent.late import dataclass
 from farm_agent.messages.traces import Channel
 from farm_agent.sensors import Probe, SensorError
 from farm_agent.sensors.common import firmware, plausible

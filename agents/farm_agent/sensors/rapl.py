@@ -8,10 +8,10 @@ must be read at least every quarter of the shortest wrap. ``energy_uj`` belongs 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, List
 
+from farm_agent.late import dataclass
 from farm_agent.messages.traces import Channel
 from farm_agent.sensors import Probe, SensorError
 from farm_agent.sensors.common import sysfiles

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Callable, Dict, Optional, Tuple
 
+from farm_agent.late import dataclass
 from farm_agent.messages.traces import Channel
 from farm_agent.sensors import Probe, SensorError
 from farm_agent.sensors.common import command, plausible

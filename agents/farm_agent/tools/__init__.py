@@ -23,12 +23,13 @@ import math
 import os
 import shutil
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from farm_agent import faults
 from farm_agent.errors import JobError, MeasurementError
+from farm_agent.late import dataclass
 
 # Name for users -> module. The runtimes stand here too, so that a plan can be checked without an import.
 MODULES: Dict[str, str] = {

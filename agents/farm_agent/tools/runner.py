@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Tuple
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Tuple
 from farm_agent import child, codec, facts, faults, files, identity, task, tools
 from farm_agent.child import Ended
 from farm_agent.errors import FarmError, JobError, MeasurementError
+from farm_agent.late import dataclass
 from farm_agent.messages.observed import Observed
 from farm_agent.messages.tool import ToolReport
 from farm_agent.tools import ToolJob

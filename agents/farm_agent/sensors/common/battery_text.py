@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Dict, Mapping, Optional
 
+from farm_agent.late import dataclass
 from farm_agent.sensors import SensorError
 from farm_agent.sensors.common import plausible, sysfiles
 

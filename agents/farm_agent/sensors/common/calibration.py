@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import statistics
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, NoReturn, Sequence, Tuple
 
+from farm_agent.late import dataclass
 from farm_agent.sensors import SensorError
 
 STATES = ("idle", "busy", "charging")

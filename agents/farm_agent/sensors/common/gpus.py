@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ctypes import c_void_p
-from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
+from farm_agent.late import dataclass
 from farm_agent.messages.traces import Channel
 from farm_agent.sensors import SensorError
 from farm_agent.sensors.common import plausible

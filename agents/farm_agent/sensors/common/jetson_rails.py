@@ -7,8 +7,9 @@ POM_5V_GPU is part of POM_5V_IN. The carrier board is in none of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Collection, Dict, Mapping, Optional, Tuple
+
+from farm_agent.late import dataclass
 
 # Rails that are no rails: not connected, and the chip's own sum of shunt voltages (in7).
 NO_RAILS = ("", "NC", "SUM OF SHUNT VOLTAGES")

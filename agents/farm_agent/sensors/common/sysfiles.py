@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
+from farm_agent.late import dataclass
 from farm_agent.messages.traces import Channel
 from farm_agent.sensors import SensorError
 from farm_agent.sensors.common import plausible

@@ -8,9 +8,10 @@ parts (7: now, average, peak), with or without mW. Rails may be called like temp
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Dict, List, Optional, Tuple
 
+from farm_agent.late import dataclass
 from farm_agent.sensors import SensorError
 from farm_agent.sensors.common import jetson_rails
 
