@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 
 GAPS = (3, 2, 1)
@@ -68,22 +69,39 @@ def fit(
 def blocks(
     columns: Sequence[str], rows: Sequence[Sequence[str]], align: Mapping[str, str], width: int
 ) -> list[str]:
-    """Per row one line with its names, then its numbers as ``column value`` pairs, as many as fit a line."""
-    first = next((k for k, name in enumerate(columns) if align.get(name) == "right"), len(columns))
+    """Per row one line with its names (what stands before the first number, else the first column), then the
+    rest as ``column value`` pairs, as many as fit a line."""
+    numbers = (k for k, name in enumerate(columns) if align.get(name) == "right")
+    first = next(numbers, 1)
     lines: list[str] = []
     for row in rows:
-        lines.append("  ".join(cell for cell in row[:first] if cell))
+        lines += _wrapped("  ".join(cell for cell in row[:first] if cell), width, "")
         line = ""
         for name, cell in zip(columns[first:], row[first:], strict=True):
             if cell in EMPTY:
                 continue
             pair = f"{name} {cell}"
             if line and len(line) + 3 + len(pair) > width:
-                lines.append(line)
+                lines += _wrapped(line, width, "  ")
                 line = ""
             line = f"{line}   {pair}" if line else f"  {pair}"
-        lines += [line, ""] if line else [""]
+        lines += [*_wrapped(line, width, "  "), ""] if line else [""]
     return lines[:-1]
+
+
+def _wrapped(line: str, width: int, indent: str) -> list[str]:
+    """As it is where it fits, else between words; what is too wide even so is the terminal's to break."""
+    if len(line) <= width:
+        return [line]
+    more = f"{indent}  " if indent else ""
+    return textwrap.wrap(
+        line.strip(),
+        width,
+        initial_indent=indent,
+        subsequent_indent=more,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _grid(

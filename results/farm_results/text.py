@@ -36,6 +36,11 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{decimals}f}"
 
 
+def threads_text(count: int) -> str:
+    """``1 thread``, ``4 threads``."""
+    return f"{count} thread{'s' * (count != 1)}"
+
+
 def unit_of(value_ns: float) -> tuple[str, float]:
     """The unit in which a time reads best, and its nanoseconds."""
     return next(((name, size) for name, size in _UNITS_NS if value_ns >= size), _UNITS_NS[-1])

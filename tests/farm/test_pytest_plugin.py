@@ -83,7 +83,7 @@ def test_two_workers_measure_one_after_the_other(pytester: pytest.Pytester) -> N
     assert output.count("digits · local · onnxruntime · fp32") >= 2
     assert "farm: measured" in output
     junit = (pytester.path / "tests.xml").read_text(encoding="utf-8")
-    assert 'onnxruntime · fp32 · 1 threads: p50 ms" value="' in junit
+    assert 'onnxruntime · fp32 · 1 thread: p50 ms" value="' in junit
 
     store = open_store(load_config().store)
     try:

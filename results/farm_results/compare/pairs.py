@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from farm_agent.errors import UsageError
 from farm_results.model import Result
 from farm_results.series import SeriesKey, key_of, series_id
+from farm_results.text import threads_text
 
 BATCH = "batch"
 AXES: Mapping[str, tuple[str, ...]] = {
@@ -74,7 +75,7 @@ def value_on(result: Result, axis: str) -> str:
     if axis == "runtime":
         return runtime_text(result)
     if axis == "threads":
-        return f"{result.threads} threads"
+        return threads_text(result.threads)
     if axis == BATCH:
         return f"batch {result.options.get(BATCH, 'unknown')}"
     return str(getattr(result, axis))

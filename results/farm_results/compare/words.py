@@ -20,7 +20,7 @@ from farm_results.compare.row import (
 )
 from farm_results.environment import SURROUNDINGS
 from farm_results.report.rows import NOTHING
-from farm_results.text import printable
+from farm_results.text import printable, threads_text
 
 WEAK = "higher and lower are what two runs show; slower and faster say only measurements in turns: "
 CONFIRM = "farm bench --ab REF"
@@ -131,7 +131,7 @@ def namer(rows: Sequence[Row]) -> Callable[[Row], str]:
     def name(row: Row) -> str:
         key = row.key
         parts = [key.model, key.device, *_runtime(row), key.precision]
-        parts += [f"{key.threads} threads"] if threads else []
+        parts += [threads_text(key.threads)] if threads else []
         parts += [key.scenario] if scenarios else []
         parts += [f"batch {key.options.get('batch', 'unknown')}"] if batches else []
         parts += [f"{name}={key.options[name]}" for name in options if name in key.options]

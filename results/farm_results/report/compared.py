@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from farm_agent.errors import UsageError
 from farm_results.comparison import FAILED, FASTER, INCONCLUSIVE, SAME, SKIPPED, SLOWER, Comparison
-from farm_results.text import number, printable
+from farm_results.text import number, printable, threads_text
 from farm_results.view import versus
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def _name(comparison: Comparison) -> str:
     sides = [side.model if side.job_id else side.label for side in (reference, candidate)]
     parts = [" → ".join(dict.fromkeys(side for side in sides if side)), comparison.device]
     parts += [candidate.runtime, candidate.precision]
-    parts += [f"{candidate.threads} threads"] if candidate.threads else []
+    parts += [threads_text(candidate.threads)] if candidate.threads else []
     parts += [comparison.scenario] if comparison.scenario != "latency" else []
     parts += ["A/A"] if comparison.kind == "aa" else []
     parts[:0] = [comparison.origin.upper()] if comparison.origin else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from farm_results.model import Result
 from farm_results.report.rows import runtime_text
 from farm_results.series import HIGHER, LOWER, key_of, number_of
-from farm_results.text import printable
+from farm_results.text import printable, threads_text
 
 USABLE = ("valid", "noisy")
 NAME_LIMIT = 300
@@ -41,7 +41,13 @@ def usable(result: Result) -> bool:
 
 def name_of(result: Result) -> str:
     """What a person calls the series, the same in every run; what no device measured says so first."""
-    parts = [result.model, result.device, runtime_text(result), result.precision, f"{result.threads} threads"]
+    parts = [
+        result.model,
+        result.device,
+        runtime_text(result),
+        result.precision,
+        threads_text(result.threads),
+    ]
     if result.scenario != "latency":
         parts.append(result.scenario)
     parts += [f"{name}={value}" for name, value in key_of(result).options.items() if name != "provider"]

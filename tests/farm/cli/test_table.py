@@ -77,3 +77,14 @@ def test_a_block_leaves_out_what_says_nothing(monkeypatch: pytest.MonkeyPatch) -
         printed(monkeypatch, 40, COLUMNS, failed)
         == "local  onnxruntime  fp32\n  verdict FAILED model.missing\n"
     )
+
+
+def test_a_block_without_numbers_names_its_columns_and_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a row of words is too wide for the terminal, each word says what it is; no line is too wide."""
+    words = ("demo-rpi4", "good", "30 days ago", "canary right", "kernel 6.6.51 is now 6.12.20 since")
+    columns = ("name", "health", "since", "last canary", "what changed since it was accepted")
+    text = printed(monkeypatch, 24, columns, words)
+
+    assert text.splitlines()[:2] == ["demo-rpi4", "  health good"]
+    assert max(map(len, text.splitlines())) <= 24
+    assert "since 30 days ago" in text
