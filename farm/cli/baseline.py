@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from farm_results.history.baselines import Baseline
     from farm_results.history.moves import Move
     from farm_results.history.points import SeriesRow
+    from farm_results.series import SeriesKey
     from farm_results.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -188,7 +189,7 @@ def _list(state: State, rows: dict[str, SeriesRow], found: Sequence[Baseline], s
     cells = [
         (
             one.series,
-            _name(rows[one.series]),
+            _name(rows[one.series].key),
             one.job_id,
             time.strftime("%Y-%m-%d %H:%MZ", time.gmtime(one.at_unix_s)),
             one.event,
@@ -200,9 +201,11 @@ def _list(state: State, rows: dict[str, SeriesRow], found: Sequence[Baseline], s
     print_table(columns, cells)
 
 
-def _name(row: SeriesRow) -> str:
-    key = row.key
-    parts = [key.model, key.device, key.runtime, key.precision, f"{key.threads} threads", key.scenario]
+def _name(key: SeriesKey) -> str:
+    """Everything that tells a series from another: a baseline is of exactly one."""
+    threads = f"{key.threads} thread{'s' * (key.threads != 1)}"
+    parts = [key.model, key.device, key.runtime, key.precision, threads, key.scenario]
+    parts += [f"{name}={value}" for name, value in key.options.items()]
     return " ".join(part for part in (*parts, key.origin.upper()) if part)
 
 
@@ -214,6 +217,7 @@ def _show_moves(state: State, found: Sequence[Move], *, dry_run: bool) -> None:
                 "job_id": move.result.job_id,
                 "before": move.before.job_id if move.before else None,
                 "refused": move.refused,
+                "moves": move.moves,
             }
             for move in found
         ]
@@ -223,10 +227,12 @@ def _show_moves(state: State, found: Sequence[Move], *, dry_run: bool) -> None:
     cells = [
         (move.series, _of(move), move.before.job_id if move.before else "", move.result.job_id)
         for move in found
-        if not move.refused
+        if move.moves
     ]
     if cells:
         print_table(columns, cells)
+    if stay := sum(not (move.moves or move.refused) for move in found):
+        say(f"{stay} series {'is' if stay == 1 else 'are'} held against it already")
     for move in found:
         if move.refused:
             say_sentence(f"refused  {_of(move)}: {move.result.job_id} is {move.refused}")
@@ -235,5 +241,6 @@ def _show_moves(state: State, found: Sequence[Move], *, dry_run: bool) -> None:
 
 
 def _of(move: Move) -> str:
-    result = move.result
-    return " ".join((result.model, result.device, result.runtime, result.precision))
+    from farm_results.series import key_of
+
+    return _name(key_of(move.result))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from farm_agent.errors import UsageError
 from farm_results import git
+from farm_results.text import printable
 
 if TYPE_CHECKING:
     from farm_results.model import Result
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 BASELINE_WORD, LAST = "@baseline", "last"
 RUN, JOB, LABEL, COMMIT, BASELINE = "run", "job", "label", "commit", "baseline"
-MOST_RUNS = 20
+MOST_RUNS, LONGEST = 20, 200
 _LAST = re.compile(r"last(?:~([0-9]{1,6}))?")
 _HASH = re.compile(r"[0-9a-fA-F]{4,40}")
 _FIX = "a run or job id, KEY=VALUE of a label, a git commit, @baseline, last or last~1 (farm results runs)"
@@ -113,7 +114,7 @@ def _labelled(store: Store, text: str, key: str, value: str) -> Ref:
     found = labelled(store, key, value)
     if not found:
         raise UsageError(
-            f"no run has the label {text!r}",
+            f"no run has the label '{printable(text, LONGEST)}'",
             code="results.unknown-label",
             fix="farm bench --label KEY=VALUE sets one; farm results runs --json shows those there are",
         )
@@ -207,9 +208,10 @@ def _unknown(store: Store, text: str) -> Ref:
     import difflib
 
     ids = [run.run_id for run in store.runs(limit=100)]
-    near = difflib.get_close_matches(text, ids, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(text[:LONGEST], ids, n=1, cutoff=0.5)
+    named = f"nothing in the store is called '{printable(text, LONGEST)}'"
     raise UsageError(
-        f"nothing in the store is called {text!r}" if ids else "the store holds no run yet",
+        named if ids else "the store holds no run yet",
         code="results.unknown-ref",
         fix=f"did you mean {near[0]}?" if near else (f"give {_FIX}" if ids else "farm bench"),
     )

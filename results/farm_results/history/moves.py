@@ -30,6 +30,11 @@ class Move:
     after: Baseline | None
     refused: str = ""
 
+    @property
+    def moves(self) -> bool:
+        """Whether the baseline goes elsewhere than it was."""
+        return not self.refused and (self.before is None or self.before.job_id != self.result.job_id)
+
 
 def moves(store: Store, results: Iterable[Result]) -> tuple[Move, ...]:
     """What setting the baselines to these results would do: per series the newest ok one, unless it cannot
@@ -56,7 +61,7 @@ def refusal(result: Result) -> str:
 
 def moved(store: Store, move: Move, *, actor: str, reason: str, event: str = SET) -> Move:
     """Carry a move out, with its row of audit; a refused one, or one to where it is, changes nothing."""
-    if move.refused or (move.before is not None and move.before.job_id == move.result.job_id):
+    if not move.moves:
         return Move(move.series, move.result, move.before, move.before, move.refused)
     after = baselines.put(
         store,

@@ -165,6 +165,23 @@ def test_the_same_from_python() -> None:
     assert found.candidate == f"last ({NEW})"
 
 
+def test_a_label_of_both_sides_does_not_hold_a_run_against_itself(capsys: Streams) -> None:
+    """The newest run has the label, too: its numbers are the candidate's alone."""
+    assert farm_("compare", "why=test", "last", "--json", "--all") == 2
+    assert "results.unknown-label" in capsys.readouterr().err
+    store = opened()
+    store.add_run(replace(run("20261118-030000-0000", 1e9), labels={"night": "30"}))
+    before = measured("20261118-030000-0000-002", run_id="20261118-030000-0000", device="pi")
+    store.add_result(replace(before, created_unix_s=1e9))
+    store.close()
+    assert farm_("compare", "night=30", "last", "--json", "--all") == 0
+    found = json.loads(capsys.readouterr().out)
+    row = next(row for row in found["rows"] if row["device"] == "pi")
+    assert (row["reference"]["job_id"], row["reference"]["runs"]) == ("20261118-030000-0000-002", 1)
+    assert row["section"] == "regressed"
+    assert "1 result of both sides counts for the candidate alone" in found["notes"]
+
+
 def test_devices_are_held_against_each_other(capsys: Streams) -> None:
     assert farm_("compare", "last~1", "--by", "device", "--all", "--json") == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
@@ -196,6 +213,9 @@ def test_baselines_move_by_hand_alone_and_leave_a_trail(capsys: Streams) -> None
     assert farm_("baseline", "show") == 4
     assert farm_("baseline", "set", "last~1", "--reason", "release 1") == 0
     assert "refused" not in capsys.readouterr().err
+    assert farm_("baseline", "set", "last~1") == 0  # once more changes nothing, and says so
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "3 series are held against it already\n")
     assert farm_("baseline", "set", "last", "--device", "jetson") == 4
     assert "throttled: the clock fell to 60 %" in capsys.readouterr().err
     assert farm_("compare", "@baseline", "--fail-on", "regression") == 1
@@ -210,9 +230,11 @@ def test_baselines_move_by_hand_alone_and_leave_a_trail(capsys: Streams) -> None
     for one in (finding, silent, throttled):
         findings.add(store, one)
     assert farm_("baseline", "accept", "ffff", "--reason", "larger on purpose") == 0
+    assert farm_("baseline", "accept", "ffff") == 2  # it may have moved on since
     assert farm_("baseline", "accept", "5555") == 2
     assert farm_("baseline", "accept", "7777") == 2
     err = capsys.readouterr().err
+    assert "baseline.accepted" in err
     assert "baseline.no-result" in err
     assert "baseline.unusable" in err
     now = baselines.current(store, series_of("pi"))
