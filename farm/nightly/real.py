@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farm.cell_series import series_of
-from farm.errors import FarmError, InfrastructureError
+from farm.errors import FarmError, InfrastructureError, UsageError
 from farm.nightly.bench import Say, Wanted
 from farm.nightly.content import of_cell
 from farm.nightly.settings import Matrix, NightlySettings
@@ -81,6 +81,7 @@ class RealBench:
             for scenario in matrix.scenarios:
                 request = self._request(matrix, scenario)
                 plans.append((matrix, plan_for(request, self._config, say)))
+        _refuse_twins([Planned(cell, plan.request) for _, plan in plans for cell in plan.cells])
         devices = {cell.device.name: cell for _, plan in plans for cell in plan.cells}
         say(f"asking {len(devices)} device{'s' * (len(devices) != 1)} what they have")
         facts = self._ask([(cell.device, cell.profile) for cell in devices.values()])
@@ -175,7 +176,7 @@ class RealBench:
         )
         return with_sample(
             Request(
-                models=matrix.models,
+                models=models_now(matrix.models),
                 devices=matrix.devices,
                 runtimes=matrix.runtimes,
                 precisions=matrix.precisions,
@@ -227,7 +228,6 @@ class RealBench:
         cell = planned.cell
         series = series_of(cell, planned.request.measure)
         if series in found:
-            self._refuse_twins(planned, self._planned.get(series))
             return
         problem = cell.error or self._problem(planned, facts)
         if isinstance(facts, FarmError) or problem is not None:
@@ -262,17 +262,42 @@ class RealBench:
             return error
         return InfrastructureError(skip, code=SKIPPED) if skip else None
 
-    def _refuse_twins(self, one: Planned, other: Planned | None) -> None:
-        """Two files of one name would share a series, and look like one model that changes every night."""
-        from farm.errors import UsageError
 
-        if other is None or one.cell.model is None or other.cell.model is None:
-            return
-        if one.cell.model.path != other.cell.model.path:
+def models_now(models: Sequence[Path]) -> tuple[Path, ...]:
+    """The models, patterns replaced by the files that they match now, in the order of their names.
+
+    Raises UsageError ``nightly.nothing`` for a pattern that matches none.
+    """
+    files: list[Path] = []
+    for path in models:
+        if not set("*?[") & set(str(path)) or path.exists():
+            files.append(path)
+            continue
+        there = Path(path.anchor or ".").glob(str(path.relative_to(path.anchor)))
+        matched = sorted(each for each in there if each.is_file())
+        if not matched:
             raise UsageError(
-                f"two models of [nightly] are called {one.cell.model_name}: their series would be one",
+                f"models of [nightly] name {path}, and no file is called so",
+                code="nightly.nothing",
+                fix="correct the pattern in farm.toml, or put the models there",
+            )
+        files += matched
+    return tuple(dict.fromkeys(files))
+
+
+def _refuse_twins(planned: Sequence[Planned]) -> None:
+    """Two files of one name would share a series, and look like one model that changes every night."""
+    first: dict[str, Path] = {}
+    for each in planned:
+        model = each.cell.model
+        if model is None:
+            continue
+        path = first.setdefault(series_of(each.cell, each.request.measure), model.path)
+        if path != model.path:
+            raise UsageError(
+                f"two models of [nightly] are called {each.cell.model_name}: their series would be one",
                 code="nightly.same-name",
-                fix=f"rename {one.cell.model.path.name} or {other.cell.model.path.name}",
+                fix=f"rename {model.path} or {path}",
             )
 
 

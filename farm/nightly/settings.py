@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from farm.errors import UsageError
-from farm.power import Key
+from farm.kinds import Key
 from farm.tables import check, wrong
 from farm_results.finding import CANARY, REGRESSION, SILENT, WORDS
 
@@ -22,7 +23,8 @@ _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 @dataclass(frozen=True)
 class Matrix:
     """Models x devices x targets x scenarios. Empty tuples mean: what the device's profile prefers; no model:
-    the bundled one. ``priority``: each step counts like twice the age."""
+    the bundled one. ``models``: files, and patterns of them that are read anew every night. ``priority``:
+    each step counts like twice the age."""
 
     models: tuple[Path, ...] = ()
     devices: tuple[str, ...] = ("all",)
@@ -92,10 +94,11 @@ def parse_nightly(table: object, origin: str, folder: Path) -> dict[str, Any]:
 
 def _known(origin: str, place: str, key: str, names: Sequence[str]) -> None:
     if key not in names:
+        meant = difflib.get_close_matches(key, names, n=1)
         raise UsageError(
             f"{origin}: {place} has no setting {key!r}",
             code="config.unknown-key",
-            fix=f"use one of: {', '.join(names)}",
+            fix=f"did you mean {meant[0]}?" if meant else f"use one of: {', '.join(names)}",
         )
 
 

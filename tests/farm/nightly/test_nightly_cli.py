@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from farm.nightly.diary import recent
+from farm.nightly.real import models_now
 from farm_results.store import open_store
 from tests.farm.networks import heavy_net
 from tests.farm.runs import Done, Farm, finish
@@ -118,6 +119,9 @@ def test_without_a_table_the_error_says_what_to_write(farm: Farm) -> None:
     )
     twins = farm.run("nightly", "plan")
     assert "nightly.same-name" in twins.err
+    (farm.folder / "farm.toml").write_text('[nightly]\nmodels = ["*/*.tflite"]\ndevices = ["local"]')
+    assert "nightly.nothing" in farm.run("nightly", "run").err
+    assert [path.name for path in models_now([farm.folder / "o*" / "*.onnx"])] == ["net.onnx"]
 
 
 def test_units_and_workflow_are_written_again_the_same_and_removed(
