@@ -106,7 +106,7 @@ class Ab:
         if self.path is not None:
             return bench.against_file(plan, self.path, state.config, self.pairs)
         with contextlib.closing(open_store(state.config.store)) as store:
-            ref = refs.resolve(store, self.text)
+            ref = refs.resolve(store, self.text, measured=True)
             if ref.note:
                 say_sentence(ref.note)
             return bench.against_stored(plan, store, ref, self.pairs)
@@ -159,7 +159,7 @@ def run_again(
 
     chosen = {device.name for device in devices_of(request, state.config)}
     with contextlib.closing(open_store(state.config.store)) as store:
-        found = refs.results_of(store, refs.resolve(store, ab.text))
+        found = refs.results_of(store, refs.resolve(store, ab.text, measured=True))
     scenario = request.measure.scenario
     results = [one for one in found if one.status == "ok" and one.scenario == scenario and not one.origin]
     results = [one for one in results if one.device in chosen]

@@ -109,7 +109,7 @@ def gated(gate: Gate, results: tuple[Result, ...], state: State, code: int) -> J
 def _resolved(store: Store, text: str) -> Ref:
     from farm_results import refs
 
-    return refs.resolve(store, text)
+    return refs.resolve(store, text, measured=True)
 
 
 def _compared(store: Store, baseline: Ref, results: tuple[Result, ...]) -> Compared:

@@ -44,8 +44,9 @@ class Ref:
         return f"{self.text} ({self.run_ids[0]})"
 
 
-def resolve(store: Store, text: str, *, folder: Path | None = None) -> Ref:
-    """Understand a reference; ``folder``: whose git repository names commits (the working directory).
+def resolve(store: Store, text: str, *, folder: Path | None = None, measured: bool = False) -> Ref:
+    """Understand a reference; ``folder``: whose git repository names commits (the working directory);
+    ``measured``: ``last`` counts only runs with results, none of comparisons in turns alone.
 
     Raises UsageError ``results.unknown-ref``, ``results.ambiguous-run``, ``results.ambiguous-job``,
     ``results.unknown-label``, ``results.unknown-commit``.
@@ -53,7 +54,7 @@ def resolve(store: Store, text: str, *, folder: Path | None = None) -> Ref:
     if text == BASELINE_WORD:
         return Ref(text, BASELINE)
     if counted := _LAST.fullmatch(text):
-        return Ref(text, RUN, (_nth(store, text, int(counted[1] or 0)),))
+        return Ref(text, RUN, (_nth(store, text, int(counted[1] or 0), measured=measured),))
     if text and store.run(text) is not None:
         return Ref(text, RUN, (text,))
     key, mark, value = text.partition("=")
@@ -82,15 +83,33 @@ def of_series(store: Store, ref: Ref, series: str) -> Result | None:
     return next((r for r in reversed(results_of(store, ref, series=(series,))) if r.status == "ok"), None)
 
 
-def _nth(store: Store, text: str, back: int) -> str:
-    runs = store.runs(limit=back + 1)
-    if len(runs) <= back:
+def _nth(store: Store, text: str, back: int, *, measured: bool) -> str:
+    found = _with_results(store, back + 1) if measured else [run.run_id for run in store.runs(limit=back + 1)]
+    if len(found) <= back:
+        what = " with results" if measured else ""
         raise UsageError(
-            f"{text}: the store holds {len(runs)} run{'s' * (len(runs) != 1)}",
+            f"{text}: the store holds {len(found)} run{'s' * (len(found) != 1)}{what}",
             code="results.unknown-ref",
-            fix="farm results runs" if runs else "farm bench",
+            fix="farm results runs" if found else "farm bench",
         )
-    return runs[back].run_id
+    return found[back]
+
+
+def _with_results(store: Store, count: int) -> list[str]:
+    from sqlalchemy import exists, select
+
+    from farm_results.storage.schema import RESULT
+    from farm_results.storage.schema import RUN as RUNS
+    from farm_results.storage.session import reading
+
+    query = (
+        select(RUNS.c.run_id)
+        .where(exists().where(RESULT.c.run_id == RUNS.c.run_id))
+        .order_by(RUNS.c.created_unix_s.desc(), RUNS.c.run_id.desc())
+        .limit(count)
+    )
+    with reading(store) as connection:
+        return [str(row[0]) for row in connection.execute(query)]
 
 
 def _identified(store: Store, text: str) -> Ref | None:

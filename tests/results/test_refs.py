@@ -69,6 +69,17 @@ def test_a_reference_names_runs(store: Store, tmp_path: Path, text: str, kind: s
     )
 
 
+def test_last_of_what_was_measured_is_no_run_in_turns(store: Store) -> None:
+    """A run of comparisons alone has no result to hold anything against."""
+    store.add_run(run("20261105-000000-ab", 2000.0))
+    assert refs.resolve(store, "last").run_ids == ("20261105-000000-ab",)
+    assert refs.resolve(store, "last", measured=True).run_ids == (C,)
+    assert refs.resolve(store, "last~2", measured=True).run_ids == (A,)
+    with pytest.raises(UsageError) as caught:
+        refs.resolve(store, "last~3", measured=True)
+    assert "3 runs with results" in caught.value.message
+
+
 UNKNOWN = (
     ("", "results.unknown-ref"),
     ("nosuch", "results.unknown-ref"),
