@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.postgres import postgres, store_address
-from tests.support import share_environments
+from tests.support import share_environments, share_loops
 
 __all__ = ["postgres", "store_address"]  # fixtures
 from tests.zoo.own import (
@@ -50,7 +50,7 @@ def private_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     """Point XDG folders into a temporary one and clear what changes the output,
     so that no test sees another's traces or the caller's taste."""
     folder = tmp_path_factory.mktemp("home")
-    share_environments(tmp_path_factory, folder / "cache" / "farm")
+    share_loops(tmp_path_factory, share_environments(tmp_path_factory, folder / "cache" / "farm"))
     # Converter environments are built anew per test; their packages need not be fetched anew.
     monkeypatch.setenv("UV_CACHE_DIR", UV_CACHE)
     monkeypatch.setenv("HOME", str(folder))  # the agent of this machine keeps its files below it

@@ -59,6 +59,11 @@ def share_conversions(factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
     return _share(factory, cache_dir, "artifacts", "sources")
 
 
+def share_loops(factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
+    """Have the farm cache ``cache_dir`` use the agent's native loops that the test run compiled once."""
+    return _share(factory, cache_dir, "native")
+
+
 def _share(factory: pytest.TempPathFactory, cache_dir: Path, *names: str) -> Path:
     base = factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
