@@ -142,7 +142,7 @@ def compare(
 
     opened = open_store(store if store is not None else load_config().store)
     try:
-        sides = refs.resolve(opened, reference), refs.resolve(opened, candidate)
+        sides = [refs.resolve(opened, each, measured=True) for each in (reference, candidate)]
         return compare_refs(opened, *sides, metrics=metrics, by=by)
     finally:
         opened.close()

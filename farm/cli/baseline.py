@@ -117,7 +117,7 @@ def set_(state: State, /, ref: str, reason: str, dry_run: bool, **wanted: str | 
     from farm_results.history.moves import moved, moves
 
     with _opened(state) as store:
-        named = refs.resolve(store, ref)
+        named = refs.resolve(store, ref, measured=True)
         if named.kind == refs.BASELINE:
             raise UsageError(
                 "@baseline already is the baseline", code="baseline.itself", fix="farm baseline set last"

@@ -104,10 +104,10 @@ def _compared(
     from farm_results import refs
     from farm_results.compare import stored
 
-    ours = refs.resolve(store, reference)
+    ours = refs.resolve(store, reference, measured=True)
     if candidate is None and by:
         return stored.compare_within(store, ours, by, metrics=metrics)
-    theirs = refs.resolve(store, candidate or refs.LAST)
+    theirs = refs.resolve(store, candidate or refs.LAST, measured=True)
     _refuse_itself(ours, theirs, by)
     return stored.compare_refs(store, ours, theirs, metrics=metrics, by=by)
 

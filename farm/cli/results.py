@@ -184,8 +184,17 @@ def export(state: State, /, run: str | None, layout: str | None, out: Path | Non
 
     if BUNDLE in (layout, None if layout or out is None else _layout_of(out)):
         return _bundle(state, run, out, wanted)
-    results, made = _read(state, run, wanted)
     name = "json" if state.json else layout or _layout_of(out)
+    if run is None and wanted["limit"] is None and report.can_stream(name):
+        return results_transfer.write_all(state, name, out, wanted)
+    most = results_transfer.MOST_AT_ONCE
+    results, made = _read(state, run, {**wanted, "limit": wanted["limit"] or most + 1})
+    if len(results) > most:
+        raise UsageError(
+            f"more than {most} results match, and {name} of them is made in memory",
+            code="results.too-many",
+            fix="name a RUN, or leave RUN and --limit out with csv, json or parquet: those take any number",
+        )
     if not results and run is not None and made:
         return _export_comparisons(made, name, out)
     if not results:
@@ -215,7 +224,7 @@ def _export_comparisons(made: Sequence[Comparison], name: str, out: Path | None)
 def _say_comparisons(made: Sequence[Comparison]) -> None:
     if made:
         count, run_id = len(made), made[-1].run_id
-        say(f"beside these {count} comparison{'s' * (count != 1)} in turns, the newest: farm show {run_id}")
+        say(f"and {count} comparison{'s' * (count != 1)} in turns, the newest: farm show {run_id}")
 
 
 def _bundle(state: State, run: str | None, out: Path | None, wanted: dict[str, Any]) -> int:

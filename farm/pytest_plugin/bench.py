@@ -131,7 +131,7 @@ def _resolved(store: str | None, text: str) -> Any:  # noqa: ANN401 - farm_resul
     from farm_results import refs
 
     with _opened(store) as found:
-        return refs.resolve(found, text)
+        return refs.resolve(found, text, measured=True)
 
 
 def _worse(store: str | None, ref: Any, results: Sequence[Result]) -> tuple[list[str], list[str]]:  # noqa: ANN401

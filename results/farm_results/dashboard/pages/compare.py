@@ -102,10 +102,10 @@ def _start(view: View, form: Filters) -> Page:
 
 
 def _compared(view: View, a: str, b: str, by: Sequence[str], asked: Sequence[str]) -> Compared:
-    ours = refs.resolve(view.store, a)
+    ours = refs.resolve(view.store, a, measured=True)
     if not b and by:
         return stored.compare_within(view.store, ours, by, metrics=asked)
-    theirs = refs.resolve(view.store, b or refs.LAST)
+    theirs = refs.resolve(view.store, b or refs.LAST, measured=True)
     same = (ours.kind, ours.run_ids, ours.job_id) == (theirs.kind, theirs.run_ids, theirs.job_id)
     if same and not by:
         raise UsageError(
