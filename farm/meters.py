@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from farm import power
 from farm.errors import UsageError
-from farm.power import COMMON, Key, MeterSettings
+from farm.kinds import Key
+from farm.power import COMMON, MeterSettings
 from farm.tables import read_tables
 
 if TYPE_CHECKING:

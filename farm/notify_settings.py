@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from farm.errors import UsageError
-from farm.power import Key
+from farm.kinds import Key
 from farm.tables import check, wrong
 
 INFO, SUCCESS, WARNING, FAILURE = "info", "success", "warning", "failure"

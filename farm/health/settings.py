@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from farm.errors import UsageError
-from farm.power import Key
+from farm.kinds import Key
 from farm.tables import check, wrong
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(m|h|d)")

@@ -11,27 +11,18 @@ nothing: what it needs is imported on use.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from farm import kinds
 from farm.errors import MeasurementError, UsageError
+from farm.kinds import Key
 from farm_agent.messages.traces import Channel
 
 
 class MeterError(MeasurementError):
     """A reading that could not be taken or understood; code ``meter.*``."""
-
-
-@dataclass(frozen=True)
-class Key:
-    """One setting: the kinds of value it takes (bool is no int), and whether it must be there."""
-
-    kinds: tuple[type, ...]
-    required: bool = False
-    choices: tuple[str, ...] = ()
 
 
 # What every meter's table may hold.
@@ -47,25 +38,8 @@ COMMON: Mapping[str, Key] = {
 
 
 @dataclass(frozen=True)
-class MeterSettings:
-    """One ``[meters.NAME]`` table. ``device``: the only one it measures; "": the only one of the run.
-
-    ``options``: the table's values; ``folder``: relative paths count from it.
-    """
-
-    name: str
-    kind: str
-    device: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    folder: str = "."
-
-    def number(self, key: str, default: float) -> float:
-        """A number that must be above zero, checked when the settings were read."""
-        return float(self.options.get(key, default))
-
-    def text(self, key: str, default: str = "") -> str:
-        """A text."""
-        return str(self.options.get(key, default))
+class MeterSettings(kinds.Settings):
+    """One ``[meters.NAME]`` table. ``device``: the only one it measures; "": the only one of the run."""
 
     def channel(
         self,
@@ -112,18 +86,12 @@ class Meter(Protocol):
 
 def names() -> tuple[str, ...]:
     """Every kind of meter, without importing any."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg))
+    return kinds.names(__path__)
 
 
 def load(kind: str) -> Any:  # noqa: ANN401 - a module with the parts above
     """The module of a kind. Raises UsageError ``meter.kind``."""
-    if kind not in names():
-        raise UsageError(
-            f"no kind of meter is called {kind!r}",
-            code="meter.kind",
-            fix=f"use one of: {', '.join(names())}",
-        )
-    return importlib.import_module(f"farm.power.{kind}")
+    return kinds.load(__name__, __path__, kind, what="meter", code="meter.kind")
 
 
 def open_meter(settings: MeterSettings) -> Meter:

@@ -12,7 +12,8 @@ import signal
 import subprocess
 import time
 
-from farm.power import Key, MeterError, MeterSettings
+from farm.kinds import Key
+from farm.power import MeterError, MeterSettings
 from farm.power.common.http import garbled, number
 from farm.power.common.polled import Polled
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farm.errors import UsageError
-from farm.power import Key, MeterError, MeterSettings
+from farm.kinds import Key
+from farm.power import MeterError, MeterSettings
 from farm.power.common import fnirsi, ptdaemon, table
 from farm_agent.messages.traces import Channel
 

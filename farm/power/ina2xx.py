@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from farm.power import Key, MeterError, MeterSettings
+from farm.kinds import Key
+from farm.power import MeterError, MeterSettings
 from farm.power.common.polled import Polled
 from farm_agent.sensors import SensorError
 from farm_agent.sensors import ina2xx as sensor

@@ -10,7 +10,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from farm.power import Key, MeterError, MeterSettings
+from farm.kinds import Key
+from farm.power import MeterError, MeterSettings
 from farm_agent.messages.traces import Channel
 
 INTERVAL_S = 0.1

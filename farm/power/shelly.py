@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from farm.power import Key, MeterSettings
+from farm.kinds import Key
+from farm.power import MeterSettings
 from farm.power.common.http import KEYS as HTTP_KEYS
 from farm.power.common.http import garbled, host_of, number
 from farm.power.common.polled import Polled

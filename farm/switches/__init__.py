@@ -10,15 +10,14 @@ Files are listed without importing any; packages hold what switches share.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from farm import kinds
 from farm.errors import InfrastructureError, UsageError
-from farm.power import Key
+from farm.kinds import Key
 
 
 class SwitchError(InfrastructureError):
@@ -34,26 +33,8 @@ COMMON: Mapping[str, Key] = {
 
 
 @dataclass(frozen=True)
-class SwitchSettings:
-    """One ``[switches.NAME]`` table. ``device``: whose power; ``folder``: relative paths count from it."""
-
-    name: str
-    kind: str
-    device: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    folder: str = "."
-
-    def number(self, key: str, default: float) -> float:
-        """A number that must be above zero, checked when the settings were read."""
-        return float(self.options.get(key, default))
-
-    def text(self, key: str, default: str = "") -> str:
-        """A text."""
-        return str(self.options.get(key, default))
-
-    def words(self, key: str) -> tuple[str, ...]:
-        """A list of texts; empty where there is none."""
-        return tuple(str(word) for word in self.options.get(key, ()))
+class SwitchSettings(kinds.Settings):
+    """One ``[switches.NAME]`` table. ``device``: whose power."""
 
 
 class Switch(Protocol):
@@ -68,18 +49,12 @@ class Switch(Protocol):
 
 def names() -> tuple[str, ...]:
     """Every kind of switch, without importing any."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg))
+    return kinds.names(__path__)
 
 
 def load(kind: str) -> Any:  # noqa: ANN401 - a module with the parts above
     """The module of a kind. Raises UsageError ``switch.kind``."""
-    if kind not in names():
-        raise UsageError(
-            f"no kind of power switch is called {kind!r}",
-            code="switch.kind",
-            fix=f"use one of: {', '.join(names())}",
-        )
-    return importlib.import_module(f"farm.switches.{kind}")
+    return kinds.load(__name__, __path__, kind, what="power switch", code="switch.kind")
 
 
 def open_switch(settings: SwitchSettings) -> Switch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from farm.errors import UsageError
-from farm.power import Key
+from farm.kinds import Key
 from farm.switches import SwitchError, SwitchSettings
 from farm.switches.common import program
 from farm.switches.common.relay import OFF_S, Relay

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from farm.power import Key
+from farm.kinds import Key
 from farm.switches import SwitchError, SwitchSettings
 from farm.switches.common import program
 

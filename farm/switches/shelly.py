@@ -5,7 +5,7 @@ The off carries the relay's own timer, so that the power comes back even when th
 
 from __future__ import annotations
 
-from farm.power import Key
+from farm.kinds import Key
 from farm.switches import SwitchError, SwitchSettings
 from farm.switches.common import web
 from farm.switches.common.relay import OFF_S, Relay

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from farm.errors import UsageError
-from farm.power import Key, MeterError, MeterSettings
+from farm.kinds import Key
+from farm.power import MeterError, MeterSettings
 from farm.power.common import digest
 
 LIMIT_BYTES = 64 * 1024

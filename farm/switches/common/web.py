@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from farm.errors import FarmError, UsageError
-from farm.power import Key, MeterError, MeterSettings
+from farm.kinds import Key
+from farm.power import MeterError, MeterSettings
 from farm.power.common import http
 from farm.switches import SwitchError, SwitchSettings
 
