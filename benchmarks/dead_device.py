@@ -111,6 +111,8 @@ def slow_lives(folder: Path) -> dict[str, bool]:
     source.write_bytes(bytes(1_000_000))
     for name, rate, weather in (
         ("50 kB/s, 500 ms delay", "400kbit", {"delay_ms": 500.0}),
+        ("50 kB/s", "400kbit", {}),
+        ("250 kB/s, 200 ms delay", "2mbit", {"delay_ms": 200.0}),
         ("200 ms delay, 5 % loss", "", {"delay_ms": 200.0, "loss_pct": 5.0}),
     ):
         with Zoo() as zoo:
