@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from farm.cli.output import print_json, print_table, say, say_sentence
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import examples
-from farm.errors import EXIT_OK, EXIT_PARTIAL, UsageError
+from farm.errors import EXIT_NOTHING, EXIT_OK, EXIT_PARTIAL, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from farm_results.model import Result
     from farm_results.store import Store
     from farm_results.transfer.cargo import Cargo
     from farm_results.transfer.merge import Merged
 
 SHOWN = 10
+MOST_AT_ONCE = 5000
+"""So many results with their documents take half a gigabyte."""
 
 
 @click.command(
@@ -119,6 +123,43 @@ def write_bundle(state: State, run: str | None, out: Path) -> int:
             f"warning: the store has lost the file {sha256}; what needs it cannot be taken in elsewhere"
         )
     return EXIT_PARTIAL if done.lost else EXIT_OK
+
+
+def write_all(state: State, name: str, out: Path | None, wanted: dict[str, Any]) -> int:
+    """Write every result that matches, however many there are, run by run."""
+    from farm_results import report
+    from farm_results.storage.many import Many
+    from farm_results.store import open_store
+
+    chosen = {key: value for key, value in wanted.items() if key != "limit"}
+    count = 0
+
+    def told() -> Iterator[list[Result]]:
+        nonlocal count
+        for results in found:
+            count, before = count + len(results), count
+            if count // 10_000 > before // 10_000:
+                say(f"{count} results")
+            yield results
+
+    store = open_store(state.config.store)
+    try:
+        found = Many(store, **chosen)
+        if next(iter(found), None) is None:
+            say("no result matches")
+            return EXIT_NOTHING
+        if out is not None:
+            report.write_many(name, told(), found.metrics(), out)
+        else:
+            module = report.load(name)
+            if not hasattr(module, "parts"):
+                report.render(name, [])  # which says that it needs a file
+            sys.stdout.writelines(module.parts(told(), found.metrics()))
+    finally:
+        store.close()
+    if out is not None:
+        say(f"{count} result{'s' * (count != 1)} written to {out}")
+    return EXIT_OK
 
 
 def _take_in(state: State, store: Store, cargoes: Sequence[Cargo]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,15 @@ from farm_results.storage.columns import columns_of, pack_document, unpack_docum
 from farm_results.storage.engine import Location, insert_into, locate, open_engine, writing
 from farm_results.storage.faults import store_faults
 from farm_results.storage.lookup import find_id
+from farm_results.storage.narrow import conditions
 from farm_results.storage.objects import Objects
 from farm_results.storage.schema import DOCUMENT, RESULT, RUN, RUN_LABEL
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+LAST = re.compile(r"last(?:~([0-9]{1,6}))?")
+"""The newest run, or the one so many before it."""
 # PostgreSQL's driver tells how many rows an INSERT added only when it is asked to.
 COUNTED = {"preserve_rowcount": True}
 AT_ONCE = 500
@@ -179,10 +183,9 @@ class Store:
         the newest. Raises UsageError ``results.unknown-run``, ``results.ambiguous-run``.
         """
         wanted = {"device": device, "model": model, "runtime": runtime, "status": status}
-        terms = [RESULT.c[name] == value for name, value in wanted.items() if value is not None]
         if last or run_id is not None:
-            terms.append(RESULT.c.run_id == self.find_run("last" if last or run_id is None else run_id))
-        return self._select(and_(true(), *terms), limit)
+            wanted["run_id"] = self.find_run("last" if last or run_id is None else run_id)
+        return self._select(and_(true(), *conditions(wanted)), limit)
 
     def result(self, job_id: str) -> Result:
         """One result by its job id or a unique prefix of it.
@@ -206,14 +209,15 @@ class Store:
             return [codec.loads(Run, str(row[0])) for row in connection.execute(query)]
 
     def find_run(self, run_id: str) -> str:
-        """The whole id of a run, given whole, as a unique prefix, or as "last".
+        """The whole id of a run, given whole, as a unique prefix, or as "last" or "last~1".
 
         Raises UsageError ``results.unknown-run``, ``results.ambiguous-run``.
         """
-        if run_id == "last":
+        if counted := LAST.fullmatch(run_id):
             newest = (RUN.c.created_unix_s.desc(), RUN.c.run_id.desc())
+            query = select(RUN.c.run_id).order_by(*newest).limit(1).offset(int(counted[1] or 0))
             with store_faults(self.name), self.engine.connect() as connection:
-                found = connection.execute(select(RUN.c.run_id).order_by(*newest).limit(1)).scalar()
+                found = connection.execute(query).scalar()
             if found is not None:
                 return str(found)
         return find_id(self, RUN.c.run_id, run_id, "run")

@@ -10,7 +10,7 @@ import importlib
 import os
 import pkgutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,26 @@ def write(name: str, results: Sequence[Result], path: Path) -> None:
     """
     module = load(name)
     _replace(path, lambda part: _fill(module, results, part))
+
+
+def can_stream(name: str) -> bool:
+    """Whether a format can be written a part at a time, so that results by the million fit."""
+    module = load(name)
+    return hasattr(module, "parts") or hasattr(module, "write_parts")
+
+
+def write_many(name: str, batches: Iterable[Sequence[Result]], metrics: Sequence[str], path: Path) -> None:
+    """``write`` of more results than fit into memory. ``metrics``: all that some result has."""
+    module = load(name)
+
+    def fill(part: Path) -> None:
+        if hasattr(module, "write_parts"):
+            module.write_parts(batches, metrics, part)
+            return
+        with part.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(module.parts(batches, metrics))
+
+    _replace(path, fill)
 
 
 def write_text(text: str, path: Path) -> None:

@@ -130,15 +130,23 @@ def flat(result: Result) -> dict[str, Any]:
     return {name: _encodable(value) if isinstance(value, str) else value for name, value in record.items()}
 
 
-def table(results: Sequence[Result]) -> tuple[dict[str, str], list[dict[str, Any]]]:
+def table(
+    results: Sequence[Result], metrics: Sequence[str] | None = None
+) -> tuple[dict[str, str], list[dict[str, Any]]]:
     """(kinds, records): the columns of ``KINDS`` and one ``metrics.NAME_UNIT`` for each metric of a scenario
-    or tool that some result has."""
-    names = sorted({_encodable(name) for result in results for name in result.metrics})
+    or tool that some result has; or for these ``metrics``, where the results are only some of all."""
+    every = metrics_of(results) if metrics is None else metrics
+    names = sorted({_encodable(name) for name in every})
     records = []
     for result in results:
         own = {_encodable(name): value for name, value in result.metrics.items()}
         records.append(flat(result) | {f"metrics.{name}": own.get(name) for name in names})
     return {**KINDS, **{f"metrics.{name}": "float" for name in names}}, records
+
+
+def metrics_of(results: Sequence[Result]) -> list[str]:
+    """Every metric that some of them has."""
+    return sorted({name for result in results for name in result.metrics})
 
 
 def _encodable(text: str) -> str:

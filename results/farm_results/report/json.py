@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from farm_agent import codec
@@ -20,6 +20,17 @@ SCHEMA = "farm.results/1"
 def render(results: Sequence[Result]) -> str:
     """A document ``{"schema", "results"}``. NaN and infinity, which JSON does not have, become null."""
     return json.dumps(document_of(results), indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def parts(batches: Iterable[Sequence[Result]], metrics: Sequence[str]) -> Iterator[str]:  # noqa: ARG001
+    """The same a part at a time, of results that do not fit into memory together; at least one."""
+    mark = '{\n  "results": [\n'
+    for results in batches:
+        for result in results:
+            text = json.dumps(_record(result), indent=2, sort_keys=True, allow_nan=False)
+            yield mark + "    " + text.replace("\n", "\n    ")
+            mark = ",\n"
+    yield f'\n  ],\n  "schema": "{SCHEMA}"\n}}\n'
 
 
 def document_of(results: Sequence[Result]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 
 import farm.cli
 from farm.config import load_config
+from farm_results import report
 from farm_results.model import Caveat, Latency, Result, Run, Verdict
 from farm_results.store import open_store
 from tests.support import need
@@ -150,6 +151,36 @@ def test_export_as_csv_is_readable(tmp_path: Path, capsys: Streams) -> None:
     assert out.read_text().splitlines() == text.splitlines()
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["job_id"] for row in rows] == ["job-1", "job-2", "job-3"]
+
+
+def test_export_run_by_run_is_the_same(
+    tmp_path: Path, capsys: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written a part at a time is what is made at once, also with metrics that only some have; what
+    cannot be written so is refused beyond a bound."""
+    store = open_store(load_config().store)
+    store.add_result(result("job-4", "20260101-aaa", metrics={"b": 2.0, "=a": 1.0}))
+    results = store.results()
+    store.close()
+    for name in ("csv", "json"):
+        assert farm.cli.main(["results", "export", "--format", name]) == 0
+        assert capsys.readouterr().out == report.render(name, results)
+    need(importlib.util.find_spec("pyarrow"), "pyarrow is not installed")
+    import pandas as pd
+
+    for words in ([], ["--limit", "9"]):
+        assert (
+            farm.cli.main(["results", "export", *words, "--out", str(tmp_path / f"{len(words)}.parquet")])
+            == 0
+        )
+    both = [pd.read_parquet(tmp_path / f"{count}.parquet") for count in (0, 2)]
+    pd.testing.assert_frame_equal(both[0], both[1])
+    assert farm.cli.main(["results", "export", "--status", "skipped"]) == 4
+    monkeypatch.setattr("farm.cli.results_transfer.MOST_AT_ONCE", 3)
+    capsys.readouterr()
+    assert farm.cli.main(["results", "export", "--format", "md"]) == 2
+    assert "error[results.too-many]" in capsys.readouterr().err
+    assert farm.cli.main(["results", "export", "last", "--format", "md"]) == 0
 
 
 def test_export_as_parquet_reads_back(tmp_path: Path, capsys: Streams) -> None:
