@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from farm_results.comparison import Comparison
 from farm_results.dashboard.blocks import Block, Page, Table
 from farm_results.dashboard.pages import View
-from farm_results.dashboard.rows import simulated, to_device
+from farm_results.dashboard.rows import simulated, to_device, to_night
 from farm_results.detect.false_alarms import false_alarms
 from farm_results.history import comparisons, nights
 from farm_results.night import Night
 from farm_results.pages.filters import Shown, when
-from farm_results.pages.grid import Link, grid
+from farm_results.pages.grid import grid
 from farm_results.pages.marks import marks
 
 PATHS = ("/nights",)
@@ -24,8 +22,8 @@ MOST_AA = 2000
 
 def page(view: View) -> Page:
     """The newest nights, and the rate of false alarms out of the newest A/A comparisons."""
-    found = nights.recent(view.store, limit=view.query.rows(60))
-    tests = comparisons.recent(view.store, kind="aa", limit=MOST_AA)
+    found = nights.heads(view.store, limit=view.query.rows(60))
+    tests = comparisons.outcomes(view.store, kind="aa", limit=MOST_AA)
     blocks: tuple[Block, ...] = (_table(found), _alarms(tests))
     return Page("Nights", blocks, simulated=simulated([*found, *tests]))
 
@@ -36,20 +34,21 @@ def cells_of(night: Night) -> list[Mapping[str, Any]]:
     return [cell for cell in cells if isinstance(cell, Mapping)] if isinstance(cells, list) else []
 
 
-def _table(found: Sequence[Night]) -> Table:
+def _counted(words: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {word}" for word, count in sorted(words.items(), key=lambda item: -item[1]))
+
+
+def _table(found: Sequence[nights.Head]) -> Table:
     rows = []
     for night in found:
-        cells = cells_of(night)
-        states = Counter(str(cell.get("state", "")) for cell in cells)
-        outcomes = Counter(str(cell.get("outcome", "")) for cell in cells if cell.get("outcome"))
         rows.append(
             (
-                Link(when(night.started_unix_s), f"/nights/{night.night_id}"),
+                to_night(night.night_id, when(night.started_unix_s)),
                 marks("", origin=night.origin),
                 night.state,
                 _took(night),
-                ", ".join(f"{count} {word}" for word, count in states.most_common()),
-                ", ".join(f"{count} {word}" for word, count in outcomes.most_common()),
+                _counted(night.states),
+                _counted(night.outcomes),
             )
         )
     columns = {
@@ -64,14 +63,14 @@ def _table(found: Sequence[Night]) -> Table:
     return Table("nights", "Nights", grid(columns, rows), empty)
 
 
-def _took(night: Night) -> Shown | None:
+def _took(night: nights.Head) -> Shown | None:
     if night.ended_unix_s is None:
         return None
     seconds = night.ended_unix_s - night.started_unix_s
     return Shown(f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h", seconds)
 
 
-def _alarms(tests: Sequence[Comparison]) -> Table:
+def _alarms(tests: Sequence[comparisons.Outcome]) -> Table:
     rows = [
         (
             to_device(one.device) if one.device else "all devices",
