@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from farm_results.store import Store
 
 AT_ONCE = 8
-STATIC_AGE_S = 3600
 NOT_FOUND = ("results.unknown-", "dashboard.unknown-", "device.unknown")
 
 

@@ -13,7 +13,7 @@ from farm_results.pages.grid import Grid
 # The script of the page replaces these words: colours by those of the reader's theme (light, dark, print),
 # formatters and drawing functions by its own. An option stays plain JSON, and no page evaluates a string.
 INK, DIM, LINE, ACCENT = "@color:ink", "@color:dim", "@color:line", "@color:accent"
-BAND, SURFACE = "@color:band", "@color:surface"
+BAND = "@color:band"
 WORD_COLOURS = {
     "valid": "@color:good",
     "noisy": "@color:warn",
@@ -113,11 +113,6 @@ def short(value: float | None, digits: int = DIGITS) -> float | None:
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.{digits}g}")
-
-
-def shorts(values: Sequence[float | None], digits: int = DIGITS) -> list[float | None]:
-    """``short`` of each."""
-    return [short(value, digits) for value in values]
 
 
 def time_unit(values_ns: Sequence[float | None]) -> tuple[str, float]:
