@@ -103,12 +103,16 @@ def _played(
     from farm.ab.play import Table, play
     from farm.devices.holder import holder_text
     from farm.drive import Driver
+    from farm.health import announce
     from farm.jobs.keeper import StoreKeeper
+    from farm.jobs.spooling import Spooling
     from farm.progress import Silent
 
     teller = reporter or Silent()
     cell = cell_of(match.match_id, result, session)
     session.tell = lambda text: teller.stage(cell, text, 0.0)
+    run = store.run(match.run_id) if match.run_id else None
+    safe = None if run is None else Spooling.of(config.state_dir, store, run)
     try:
         session.reach(patience_s=FIRST_CONTACT_PATIENCE_S)
         health.ready(
@@ -119,6 +123,7 @@ def _played(
             wait_s=terms.wait_s,
             stop=stop,
             note=teller.note,
+            announce=lambda standing: announce.quarantined(config, [standing], teller.note),
         )
         facts = session.facts(patience_s=FIRST_CONTACT_PATIENCE_S)
         match = replace(match, drift=health.seen(store.engine, match.device, facts))
@@ -135,7 +140,8 @@ def _played(
                 keeper=StoreKeeper(store, Path(scratch), config.cache_dir, teller.note),
             )
             gate = match.candidate.spec.gate or GatePlan() if terms.gate else None
-            comparison, _ = play(Table(driver, store, teller, cell), match, facts, plan=terms.plan, gate=gate)
+            table = Table(driver, store, teller, cell, safe)
+            comparison, _ = play(table, match, facts, plan=terms.plan, gate=gate)
             return comparison
     except FarmError as error:
         health.blame(store.engine, session, error)
