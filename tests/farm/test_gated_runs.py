@@ -41,14 +41,25 @@ def test_a_run_is_held_against_its_budget_and_the_one_before(
 
     first = farm(*bench, "--budget", "p50<=60s,size<=1B", "--json")
     assert first.returncode == 1, first.stderr
-    (row,) = json.loads(first.stdout)["results"]
+    document = json.loads(first.stdout)
+    (row,) = document["results"]
+    gates = document["gates"]
+    assert (gates["held"], gates["exit_code"], gates["baseline"]) == (False, 1, None)
+    assert [(one["limit"], one["state"]) for one in gates["budget"]] == [
+        ("p50<=60s", "met"),
+        ("size<=1B", "broken"),
+    ]
+    assert list(gates["failures"]) == [row["job_id"]]
     assert "BUDGET BROKEN" in first.stderr
     assert "budget: 1 of 2 limits met" in first.stderr
     store = open_store(load_config().store)
     (run,) = store.runs()
     assert (run.labels["git.branch"], run.labels["git.dirty"]) == ("trunk", "false")
 
-    second = farm(*bench, "--baseline", "trunk", "--budget", "size<=1B", "--fail-on", "never")
+    second = farm(*bench, "--baseline", "trunk", "--budget", "size<=1B", "--fail-on", "never", "--json")
+    gates = json.loads(second.stdout)["gates"]
+    assert (gates["held"], gates["exit_code"], gates["fail_on"]) == (True, 0, ["never"])
+    assert (gates["baseline"]["schema"], gates["budget"][0]["state"]) == ("farm.compare/1", "broken")
     assert second.returncode == 0, second.stderr
     assert "against trunk:" in second.stderr
     assert "budget: 0 of 1 limits met" in second.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from dataclasses import replace
 
 import pytest
@@ -55,6 +56,12 @@ def made(word: str, ratio: float, **changes: object) -> Comparison:
         ),
         (made("slower", 0.052, origin="simulated"), "8 pairs) SIMULATED"),
         (made("inconclusive", 0.0, effect=None), "nothing is known of new.onnx against old.onnx"),
+        (made("slower", 0.052, scenario="cold-start"), "than old.onnx (cold-start, +5.2 %, "),
+        (
+            made("failed", 0.0, effect=None, error_code="link.lost", error_message="gone\x1b[31m"),
+            "new.onnx against old.onnx: FAILED, gone",
+        ),
+        (made("skipped", 0.0, effect=None, error_message="no such runtime"), "SKIPPED, no such runtime"),
     ],
 )
 def test_every_word(comparison: Comparison, text: str) -> None:
@@ -89,3 +96,41 @@ def test_the_json_has_no_hole() -> None:
     document = versus.document(made("slower", 0.05))
     assert document["says"].startswith("new.onnx is slower")
     assert document["effect"]["low"] == pytest.approx(0.046)
+
+
+def test_headings_say_which_time_it_is() -> None:
+    """One that came to nothing says nothing of it."""
+    lost = made("failed", 0.0, effect=None, scenario="throughput")
+    assert "ref p50" in versus.columns([made("same", 0.0), lost])
+    assert "ref cold start" in versus.columns([made("same", 0.0, scenario="cold-start")])
+    assert "ref time" in versus.columns([made("same", 0.0), made("same", 0.0, scenario="paced")])
+    assert len(versus.row(lost)) == len(versus.columns([lost]))
+    assert versus.row(lost)[-1] == "FAILED"
+
+
+def test_what_other_tools_follow_says_the_effect_with_its_interval() -> None:
+    """One that says nothing is left out; two cells that people call the same are told apart."""
+    from farm_results.report import compared
+
+    slow, hot = made("slower", 0.05), made("inconclusive", 0.4, comparison_id="ab-2", series="t")
+    hot = replace(hot, caveats=(Caveat("throttle.seen", "throttled", "hot"),))
+    lost = made("failed", 0.0, effect=None, comparison_id="ab-3", series="u")
+    found = [slow, hot, lost]
+    (metric,) = json.loads(compared.render("bmf", found)).values()
+    assert metric["ab-ratio"] == pytest.approx({"value": 1.05, "lower_value": 1.046, "upper_value": 1.054})
+    (entry,) = json.loads(compared.render("gha_bench", found))
+    assert (entry["value"], entry["range"]) == (pytest.approx(105.0), "± 0.400")
+    assert compared.render("gitlab", found).count("farm_ab_ratio") == 3
+    assert len(set(compared.names_of(found).values())) == 3
+    for name in ("bmf", "gha_bench", "gitlab"):
+        assert compared.render(name, [lost]).strip() in ("{}", "[]", "# no comparison can be used")
+
+
+def test_the_step_s_summary_stays_below_githubs_limit() -> None:
+    from farm_results.report import compared
+
+    many = [replace(made("slower", 0.05), device=f"board-{number}" * 30) for number in range(3_000)]
+    text = compared.summary(many)
+    assert len(text.encode()) < 1 << 20
+    assert "Left out for GitHub's limit: 2000 comparisons" in text
+    assert compared.summary(many[:3], 1 << 20) == ""

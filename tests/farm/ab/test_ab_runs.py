@@ -94,6 +94,37 @@ def test_an_artifact_against_itself(farm: Farm, stored: str, monkeypatch: pytest
     assert (caught.value.code, blob.name in caught.value.message) == ("ab.not-kept", True)
 
 
+@pytest.mark.parametrize("kind", ["ab", "aa"])
+def test_one_that_cannot_be_taken_is_stored_as_that(
+    farm: Farm, stored: str, kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its series knows nothing of it. The test before this one has removed what was kept of the artifact."""
+    at(farm, monkeypatch)
+    models = [str(farm.folder.parent / "big.onnx")] if kind == "ab" else []
+    assert cli.main(["bench", *models, "--ab", stored, *SHORT]) == 3
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1].split("\t")[-1].startswith("FAILED")
+    assert "[ab.not-kept]" in err
+    with contextlib.closing(open_store(farm.store)) as store:
+        run_id = store.runs(limit=1)[0].run_id
+        (lost,) = comparisons.of_run(store, run_id)
+        assert (lost.word, lost.kind, lost.pairs, lost.effect) == ("failed", kind, 0, None)
+        assert (lost.error_code, lost.reference.job_id) == ("ab.not-kept", stored)
+        assert lost not in comparisons.recent(store)
+        assert lost not in comparisons.of_series(store, lost.series)
+        assert [result.job_id for result in store.results()] == [stored]
+    for words, text in (
+        (("show", run_id), "FAILED"),
+        (("results", "show", run_id, "--format", "md"), "| FAILED"),
+        (("results", "export", run_id, "--format", "junit"), "<error"),
+        (("results", "export", run_id, "--format", "bmf"), "{}"),
+    ):
+        assert cli.main([*words]) == 0
+        assert text in capsys.readouterr().out
+    assert cli.main(["results", "export", run_id, "--format", "otava"]) == 2
+    assert "report.not-for-ab" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [
@@ -102,6 +133,9 @@ def test_an_artifact_against_itself(farm: Farm, stored: str, monkeypatch: pytest
         (("--ab", "JOB", "--energy"), "ab.option"),
         (("--ab", "JOB", "--budget", "p50<=1ms"), "ab.option"),
         (("--ab", "JOB", "--scenario", "throughput"), "ab.scenario"),
+        (("--ab", "JOB", "--scenario", "throughput", "--streams", "1,2"), "ab.scenario"),
+        (("--ab", "JOB", "--scenario", "sustained"), "ab.scenario"),
+        (("--ab", "JOB", "--export", "otava.csv"), "report.not-for-ab"),
         (("--pairs", "9"), "ab.option"),
         (("--ab", "JOB", "-r", "openvino"), "ab.reference"),
         (("--ab", "JOB", "--pairs", "3"), "cli.usage"),
