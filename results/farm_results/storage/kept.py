@@ -43,7 +43,7 @@ def keep(objects: Objects, spec: JobSpec, parts: Iterable[Part]) -> tuple[str, .
     for blob, path in parts:
         if blob.sha256 not in wanted:
             continue
-        if not objects.has(blob.sha256):
+        if not objects.claim(blob.sha256):
             if not path.is_file():
                 continue
             try:

@@ -37,6 +37,14 @@ class Objects:
         """Whether the object is here."""
         return self.path_of(sha256).is_file()
 
+    def claim(self, sha256: str) -> bool:
+        """Whether the object is here; where it is, it is young from now on, so that no ``sweep`` takes it
+        away before the row that is to name it is stored."""
+        path = self.path_of(sha256)
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return path.is_file()
+
     def put_file(self, source: Path, expected: str = "") -> str:
         """Copy a file in and return its sha256.
 

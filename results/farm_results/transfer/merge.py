@@ -98,7 +98,7 @@ def _with_files(target: Store, cargo: Cargo, row: Row, tally: _Tally) -> bool:
         return True
     wanted = dict.fromkeys((*needed, *sorted(mentions([codec.dumps(row)]))))
     for sha256 in wanted:
-        if sha256 in tally.seen or target.objects.has(sha256):
+        if sha256 in tally.seen or target.objects.claim(sha256):
             tally.seen.add(sha256)
             continue
         try:
