@@ -179,6 +179,16 @@ def test_the_front_is_what_nothing_beats() -> None:
     assert pareto.front(items, ("p50_ns", "accuracy")) == [True, True, False, True, False, False]
 
 
+def test_a_time_stands_only_beside_times_of_the_same_scenario() -> None:
+    """And a throughput on the axis of its own."""
+    fast = made.result("fast", scenario="throughput", metrics={"throughput_best_per_s": 210.0})
+    paced = made.result("paced", scenario="paced")
+    items = [pareto.item_of(one, one.job_id) for one in (fast, paced, made.result("plain"))]
+    assert ["p50_ns" in item.values for item in items] == [False, False, True]
+    assert pareto.axes_of(items[:1]) == ("throughput_best_per_s", "peak_memory_bytes")
+    assert items[0].values["throughput_best_per_s"] == 210.0
+
+
 def test_pareto_marks_what_is_not_simply_valid() -> None:
     """A dot that is noisy or simulated carries the word; one without both numbers is in the table."""
     results = [

@@ -106,7 +106,7 @@ def _lines(view: View, whole: Sequence[Line] | None, model: str, device: str) ->
 
 def _item(line: Line) -> chart.Item:
     found = {
-        line.metric: line.value,
+        line.metric: line.value if chart.comparable(line.metric, line.scenario) else None,
         "energy_j": line.energy_j,
         "artifact_bytes": line.artifact_bytes,
         "peak_memory_bytes": line.peak_memory_bytes,

@@ -52,7 +52,7 @@ _UNITS = {
 }
 AXES = {
     "p50_ns": Axis("latency p50", "ms", 1e6, "ns"),
-    "throughput_per_s": Axis("throughput", "1/s", 1.0, "number", HIGHER),
+    "throughput_best_per_s": Axis("throughput", "1/s", 1.0, "number", HIGHER),
     "energy_j": Axis("energy", "mJ", 1e-3, "j"),
     "artifact_bytes": Axis("size", "MB", 1e6, "bytes"),
     "peak_memory_bytes": Axis("peak memory", "MB", 1e6, "bytes"),
@@ -73,13 +73,14 @@ class Item:
 
 
 def item_of(result: Result, name: str) -> Item:
-    """A result as a configuration, called ``name``; an accuracy that is no share is left out."""
+    """A result as a configuration, called ``name``; an accuracy that is no share is left out, and so is the
+    time of another scenario than the closed loop."""
     from farm_results.series import number_of
     from farm_results.storage.columns import energy_of
 
     number = number_of(result)
     found = {
-        number.metric: number.value,
+        number.metric: number.value if comparable(number.metric, result.scenario) else None,
         "energy_j": energy_of(result),
         "artifact_bytes": result.artifact_bytes,
         "peak_memory_bytes": result.peak_memory_bytes,
@@ -91,6 +92,11 @@ def item_of(result: Result, name: str) -> Item:
 
 
 def front(items: Sequence[Item], names: Sequence[str]) -> list[bool]:
+def comparable(metric: str, scenario: str) -> bool:
+    """Whether a series' number belongs on an axis: a paced p50 is another time than a closed loop's."""
+    return metric != "p50_ns" or scenario == "latency"
+
+
     """For each item whether no other believed one is at least as good in all of ``names`` and better in one.
 
     An item that lacks one of the numbers, or may not be believed, is never on the front.
@@ -111,7 +117,7 @@ def front(items: Sequence[Item], names: Sequence[str]) -> list[bool]:
 def axes_of(items: Sequence[Item]) -> tuple[str, str]:
     """The two numbers that say most: latency (or throughput), against the first that varies of accuracy,
     energy, size and memory."""
-    x = "p50_ns" if any("p50_ns" in item.values for item in items) else "throughput_per_s"
+    x = "p50_ns" if any("p50_ns" in item.values for item in items) else "throughput_best_per_s"
     for name in ("accuracy", "energy_j", "artifact_bytes", "peak_memory_bytes"):
         if len({item.values[name] for item in items if name in item.values}) > 1:
             return x, name
