@@ -68,6 +68,13 @@ def pairs_along(results: Sequence[Result], by: Sequence[str]) -> tuple[Pair, ...
     return tuple(found)
 
 
+def partners(results: Sequence[Result], others: Sequence[Result], by: Sequence[str]) -> list[Result]:
+    """Those of the results that ``pairs_of`` would hold against one of the others. Raises as it does."""
+    _refuse_unknown(by)
+    wanted = {_identity(key_of(other), by) for other in others}
+    return [result for result in results if _identity(key_of(result), by) in wanted]
+
+
 def value_on(result: Result, axis: str) -> str:
     """What a result is along an axis: ``openvino``, ``4 threads``."""
     from farm_results.report.rows import runtime_text

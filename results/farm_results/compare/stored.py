@@ -12,6 +12,7 @@ from farm_results.compare import sides
 from farm_results.compare.judge import ALPHA, Past
 from farm_results.compare.metrics import OWN
 from farm_results.compare.noise import WINDOW
+from farm_results.compare.pairs import partners
 from farm_results.compare.row import Compared, Row
 from farm_results.series import key_of, series_id
 
@@ -85,14 +86,23 @@ def compare_within(
 def results_of_both(
     store: Store, reference: refs.Ref, candidate: refs.Ref, by: Sequence[str] = ()
 ) -> tuple[list[Result], list[Result]]:
-    """Both sides' results. @baseline is that of the other side's series, or every one when both are."""
-    if reference.kind == refs.BASELINE and candidate.kind != refs.BASELINE and not by:
+    """Both sides' results. @baseline is that of the other side's series, or of those that differ from them
+    in ``by`` alone; every one when both are."""
+    if reference.kind == refs.BASELINE and candidate.kind != refs.BASELINE:
         theirs = _some(candidate, refs.results_of(store, candidate))
-        return _some(reference, refs.results_of(store, reference, series=_series(theirs))), theirs
+        return _some(reference, _held_against(store, reference, theirs, by)), theirs
     ours = _some(reference, refs.results_of(store, reference))
-    if candidate.kind == refs.BASELINE and not by:
-        return ours, _some(candidate, refs.results_of(store, candidate, series=_series(ours)))
+    if candidate.kind == refs.BASELINE and reference.kind != refs.BASELINE:
+        return ours, _some(candidate, _held_against(store, candidate, ours, by))
     return ours, _some(candidate, refs.results_of(store, candidate))
+
+
+def _held_against(
+    store: Store, baseline: refs.Ref, others: Sequence[Result], by: Sequence[str]
+) -> list[Result]:
+    if by:
+        return partners(refs.results_of(store, baseline), others, by)
+    return refs.results_of(store, baseline, series=_series(others))
 
 
 def _without(ours: Sequence[Result], theirs: Sequence[Result]) -> list[Result]:

@@ -220,6 +220,9 @@ def test_baselines_move_by_hand_alone_and_leave_a_trail(capsys: Streams) -> None
     assert "throttled: the clock fell to 60 %" in capsys.readouterr().err
     assert farm_("compare", "@baseline", "--fail-on", "regression") == 1
     assert capsys.readouterr().out.splitlines()[1].startswith("regressed\tmobilenet pi")
+    assert farm_("compare", "@baseline", f"{NEW}-002", "--by", "threads", "--json", "--all") == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["device"] for row in rows] == ["pi"]  # the baselines of others say nothing of it
 
     store = opened()
     finding = Finding(
