@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,6 +30,10 @@ from farm_results.point import Point
 from farm_results.statistics.paired import effect_of, word_of
 
 OTAVA = "apache-otava==0.8.0"
+OTAVA_SETTINGS: tuple[tuple[str, dict[str, float]], ...] = (
+    ("apache-otava, its defaults", {}),
+    ("apache-otava, p 1e-4, from 1.5 %", {"max_pvalue": 1e-4, "min_magnitude": 0.015}),
+)
 WITHIN = (1, 3, 7, 14, 30)
 NEAR = 5
 
@@ -107,16 +112,15 @@ def own_change_points(one: Series) -> Flags:
     return _new_points(nights)
 
 
-def otava_flags(python: Path, rows: Sequence[Series], settings: dict[str, float]) -> dict[int, Flags]:
-    """The same of apache-otava, for all series at once, by number."""
+def otava_flags(python: Path, rows: Sequence[Series]) -> list[list[Flags]]:
+    """The same of apache-otava: for each of its settings, those of every series."""
+    settings = [each for _, each in OTAVA_SETTINGS]
     asked = {"settings": settings, "first": WARM, "series": [one.values.tolist() for one in rows]}
     script = Path(__file__).parent / "detection_otava.py"
     done = subprocess.run(
         [python, script], input=json.dumps(asked), capture_output=True, text=True, check=True
     )
-    return {
-        one.number: _new_points(nights) for one, nights in zip(rows, json.loads(done.stdout), strict=True)
-    }
+    return [[_new_points(nights) for nights in found] for found in json.loads(done.stdout)]
 
 
 def _new_points(nights: Sequence[Sequence[Sequence[float]]]) -> Flags:
@@ -167,10 +171,12 @@ def run(
     tell: Callable[[str], None],
     only: str = "",
 ) -> list[Row]:
-    """Every detector on the same series."""
+    """Every detector on the same series; apache-otava in its own process meanwhile."""
     rows = []
+    beside = ThreadPoolExecutor(1)
     for kind in kinds:
         quiet, stepped = series(kind, count, 0.0, seed), series(kind, count, step, seed)
+        others = [] if python is None else [beside.submit(otava_flags, python, p) for p in (quiet, stepped)]
         simple: list[tuple[str, Detector]] = [
             ("last > 5 % over the night before", last_over(0.05, 1)),
             ("last > 5 % over the median of 10", last_over(0.05, 10)),
@@ -188,14 +194,9 @@ def run(
             row = scored(name, kind, calm, [detector(one) for one in stepped])
             row.asked = asked
             rows.append(row)
-        if python is not None:
-            for name, settings in (
-                ("apache-otava, its defaults", {}),
-                ("apache-otava, p 1e-4, from 1.5 %", {"max_pvalue": 1e-4, "min_magnitude": 0.015}),
-            ):
-                tell(f"{kind}: {name}")
-                flags = [otava_flags(python, part, settings) for part in (quiet, stepped)]
-                rows.append(scored(name, kind, list(flags[0].values()), list(flags[1].values())))
+        if others:
+            both = zip(OTAVA_SETTINGS, *(each.result() for each in others), strict=True)
+            rows += [scored(name, kind, calm, moved) for (name, _), calm, moved in both]
     return rows
 
 

@@ -42,11 +42,11 @@ def main() -> None:
         python = Path(sys.argv[1]) if len(sys.argv) > 1 else otava_python(Path(folder) / "venv")
         found = []
         for row in rows:
-            asked = {"settings": settings, "first": len(row) - 1, "series": [row]}
+            asked = {"settings": [settings], "first": len(row) - 1, "series": [row]}
             done = subprocess.run(
                 [python, script], input=json.dumps(asked), capture_output=True, text=True, check=True
             )
-            found.append(json.loads(done.stdout)[0][-1])
+            found.append(json.loads(done.stdout)[0][0][-1])
     histories = [
         {"name": name, "values": row, "found": points}
         for (name, *_), row, points in zip(HISTORIES, rows, found, strict=True)

@@ -3,9 +3,28 @@ night, as JSON from standard input to standard output."""
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 from typing import Any
+
+Known = dict[tuple[bytes, Any, Any], Any]
+
+
+def remember(known: Known) -> None:
+    """Otava looks at the same windows again and again, night after night: what one of its functions said of a
+    window and an interval is kept. Its answers are the same."""
+    from otava.change_point_divisive.calculator import PairDistanceCalculator
+
+    plain = PairDistanceCalculator.get_candidate_change_point
+
+    def kept(self: Any, interval: slice) -> Any:  # noqa: ANN401 - another's types
+        key = (self.series.tobytes(), interval.start, interval.stop)
+        if key not in known:
+            known[key] = plain(self, interval)
+        return copy.copy(known[key])
+
+    PairDistanceCalculator.get_candidate_change_point = kept
 
 
 def reports(values: list[float], first: int, settings: dict[str, Any]) -> list[list[list[float]]]:
@@ -20,9 +39,15 @@ def reports(values: list[float], first: int, settings: dict[str, Any]) -> list[l
 
 
 def main() -> None:
-    """Read {settings, first, series}, write the reports of each series."""
+    """Read {settings, first, series}, write for each of the settings the reports of each series."""
     asked = json.load(sys.stdin)
-    rows = [reports(row, asked["first"], asked["settings"]) for row in asked["series"]]
+    known: Known = {}
+    remember(known)
+    rows: list[list[Any]] = [[] for _ in asked["settings"]]
+    for values in asked["series"]:
+        known.clear()
+        for found, settings in zip(rows, asked["settings"], strict=True):
+            found.append(reports(values, asked["first"], settings))
     json.dump(rows, sys.stdout)
 
 
