@@ -39,7 +39,7 @@ def test_a_locked_store_costs_no_result(tmp_path: Path, monkeypatch: pytest.Monk
     heard = Heard()
     safe = spooling.Spooling.of(tmp_path / "state", store, run())
     work: Any = SimpleNamespace(store=store, reporter=heard, spooling=safe)
-    cell: Any = SimpleNamespace(job_id="job-1", batch=4)
+    cell: Any = SimpleNamespace(job_id="job-1")
     other = sqlite3.connect(store.name, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(spooling.SpooledError) as caught:
@@ -56,7 +56,6 @@ def test_a_locked_store_costs_no_result(tmp_path: Path, monkeypatch: pytest.Monk
     other.rollback()
     assert spooling.flush(store, safe.spool, heard.note) == 0
     assert [one.job_id for one in store.results()] == ["job-1", "job-2"]
-    assert store.result("job-1").options["batch"] == "4"
     assert heard.notes[-1] == "stored 2 results that had waited for the store"
     other.close()
     store.close()
