@@ -94,11 +94,12 @@ def _values(results: Sequence[Result], sources: Sources) -> dict[str, Any]:
 
 
 def _turns(found: Sequence[Comparison]) -> list[Chart]:
-    """All comparisons in one chart, and the pairs of the first few."""
+    """All comparisons in one chart, and the pairs of the first few; of many, only where something differs."""
+    from farm_results.comparison import SAME
     from farm_results.pages.sections import compared
 
-    paired = [one for one in found if one.reference.medians_ns][: compared.MOST_PAIRED]
-    several = len(found) > 1
+    paired = [one for one in found if one.reference.medians_ns and (len(found) < 3 or one.word != SAME)]
+    paired, several = paired[: compared.MOST_PAIRED], len(found) > 1
     return compared.charts(found) + [
         compared.pairs_chart(
             one,

@@ -24,6 +24,7 @@ from farm_results.pages.grid import grid
 from farm_results.pages.marks import marks
 
 MOST_ROWS = 60
+ROW_PX, MANY_ROWS, NARROW_ROW_PX = 30, 12, 20
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ def chart(
     kind = "number" if ratio else "ns5"
     cells = [(r.label, r.value, r.low, r.high, marks(r.word, origin=r.origin)) for r in rows]
     table = grid({"what": "text", "value": kind, "low": kind, "high": kind, "verdict": "marks"}, cells)
+    each_px = ROW_PX if len(shown) <= MANY_ROWS else NARROW_ROW_PX
     note = f"{len(rows) - len(shown)} more rows are in the table only" if len(rows) > len(shown) else ""
-    return Chart(name, title, option, table, note, height_px=110 + 30 * len(shown), log_axis="x")
+    return Chart(name, title, option, table, note, height_px=110 + each_px * len(shown), log_axis="x")
 
 
 def _row_label(row: Row) -> str:

@@ -31,6 +31,7 @@ LOWER, HIGHER = "lower", "higher"
 # Numbers that may not be believed are shown, and cannot be a best choice.
 BELIEVED = ("valid", "noisy")
 MOST_ITEMS = 500
+LABEL_PX = 14
 # Metrics whose value is a share; errors and metrics of the users' own have another scale.
 SHARES = ("top-1", "top-5", "f1")
 
@@ -91,12 +92,12 @@ def item_of(result: Result, name: str) -> Item:
     return Item(name, result.device, values, marks_of(result), word, result.job_id)
 
 
-def front(items: Sequence[Item], names: Sequence[str]) -> list[bool]:
 def comparable(metric: str, scenario: str) -> bool:
     """Whether a series' number belongs on an axis: a paced p50 is another time than a closed loop's."""
     return metric != "p50_ns" or scenario == "latency"
 
 
+def front(items: Sequence[Item], names: Sequence[str]) -> list[bool]:
     """For each item whether no other believed one is at least as good in all of ``names`` and better in one.
 
     An item that lacks one of the numbers, or may not be believed, is never on the front.
@@ -140,7 +141,8 @@ def chart(
     best = front(placed, (x, y))
     groups = list(dict.fromkeys(item.group for item in placed))
     view = _View((x, y), (shown_in(x, placed), shown_in(y, placed)))
-    series = [_dots(placed, best, group, index, view) for index, group in enumerate(groups)]
+    moved = _moved(placed, best, y)
+    series = [_dots(placed, best, group, index, view, moved) for index, group in enumerate(groups)]
     series.append(_line(placed, best, view))
     option = base(
         legend={"top": 4, "type": "scroll"},
@@ -193,6 +195,7 @@ def _dots(
     group: str,
     index: int,
     view: _View,
+    moved: Mapping[str, int],
 ) -> dict[str, Any]:
     own = [(item, good) for item, good in zip(items, best, strict=True) if item.group == group]
     largest = max((item.values.get("artifact_bytes", 0.0) for item in items), default=0.0)
@@ -210,7 +213,6 @@ def _dots(
         "type": "scatter",
         "name": label(group, 40) + (" SIMULATED" if made_up else ""),
         "itemStyle": {"color": series_colour(index)},
-        "labelLayout": {"moveOverlap": "shiftY"},
         "dimensions": [f"{axis.name}, {axis.unit}" for axis in view.axes],
         "data": [
             {
@@ -222,6 +224,7 @@ def _dots(
                 "label": {
                     "show": good or any(mark.word not in quiet for mark in item.marks.marks),
                     "position": "left" if item.values[view.names[0]] > far else "right",
+                    "offset": [0, moved.get(item.label, 0)],
                     "formatter": f"{_loud(item)}{label(item.label, 34)}",
                     "color": INK if good else DIM,
                     "fontSize": 11,
@@ -231,6 +234,25 @@ def _dots(
             for item, good in own
         ],
     }
+
+
+def _moved(items: Sequence[Item], best: Sequence[bool], y: str) -> dict[str, int]:
+    """By how many pixels each label that is shown stands above its dot, so that those of dots at one height
+    can be read, on a narrow screen as well."""
+    every = [item.values[y] for item in items]
+    near = 0.05 * (max(every, default=0.0) - min(every, default=0.0))
+    shown = [
+        item
+        for item, good in zip(items, best, strict=True)
+        if good or any(mark.word not in ("valid", SIMULATED) for mark in item.marks.marks)
+    ]
+    found: dict[str, int] = {}
+    done: list[Item] = []
+    for item in sorted(shown, key=lambda one: one.values[y]):
+        beside = sum(abs(one.values[y] - item.values[y]) <= near for one in done)
+        found[item.label] = -LABEL_PX * min(beside, 6)
+        done.append(item)
+    return found
 
 
 def _loud(item: Item) -> str:

@@ -22,7 +22,7 @@ LOG_FROM = 20.0
 MOST_CHANNELS = 4
 # From so many times the measured time on, the pauses between processes are shortened.
 MOST_PAUSES = 4
-PANEL_PX, TOP_PX, GAP_PX = 130, 56, 34
+PANEL_PX, TOP_PX, GAP_PX = 130, 66, 34
 _KINDS: dict[str, tuple[str, float, str]] = {
     "temperature_c": ("temperature", 1.0, "°C"),
     "frequency_khz": ("clock", 1e6, "GHz"),
@@ -60,6 +60,7 @@ def chart(
     """A panel per kind of value, one under the other. Extremes of each slice are drawn as bars."""
     panels = panels_of(processes, slices)
     grids, x_axes, y_axes, series = [], [], [], []
+    end_s = short(max((one.at for p in panels for line in p.lines for one in line.slices), default=0.0))
     for index, panel in enumerate(panels):
         top = TOP_PX + index * (PANEL_PX + GAP_PX)
         grids.append({"left": 62, "right": 20, "top": top, "height": PANEL_PX})
@@ -71,7 +72,7 @@ def chart(
                 "name": "s" if last else "",
                 "axisLabel": {"show": last, "showMaxLabel": False},
                 "scale": True,
-                "max": "dataMax",
+                "max": end_s,
             }
         )
         y_axes.append(

@@ -97,6 +97,8 @@
       names.margin = most;
       names.width = most - 8;
     }
+    // Paper cannot turn the pages of a legend.
+    if (option.legend && root.classList.contains("printing")) option.legend.type = "plain";
     const logs = box.dataset.logOn === "1" ? box.dataset.log + "Axis" : "";
     if (logs && option[logs]) {
       for (const axis of [].concat(option[logs])) {
