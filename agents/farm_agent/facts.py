@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import subprocess
@@ -46,7 +47,13 @@ def model() -> str:
 
 
 def probe(name: str) -> RuntimeFact:
-    """Import one runtime in a subprocess; a crash or a hang makes it unavailable, with the reason."""
+    """Import one runtime in a subprocess; a crash or a hang makes it unavailable, with the reason.
+
+    One that is not installed at all can do neither, and a process costs a small board a second.
+    """
+    module = runtimes.load(name)
+    if not any(importlib.util.find_spec(package) for package in module.PACKAGES):
+        return _found(name, module.probe())
     try:
         done = subprocess.run(
             identity.agent_argv("_probe", name),
@@ -77,10 +84,13 @@ def print_probe(name: str) -> NoReturn:
     """The process behind ``probe``; stdout stays clean of what the runtime prints."""
     output = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    found = runtimes.load(name).probe()
-    output.write(codec.dumps(RuntimeFact(name, found.version, found.unavailable, found.fix)) + "\n")
+    output.write(codec.dumps(_found(name, runtimes.load(name).probe())) + "\n")
     output.flush()
     task.leave()
+
+
+def _found(name: str, found: runtimes.Probe) -> RuntimeFact:
+    return RuntimeFact(name, found.version, found.unavailable, found.fix)
 
 
 def _cpu_name(cpu: Dict[str, str]) -> str:

@@ -41,6 +41,20 @@ def request(folder: Path, runtime: str, **changes: Any) -> check.CheckRequest:
     return check.CheckRequest(runtime=runtime, artifact=artifact(blob), directory=str(folder), **values)
 
 
+@pytest.mark.parametrize("name", runtimes.names())
+def test_a_runtime_that_is_not_installed_costs_no_process(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is the one that a process of its own would find."""
+    for package in runtimes.load(name).PACKAGES:
+        monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
+
+    found = facts.probe(name)
+
+    assert (found.name, found.version) == (name, "")
+    assert found.unavailable
+    assert found.fix
+
+
 def ask(folder: Path, asked: check.CheckRequest) -> check.CheckResponse:
     """Through the process, as everybody else does."""
     agent = local_agent(folder)
