@@ -11,7 +11,6 @@ import hashlib
 import os
 import time
 from dataclasses import field
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Dict, NoReturn, Optional, Tuple
 
@@ -183,6 +182,8 @@ def _save(path: Path, block: bench.Block) -> Blob:
 
 
 def _numpy_version() -> str:
+    from importlib import metadata
+
     try:
         return metadata.version("numpy")
     except metadata.PackageNotFoundError:

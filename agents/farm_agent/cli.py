@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Callable, Dict, NoReturn, Sequence, Tuple
+from typing import Callable, Dict, Iterable, NoReturn, Sequence, Tuple
 
 from farm_agent import faults, reply
 from farm_agent.errors import FarmBug, FarmError, UsageError
 from farm_agent.files import disk_error
-from farm_agent.verbs import VERBS
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,7 +30,9 @@ def main(arguments: Sequence[str]) -> int:
             count, run = INTERNAL[arguments[0]]
             if len(arguments) == count + 1:
                 return run(*arguments[1:])
-        options = _parser().parse_args(arguments)
+        from farm_agent.verbs import VERBS
+
+        options = _parser(VERBS).parse_args(arguments)
         VERBS[options.verb](options)
     except FarmError as error:
         reply.fail(error)
@@ -48,9 +49,9 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> Parser:
+def _parser(verbs: Iterable[str]) -> Parser:
     parser = Parser(prog="agent", add_help=False, allow_abbrev=False)
-    parser.add_argument("verb", choices=sorted(VERBS))
+    parser.add_argument("verb", choices=sorted(verbs))
     parser.add_argument("words", nargs="*", metavar="ARGUMENT")
     parser.add_argument("--root", default="")
     parser.add_argument("--from", dest="from_seq", type=int, default=0)

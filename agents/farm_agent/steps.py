@@ -12,11 +12,8 @@ from farm_agent import (
     check,
     child,
     codec,
-    energy,
-    evaluate,
     files,
     identity,
-    layers,
     pins,
     steps_build,
     steps_process,
@@ -25,7 +22,6 @@ from farm_agent.errors import FarmBug
 from farm_agent.preflight import Preflight
 from farm_agent.steps_block import run_block
 from farm_agent.steps_process import Keeper
-from farm_agent.tools import runner
 from farm_agent.watch import Telemetry
 from farm_agent.wire import JobSpec
 
@@ -48,18 +44,28 @@ def run_measured(
 ) -> None:
     """One step after another, the cheapest and the most decisive first."""
     spec = steps_build.run(keeper, spec, folder, _task)
-    loads = not spec.tool or runner.can_check(spec)
+    loads = True
+    if spec.tool:  # here and below: most jobs need none of these
+        from farm_agent.tools import runner
+
+        loads = runner.can_check(spec)
     if loads:
         run_check(keeper, spec, folder)
     other = run_reference(keeper, spec, folder)
     if spec.tool:
+        from farm_agent.tools import runner
+
         preflight.pass_gate(spec.tool)
         runner.run(keeper, spec, folder, telemetry)
     else:
         run_blocks(keeper, spec, folder, telemetry, preflight, other)
     if spec.energy is not None:
+        from farm_agent import energy
+
         energy.run(keeper, spec, folder, lambda: preflight.pass_gate("the energy windows"))
     if spec.profile_ops:
+        from farm_agent import layers
+
         layers.run(keeper, spec, folder)
     if spec.dataset is not None and loads:
         run_evaluation(keeper, spec, folder)
@@ -121,6 +127,8 @@ def run_evaluation(keeper: Keeper, spec: JobSpec, folder: Path) -> None:
     """The whole data set: hits counted here, all outputs kept for what is computed from them elsewhere."""
     if spec.dataset is None:
         return
+    from farm_agent import evaluate
+
     keeper.emit("phase", {"phase": "evaluate"})
     request = evaluate.EvaluateRequest(
         runtime=spec.runtime,

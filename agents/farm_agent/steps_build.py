@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
-from farm_agent import arms, build, steps_process
+from farm_agent import arms, steps_process
 from farm_agent.steps_process import Keeper
 from farm_agent.wire import JobSpec
 
@@ -21,6 +21,8 @@ def run(keeper: Keeper, spec: JobSpec, folder: Path, task: Task, arm: str = arms
     plan = spec.build
     if plan is None or spec.tool:
         return spec
+    from farm_agent import build  # TensorRT's; most jobs build nothing
+
     keeper.emit("phase", {"phase": "build", "builds": plan.builds})
     request = build.BuildRequest(
         plan=plan,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Tuple
 
@@ -223,6 +222,8 @@ def _protocol(module: Any, report: ToolReport) -> str:  # noqa: ANN401
     """The tool's name and release; from its package where it prints none, else the name alone."""
     if "/" in report.protocol or not hasattr(module, "PACKAGE"):
         return report.protocol
+    from importlib import metadata
+
     try:
         return f"{report.protocol}/{metadata.version(module.PACKAGE)}"
     except metadata.PackageNotFoundError:
