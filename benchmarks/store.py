@@ -150,6 +150,8 @@ def main() -> int:
             if not options.make_only:
                 sys.stderr.write(f"asking {folder.name}\n")
                 found.append(measure(engine, folder, options))
+                if options.keep:
+                    (options.keep / f"{folder.name}.json").write_text(json.dumps(found[-1], indent=1))
     if options.make_only:
         return 0
     text = tables(found)
