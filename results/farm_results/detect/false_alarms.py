@@ -3,6 +3,7 @@ which devices are not to be trusted for it."""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ def reach(effects: Sequence[float]) -> float:
     return math.expm1(max(*effects, min(3.0, t_quantile(float(len(effects)), OUTSIDE) * spread)))
 
 
+@functools.lru_cache(maxsize=1024)  # fifty devices with the same number of tests ask the same
 def share_interval(hits: int, tests: int, confidence: float = 0.95) -> tuple[float, float]:
     """Clopper and Pearson, Biometrika 26 (1934) 404: by bisection on the binomial distribution."""
     tail = (1.0 - confidence) / 2.0
