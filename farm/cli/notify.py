@@ -48,7 +48,7 @@ def command(state: State, text: str | None, title: str, level: str) -> int:
     notify.import_apprise()
     done = notify.send(state.config, title, body, level)
     for line in done.failed:
-        print_problem("notify.failed", line, "check that address with apprise's own documentation")
+        print_problem("notify.failed", line, "how addresses are written: https://github.com/caronc/apprise")
     least = state.config.notify.at_least
     if state.json:
         print_json({"schema": "farm.notify/1", "sent": done.sent, "failed": list(done.failed)})

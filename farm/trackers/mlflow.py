@@ -26,6 +26,7 @@ def push(results: Sequence[Result], *, project: str, uri: str) -> Pushed:
     # MLflow's own patience with a server that is away is minutes, in silence.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     try:
         import mlflow
         from mlflow.exceptions import MlflowException

@@ -7,6 +7,7 @@ A run has the same id whenever it is pushed, so that a second push changes the f
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,18 +31,26 @@ def push(results: Sequence[Result], *, project: str, uri: str) -> Pushed:
     mode = os.environ.get("WANDB_MODE", "offline")
     folder = Path(uri or os.environ.get("WANDB_DIR") or ".").absolute()
     try:
+        # Where it cannot write, wandb goes to /tmp and says so in passing.
+        with tempfile.TemporaryFile(dir=_made(folder)):
+            pass
         for result in results:
             _push_one(wandb, result, project, mode, folder)
     except (wandb.Error, OSError) as error:
         raise InfrastructureError(
             f"Weights & Biases did not take the results: {str(error)[:300] or type(error).__name__}",
             code="tracker.failed",
-            fix="check WANDB_MODE, WANDB_DIR and `wandb login`; push again for the rest",
+            fix="check --uri, WANDB_MODE, WANDB_DIR and `wandb login`; push again for the rest",
         ) from error
     finally:
         wandb.teardown()
     where = f"{folder}/wandb, to be sent by `wandb sync`" if mode == "offline" else f"project {project}"
     return Pushed(len(results), 0, where)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _push_one(wandb: Any, result: Result, project: str, mode: str, folder: Path) -> None:  # noqa: ANN401

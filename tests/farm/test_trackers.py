@@ -94,6 +94,9 @@ def test_wandb_stays_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for word in (b"p50_low_ms", b"SIMULATED NOISY", b"openvino", b"load 4.7 on 2 cores"):
         assert word in held, word
     assert not re.search(rb"/usr/bin/\w+ .*git", held)
+    with pytest.raises(FarmError) as caught:
+        trackers.push("wandb", RESULTS, uri="/proc/nowhere")
+    assert caught.value.code == "tracker.failed"
 
 
 def test_what_is_missing_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,6 +122,9 @@ def test_results_are_filtered_and_sorted(store: Store) -> None:
     assert jobs(run_id="run-b", device="nowhere") == []
     assert [one.run_id for one in store.runs()] == ["run-a", "run-b"]
     assert [one.run_id for one in store.runs(limit=1)] == ["run-a"]
+    assert [store.find_run(name) for name in ("last", "last~0", "last~1")] == ["run-a", "run-a", "run-b"]
+    with pytest.raises(UsageError, match="last~2"):
+        store.find_run("last~2")
 
 
 def test_a_prefix_finds_a_run_or_says_what_is_near(store: Store) -> None:
