@@ -130,6 +130,13 @@ KILLED = '[[steps]]\ntechnique = "prune"\nstructured = true\ntrain = {epochs = 3
 MORTAL = '{epochs = 4, lr = 0.01, batch = 24, loss = "net.py:mortal"}'
 
 
+# What is changed, what with, and how the run that was killed refuses to go on.
+CHANGES = (
+    ("net.py", "slice(0, 240)", "slice(120, 360)", "train.data-changes", "data('train')"),
+    ("helper.py", "WIDTH = 8", "WIDTH = 8.0", "train.run-differs", "helper.py"),
+)
+
+
 def killed(path: Path, store: Path) -> launch.Job:
     """A seed that died in batch 2 of 10 of the second epoch of step 1, after 4 epochs of step 0."""
     (path.parent / "fatal").write_text(str(4 * 10 + 10 + 2))
@@ -141,47 +148,35 @@ def killed(path: Path, store: Path) -> launch.Job:
     return found
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(tmp_path: Path, store: Path) -> None:
+def test_a_killed_run_goes_on_and_ends_the_same_but_not_with_other_data_or_code(
+    tmp_path: Path, store: Path
+) -> None:
     path = written(tmp_path, KILLED, train=MORTAL)
+    net = tmp_path / "net.py"
+    net.write_text("from helper import WIDTH\n" + net.read_text())
+    (tmp_path / "helper.py").write_text("WIDTH = 8\n")
     undisturbed = trained(path, store, out="whole")
     disturbed = killed(path, store)
-    second: list[tuple[int, int]] = []
 
+    for name, old, new, code, words in CHANGES:
+        before = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(before.replace(old, new))
+        with pytest.raises(FarmError) as caught:
+            launch.run(disturbed, lambda _event: None)
+        assert caught.value.code == code
+        assert words in caught.value.message
+        (tmp_path / name).write_text(before)
+
+    second: list[tuple[int, int]] = []
     answer = launch.run(
         disturbed, lambda e: second.append((e["step"], e["epoch"])) if e["event"] == "epoch" else None
     )
-
     assert second == [(1, 2), (1, 3)]
     for one, other in zip(undisturbed["steps"], answer["steps"], strict=True):
         assert onnx_of(path, one, out="whole").read_bytes() == onnx_of(path, other, out="killed").read_bytes()
     step = answer["steps"][1]
     trained_s = sum(epoch["seconds"] for epoch in step["epochs"])
     assert step["seconds"] > trained_s, "the time before it was killed counts"
-
-
-@pytest.mark.parametrize(
-    ("name", "old", "new", "code", "words"),
-    [
-        ("net.py", "slice(0, 240)", "slice(120, 360)", "train.data-changes", "data('train')"),
-        ("helper.py", "WIDTH = 8", "WIDTH = 8.0", "train.run-differs", "helper.py"),
-    ],
-)
-def test_a_killed_run_does_not_go_on_with_other_data_or_code(
-    tmp_path: Path, store: Path, name: str, old: str, new: str, code: str, words: str
-) -> None:
-    path = written(tmp_path, KILLED, train=MORTAL)
-    net = tmp_path / "net.py"
-    net.write_text("from helper import WIDTH\n" + net.read_text())
-    (tmp_path / "helper.py").write_text("WIDTH = 8\n")
-    disturbed = killed(path, store)
-    changed = tmp_path / name
-    changed.write_text(changed.read_text().replace(old, new))
-
-    with pytest.raises(FarmError) as caught:
-        launch.run(disturbed, lambda _event: None)
-
-    assert caught.value.code == code
-    assert words in caught.value.message
 
 
 def test_a_finished_seed_is_not_trained_again(shrunk: tuple[Path, dict[str, Any]], store: Path) -> None:
