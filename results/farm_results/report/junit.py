@@ -13,7 +13,7 @@ from farm_results.model import Result
 from farm_results.report.figures import Figure, figures, marks_of
 from farm_results.report.rows import runtime_text
 from farm_results.series import key_of
-from farm_results.text import number, printable
+from farm_results.text import number, printable, threads_text
 
 if TYPE_CHECKING:
     from junitparser import TestCase
@@ -47,7 +47,7 @@ def _case(result: Result, failures: Sequence[str]) -> TestCase:
 
     name = f"{result.device}.{runtime_text(result)}.{result.precision}"
     extra = [result.scenario] if result.scenario != "latency" else []
-    extra += [f"{result.threads} threads", *(f"{k}={v}" for k, v in key_of(result).options.items())]
+    extra += [threads_text(result.threads), *(f"{k}={v}" for k, v in key_of(result).options.items())]
     case = TestCase(printable(f"{name} [{', '.join(extra)}]"), classname=printable(result.model))
     case.time = _seconds(result)
     case.result = _outcomes(result, failures)

@@ -21,6 +21,7 @@ def store_faults(where: str) -> Iterator[None]:
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+    where = where.removeprefix("sqlite:///")  # people look for a file, not for an address
     try:
         yield
     except (DecodeError, JSONDecodeError) as error:

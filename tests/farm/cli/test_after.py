@@ -35,7 +35,7 @@ def test_one_run_tells_every_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     failure = case.find("failure")
     assert failure is not None
     assert "p50<=1ns is" in failure.attrib["message"]
-    assert "::error title=digits · local · onnxruntime · fp32 · 1 threads::BUDGET BROKEN" in err
+    assert "::error title=digits · local · onnxruntime · fp32 · 1 thread::BUDGET BROKEN" in err
     text = summary.read_text()
     assert text.startswith("before\n### farm: **1 behind a gate that did not hold**")
     (record,) = json.loads(Path("out").read_text())["results"]
@@ -44,7 +44,7 @@ def test_one_run_tells_every_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (benchmark,) = json.loads(Path("bmf.json").read_text()).values()
     assert benchmark["latency"]["value"] == pytest.approx(p50)
     names = [entry["name"] for entry in json.loads(Path("gha-bench.json").read_text())]
-    assert "digits · local · onnxruntime · fp32 · 1 threads: p50" in names
+    assert "digits · local · onnxruntime · fp32 · 1 thread: p50" in names
     assert 'farm_p50_ms{model="digits",device="local"' in Path("metrics.txt").read_text()
     assert "farm_latency_p50_seconds{" in Path("farm.prom").read_text()
 
