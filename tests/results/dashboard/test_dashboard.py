@@ -153,6 +153,7 @@ def test_downloads_are_whole(made: Scene) -> None:
         assert answer.status_code == 200
         assert "attachment" in answer.headers["content-disposition"]
         assert len(answer.content) > 200
+    assert "◆</span> NOISY" in client.get("/results/job-2").text
     assert client.get("/results/job-1?as=json").json()["results"][0]["job_id"] == "job-1"
 
 

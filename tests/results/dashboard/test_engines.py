@@ -1,4 +1,4 @@
-"""Every page of the same farm out of SQLite and out of a real PostgreSQL: the same words."""
+"""The pages with a fleet around them: the same words out of SQLite and a real PostgreSQL; a simulated one."""
 
 from __future__ import annotations
 
@@ -79,3 +79,26 @@ def test_pages_say_the_same_on_both_engines(tmp_path: Path, postgres: Server) ->
     assert seen > 60, "tables, which the pages hold whole"
     lite.store.close()
     real.store.close()
+
+
+def test_a_simulated_fleet_says_so_and_is_alone(tmp_path: Path) -> None:
+    """Beside a demo's devices stands none of this farm's; each says that it does not exist. One number that a
+    device measured, and this farm's devices are back."""
+    made_up = scene(tmp_path / "store", origin="simulated")
+    path = tmp_path / "inventory.toml"
+    fleet = FleetView(made_up.store, path, alarm_after_s=3600.0, fresh_s=-1.0)
+    found = {one.name: one.origin for one in fleet.devices()}
+    assert "local" not in found
+    assert set(found.values()) == {"simulated"}
+    board = Dashboard(
+        made_up.store, Access("x" * 30, open_reading=True), fleet, now=lambda: made_up.now_unix_s
+    )
+    for url in ("/", "/devices", "/devices/pi"):
+        page = Client(board).get(url).text
+        assert 'class="banner"' in page, url
+        assert "SIMULATED" in page.partition("</main>")[0].partition("<main")[2] or url == "/devices/pi", url
+    assert "It does not exist" in Client(board).get("/devices/pi").text
+    real = replace(made_up.store.result("night-m-001"), job_id="real", origin="")
+    made_up.store.add_result(real)
+    assert {one.name: one.origin for one in fleet.devices()} == {**found, "local": "", "pi": ""}
+    made_up.store.close()

@@ -28,7 +28,7 @@ def page(view: View) -> Page:
     rows = [
         (_side(name, side)) for name, side in (("reference", one.reference), ("candidate", one.candidate))
     ]
-    columns = {"side": "text", "called": "text", "p50": "ns5", "model": "text", "model file": "code"}
+    columns = {"side": "text", "called": "text", "median": "ns5", "model": "text", "model file": "code"}
     columns |= {"artifact": "code", "runtime": "text", "processes": "count", "result": "text"}
     blocks.append(Table("sides", "The two sides", grid(columns, rows)))
     if one.environment:
@@ -60,8 +60,8 @@ def _facts(one: Comparison) -> tuple[tuple[str, object], ...]:
         facts.append((f"{effect.level * 100:g} % interval", f"{change(effect.low)} to {change(effect.high)}"))
         facts.append(("The same within", f"±{effect.zone * 100:g} %"))
     facts += [
-        ("Reference p50", ns(versus.p50_ns(one.reference))),
-        ("Candidate p50", ns(versus.p50_ns(one.candidate))),
+        ("Reference, median", ns(versus.p50_ns(one.reference))),
+        ("Candidate, median", ns(versus.p50_ns(one.candidate))),
         ("Pairs", str(one.pairs)),
         ("When", when(one.created_unix_s)),
         ("Id", one.comparison_id),
