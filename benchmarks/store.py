@@ -32,7 +32,7 @@ from benchmarks.store_asked import Asked
 from farm_results.store import Store
 
 AIM_MS = 100.0
-LEAST_ROUNDS, ENOUGH_S = 7, 1.2
+LEAST_ROUNDS, ENOUGH_S = 7, 0.8
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 _FIGURES = re.compile(r"(<!-- figures -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 
