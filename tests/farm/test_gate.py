@@ -54,7 +54,8 @@ def test_what_is_no_limit_is_refused(words: str) -> None:
         ("p50<=5ms", {}, (MET, 4_910_000.0)),
         ("p50<=4ms", {}, (BROKEN, 4_910_000.0)),
         ("p50<=4.9ms", {}, (UNCLEAR, 4_910_000.0)),  # the interval is 4.87 to 4.96 ms
-        ("p50<=5ms", {"verdict": Verdict("throttled")}, (UNCLEAR, 4_910_000.0)),
+        ("p50<=5ms", {"verdict": Verdict("throttled")}, (BROKEN, 4_910_000.0)),  # nobody can believe it
+        ("p50<=5ms", {"verdict": Verdict("invalid")}, (BROKEN, 4_910_000.0)),
         ("p50<=4ms", {"verdict": Verdict("noisy")}, (BROKEN, 4_910_000.0)),
         ("p99<=5.8ms", {}, (MET, 5_600_000.0)),
         ("p99<=5ms", {"latency": latency(p99_ns=None)}, (BROKEN, None)),
@@ -64,6 +65,12 @@ def test_what_is_no_limit_is_refused(words: str) -> None:
         ("energy<=50mJ", {"energy": (Energy("s", "c", "wall", error_code="x"),)}, (BROKEN, None)),
         ("accuracy>=97%", {"accuracy": 0.98, "accuracy_metric": "top-1"}, (MET, 0.98)),
         ("accuracy>=97%", {"accuracy": 0.9, "accuracy_metric": "top-1"}, (BROKEN, 0.9)),
+        ("accuracy>=97%", {"accuracy": 3.5, "accuracy_metric": "mae"}, (BROKEN, 3.5)),  # less is better
+        ("accuracy<=4", {"accuracy": 3.5, "accuracy_metric": "mae"}, (MET, 3.5)),
+        ("accuracy<=4%", {"accuracy": 0.03, "accuracy_metric": "mae"}, (BROKEN, 0.03)),  # no share
+        ("accuracy<=4", {"accuracy": 0.0, "accuracy_metric": "mae"}, (MET, 0.0)),
+        ("accuracy<=97%", {"accuracy": 0.5, "accuracy_metric": "top-1"}, (BROKEN, 0.5)),
+        ("accuracy<=4", {"accuracy": -1.0, "accuracy_metric": "mine.py:f"}, (MET, -1.0)),
         ("throughput>=30/s", {}, (BROKEN, None)),
         (
             "throughput>=30/s",
@@ -104,6 +111,7 @@ def compared(section: str) -> Compared:
         (0, ("noise",), "p50<=4.9ms", "unchanged", 5),
         (0, ("noise",), "p50<=5ms", "noisy but large", 5),
         (0, ("noise",), "p50<=5ms", "not comparable", 5),
+        (0, ("noise",), "p50<=5ms", "only in one", 5),
         (0, ("regression", "budget"), "p50<=4.9ms", "noisy but large", 0),
         (3, ("noise",), "p50<=4.9ms", "unchanged", 3),
         (0, ("noise", "regression"), "p50<=5ms", "regressed", 1),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from farm.errors import UsageError
-from farm.measure import FULL, SMOKE, plan_of, scenario_options
+from farm.measure import FULL, SMOKE, Measure, conditions, plan_of, scenario_options
 from farm_agent import scenarios
 from farm_agent.wire import ArtifactSpec, JobSpec
 
@@ -87,3 +88,26 @@ def test_sustained_has_a_duration_and_no_other_times(times: dict[str, float]) ->
     with pytest.raises(UsageError) as caught:
         plan_of(scenario="sustained", **times)  # type: ignore[arg-type]
     assert caught.value.fix == "say how long with --duration 10m"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "options", "expected"),
+    [
+        ("latency", {}, {}),
+        ("throughput", {}, {}),
+        ("throughput", {"streams": (10, 9, 1)}, {"throughput.streams": "1,9,10"}),
+        ("sustained", {}, {}),
+        ("sustained", {"smoke": True}, {"sustained.duration_ns": "60000000000"}),
+        ("paced", {"period_s": 1 / 30}, {}),
+        ("paced", {"period_s": 0.1}, {"paced.period_ns": "100000000"}),
+        ("cold-start", {"page_cache": "warm"}, {}),
+        ("cold-start", {"page_cache": "cold"}, {"cold-start.page_cache": "cold"}),
+    ],
+)
+def test_what_is_not_usual_makes_a_series_of_its_own(
+    scenario: str, options: dict[str, Any], expected: dict[str, str]
+) -> None:
+    """Usual runs stay in the series that they always had."""
+    measure = Measure(scenario=scenario, scenario_options=scenario_options(scenario, **options))
+    assert conditions(measure) == expected
+    assert conditions(replace(measure, tool="benchmark_model")) == {**expected, "tool": "benchmark_model"}

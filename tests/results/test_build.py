@@ -131,3 +131,9 @@ def test_a_failure_belongs_to_the_series_of_what_was_asked_for() -> None:
     other = failed(**other_cell, error=JobError("no", code="job.no"))
     assert (plain.scenario, other.scenario, other.options["batch"]) == ("latency", "throughput", "4")
     assert series_id(key_of(plain)) != series_id(key_of(other))
+    asked: Identity = {**other_cell, "conditions": {"throughput.streams": "1,8"}}
+    fast = failed(**asked, error=JobError("no", code="job.no"))
+    assert key_of(fast).options == {"batch": "4", "throughput.streams": "1,8"}
+    from farm_results.pages.sections.origin import commands_of
+
+    assert commands_of(fast)[0].endswith("--batch 4 --scenario throughput --streams 1,8")

@@ -267,6 +267,8 @@ def test_the_widest_scope_is_the_headline() -> None:
 
     assert best is not None
     assert best.scope == "module_input"
+    first = next(one for one in energy.widest_first([failed, *made]) if one.gross_j is not None)
+    assert first == best  # what trends and charts take
     assert energy.headline([failed]) is None
     assert energy.headline([Energy("odpm", "VDD_A", "unknown", gross_j=1.0)]) is None
     assert energy.metrics_of([failed]) == {}
