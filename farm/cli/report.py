@@ -48,7 +48,7 @@ def command(
 
     The file loads nothing, needs no server and no network, and prints well: tables, intervals, histograms,
     timelines, what one pays for what, layers, environment, conversion and check, and the commands that repeat
-    it. NAME is whatever farm compare takes: a run or job, KEY=VALUE of a label, a git commit, last, last~1.
+    it. RUN is whatever farm compare takes: a run or job, KEY=VALUE of a label, a git commit, last, last~1.
 
     Exit code 4 when nothing matches; then nothing is written.
     """
