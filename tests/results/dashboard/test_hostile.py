@@ -261,7 +261,7 @@ def test_odd_addresses_are_answered_in_order(evil: Store) -> None:
     huge = "x" * 60_000  # more is refused before it comes here
     for path, names in ASKED.items():
         for name in names.split():
-            for value in (huge, "-1", "%00", "%ff", "1e999", "nan", "%0d%0aX-Evil:1"):
+            for value in (huge, "-1", "%00%ff", "1e999", "%0d%0aX-Evil:1"):
                 answer = client.get(f"{path}?{name}={value}")
                 assert answer.status_code in (200, 400, 404), (path, name, value[:20], answer.status_code)
                 assert len(answer.content) < 3_000_000, (path, name)

@@ -39,18 +39,17 @@ def _counted(words: Mapping[str, int]) -> str:
 
 
 def _table(found: Sequence[nights.Head]) -> Table:
-    rows = []
-    for night in found:
-        rows.append(
-            (
-                to_night(night.night_id, when(night.started_unix_s)),
-                marks("", origin=night.origin),
-                night.state,
-                _took(night),
-                _counted(night.states),
-                _counted(night.outcomes),
-            )
+    rows = [
+        (
+            to_night(night.night_id, when(night.started_unix_s)),
+            marks("", origin=night.origin),
+            night.state,
+            _took(night),
+            _counted(night.states),
+            _counted(night.outcomes),
         )
+        for night in found
+    ]
     columns = {
         "night": "text",
         "": "marks",
