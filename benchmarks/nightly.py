@@ -15,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,10 @@ runtimes = ["onnxruntime"]
 threads = [1]
 blocks = {blocks}
 min_time = "{min_time}"
+max_time = "{max_time}"
 min_runs = 50
 gate = false
+aa = "never"
 pairs = {pairs}
 """
 
@@ -91,16 +94,24 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=20)
     parser.add_argument("--more", type=int, default=1, help="layers that the step adds")
     parser.add_argument("--blocks", type=int, default=3)
-    parser.add_argument("--min-time", default="300ms")
-    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--min-time", default="200ms")
+    parser.add_argument("--max-time", default="400ms")
+    parser.add_argument("--pairs", type=int, default=12)
+    parser.add_argument("--within-s", type=float, default=480.0, help="no night begins after so many seconds")
     wish = parser.parse_args()
     folder: Path = wish.folder
     folder.mkdir(parents=True, exist_ok=True)
-    text = SETTINGS.format(blocks=wish.blocks, min_time=wish.min_time, pairs=wish.pairs)
+    text = SETTINGS.format(
+        blocks=wish.blocks, min_time=wish.min_time, max_time=wish.max_time, pairs=wish.pairs
+    )
+    begun_s = time.monotonic()
     (folder / "farm.toml").write_text(text)
     print("| night | layers | net p50 ms | z | verdict | what was seen | canary |")
     print("|---|---|---|---|---|---|---|")
     for number in range(1, wish.nights + wish.after + 1):
+        if time.monotonic() - begun_s > wish.within_s:
+            print(f"\nno time for the other {wish.nights + wish.after + 1 - number} nights")
+            break
         layers = wish.layers + (wish.more if number > wish.nights else 0)
         network(folder / "net.onnx", layers)
         found = night(folder)

@@ -176,7 +176,7 @@ def status(
         driver = running(store)
         if night is not None:
             found = _findings(store, night)
-            _show(state, night, found, show_all=show_all)
+            _show(state, night, found, show_all=show_all, driver=driver)
             if state.json:
                 print_json(report.document(night, found, rates))
         overdue = _overdue(store, alarm_after)
@@ -192,8 +192,9 @@ def status(
     return EXIT_OK if night is not None else EXIT_NOTHING
 
 
-def _show(state: State, night: NightRecord, found: Sequence[Finding], *, show_all: bool) -> None:
+def _show(state: State, night: NightRecord, found: Sequence[Finding], *, show_all: bool, driver: str) -> None:
     from farm.nightly import report
+    from farm.nightly.record import DONE, RUNNING
     from farm.nightly.tell import worst_first
 
     if state.json:
@@ -205,8 +206,11 @@ def _show(state: State, night: NightRecord, found: Sequence[Finding], *, show_al
     cells = [c for c in night.cells if show_all or c.outcome not in report.QUIET or c.state == "failed"]
     if cells:
         print_table(report.CELL_COLUMNS, [report.cell_row(cell) for cell in cells])
-    elif not found:
-        say("every cell is steady; --all shows them")
+    elif not found and night.state == DONE:
+        say("nothing else to see: --all shows every cell")
+    if night.state != DONE and not driver:
+        how = "its process ended before it did" if night.state == RUNNING else "it was interrupted"
+        say(f"{how}: farm nightly run goes on with it where it was, or begins a new one")
 
 
 def _overdue(store: Store, alarm_after: float | None) -> str:
