@@ -198,6 +198,8 @@ def command(
     reporter = progress.choose(quiet=state.quiet)
     wished = ab.wished(wished) if ab else wished
     if ab and not wished.models:
+        if dry_run:
+            raise click.UsageError("--dry-run shows the plan of a MODEL; --ab alone has none to show")
         signal.signal(signal.SIGTERM, _terminate)
         return run_again(ab, wished, state, gate, after, layout, reporter)
     found, request = (

@@ -164,3 +164,9 @@ def test_no_line_of_a_command_list_is_cut(capsys: pytest.CaptureFixture[str], gr
     listed = capsys.readouterr().out.partition("Commands:")[2].splitlines()
     assert listed
     assert [line for line in listed if line.endswith("...")] == []
+
+
+def test_a_dry_run_of_a_comparison_alone_measures_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """``--ab REF`` without a model has no plan to show; it must not begin instead."""
+    assert farm.cli.main(["bench", "--ab", "last", "--dry-run"]) == 2
+    assert "--dry-run shows the plan of a MODEL" in capsys.readouterr().err
