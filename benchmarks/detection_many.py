@@ -87,7 +87,13 @@ def row(world: tuple[str, float, float], count: int, changed: int, nights: int, 
 
 def table(rows: Sequence[Row]) -> str:
     """Markdown."""
-    names = ("noise of a process", "A/Bs", "changed", "false a night, by the interval alone", "corrected")
+    names: tuple[str, ...] = (
+        "noise of a process",
+        "A/Bs",
+        "changed",
+        "false a night, by the interval alone",
+        "corrected",
+    )
     names += ("false among those called, corrected", "changed ones found", "corrected")
     lines = [f"| {' | '.join(names)} |", "|---|" + "---:|" * (len(names) - 1)]
     for each in rows:
@@ -102,7 +108,12 @@ def table(rows: Sequence[Row]) -> str:
 def trust_table(devices: int, seed: int) -> str:
     """Devices on which the processes of one A/A share a bias: how many are not trusted after so many A/As,
     and how often the next one would be a false alarm, with the zone of 1 % and with the device's own."""
-    names = ("bias of an A/A", "A/As", "devices not trusted", "next A/A a false alarm, zone of 1 %")
+    names: tuple[str, ...] = (
+        "bias of an A/A",
+        "A/As",
+        "devices not trusted",
+        "next A/A a false alarm, zone of 1 %",
+    )
     names += ("zone of the device", "median zone where not trusted")
     lines = [f"| {' | '.join(names)} |", "|" + "---:|" * len(names)]
     for bias in BIASES:
