@@ -1,6 +1,10 @@
 """ONNX Runtime with the settings that were measured."""
 
-import onnxruntime
+import os
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # what was measured sent nothing, either
+
+import onnxruntime  # noqa: E402
 
 
 class Session:
