@@ -31,7 +31,7 @@ def parse(words: list[str]) -> None:
     command: click.Command | None = farm.cli.group
     context, words = None, globals_first(words)
     while command is not None:
-        context = click.Context(command, parent=context, info_name=command.name)
+        context = click.Context(command, parent=context, **command.context_settings)
         _, rest, _ = command.make_parser(context).parse_args(words)
         if not isinstance(command, click.Group) or not rest:
             return

@@ -4,7 +4,7 @@ import os
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # what was measured sent nothing, either
 
-import onnxruntime  # noqa: E402
+import onnxruntime
 
 
 class Session:
