@@ -44,8 +44,10 @@ def request(folder: Path, runtime: str, **changes: Any) -> check.CheckRequest:
 @pytest.mark.parametrize("name", runtimes.names())
 def test_a_runtime_that_is_not_installed_costs_no_process(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reason is the one that a process of its own would find."""
-    for package in runtimes.load(name).PACKAGES:
-        monkeypatch.setitem(sys.modules, package, None)
+    packages = runtimes.load(name).PACKAGES
+    imported = [module for module in sys.modules if module.partition(".")[0] in packages]
+    for module in {*packages, *imported}:
+        monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
 
     found = facts.probe(name)
