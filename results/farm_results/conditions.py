@@ -9,7 +9,8 @@ USUAL: Mapping[tuple[str, str], str] = {
     ("paced", "period_ns"): "33333333",
     ("sustained", "duration_ns"): "600000000000",
 }
-"""What an option is where nobody says it. The streams of ``throughput`` follow from the device's cores."""
+"""What an option is where nobody says it. Not read from the scenarios: were their defaults to change, old and
+new numbers would share a series. The streams of ``throughput`` follow from the device's cores."""
 
 
 def conditions(scenario: str, options: Mapping[str, str]) -> dict[str, str]:

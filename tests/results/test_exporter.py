@@ -8,7 +8,9 @@ from math import inf, nan
 from pathlib import Path
 from typing import Any
 
+import prometheus_client
 import pytest
+from prometheus_client import parser
 
 from farm_results.exporter import metrics_of
 from farm_results.finding import REGRESSION, Finding
@@ -55,7 +57,6 @@ def filled(where: str) -> Store:
 
 def test_the_text_is_what_the_real_client_writes(tmp_path: Path) -> None:
     """Hostile names, all kinds of numbers: prometheus-client makes the same text of what it reads there."""
-    client = pytest.importorskip("prometheus_client")
     store = filled(str(tmp_path / "store"))
     try:
         ours = metrics_of(store) + text_of(
@@ -69,8 +70,7 @@ def test_the_text_is_what_the_real_client_writes(tmp_path: Path) -> None:
         )
     finally:
         store.close()
-    parser = pytest.importorskip("prometheus_client.parser")
-    registry = client.CollectorRegistry(auto_describe=False)
+    registry = prometheus_client.CollectorRegistry(auto_describe=False)
 
     class Once:
         def collect(self) -> Any:
@@ -78,7 +78,7 @@ def test_the_text_is_what_the_real_client_writes(tmp_path: Path) -> None:
             yield from parser.text_string_to_metric_families(ours)
 
     registry.register(Once())
-    theirs = client.generate_latest(registry).decode()
+    theirs = prometheus_client.generate_latest(registry).decode()
     number = re.compile(r" (\S+)$")
     assert len(theirs.splitlines()) > 100
     for mine, real in zip(ours.splitlines(), theirs.splitlines(), strict=True):
@@ -89,7 +89,6 @@ def test_the_text_is_what_the_real_client_writes(tmp_path: Path) -> None:
 
 def samples_of(text: str) -> list[Any]:
     """What Prometheus' own parser reads."""
-    parser = pytest.importorskip("prometheus_client.parser")
     return [one for family in parser.text_string_to_metric_families(text) for one in family.samples]
 
 

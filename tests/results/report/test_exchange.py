@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import parser
 
 from farm_agent.errors import FarmError
 from farm_results import report
@@ -165,7 +166,6 @@ def test_annotations_are_few_and_cannot_be_forged() -> None:
 
 def test_prometheus_reads_its_text() -> None:
     """By its own parser: base units, the verdict on every number, only the newest of a series."""
-    parser = pytest.importorskip("prometheus_client.parser")
     hostile = [result(f"job-{n}", model=text) for n, text in enumerate(HOSTILE)]
     older = result("older", created_unix_s=1.0, latency=latency(p50_ns=9e9))
     text = report.render("openmetrics", [*hostile, *MIXED, older])
