@@ -7,6 +7,7 @@ Ansible's own modules do it one by one, and each costs a slow board the start of
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -28,11 +29,11 @@ options:
     elements: dict
     required: true
     suboptions:
-      path: {description: Where., type: path, required: true}
+      path: {description: Where; from the root on., type: path, required: true}
       state: {description: What it is., type: str, choices: [file, directory, absent], default: file}
       content: {description: The whole text of a file., type: str}
-      line: {description: A line that a file has among others., type: str}
-      mode: {description: Permissions; octal., type: str}
+      line: {description: A line that a file has among others; not with C(content)., type: str}
+      mode: {description: Permissions; octal with a leading 0., type: str}
       validate: {description: A command that must agree to the file named by %s., type: str}
 author: The farm developers
 """
@@ -58,10 +59,15 @@ FILE = {
 
 def main() -> None:
     """Do what the arguments say; with ``--check`` only find out."""
+    files = {"type": "list", "elements": "dict", "options": FILE, "required": True}
     module = AnsibleModule(
-        argument_spec={"files": {"type": "list", "elements": "dict", "options": FILE, "required": True}},
+        argument_spec={"files": {**files, "mutually_exclusive": [("content", "line")]}},
         supports_check_mode=True,
     )
+    for wanted in module.params["files"]:
+        problem = _problem(wanted)
+        if problem:
+            module.fail_json(msg=f"{wanted['path']}: {problem}")
     makers = {"file": _file, "directory": _directory, "absent": _absent}
     diffs: list[dict[str, str]] = []
     for wanted in module.params["files"]:
@@ -71,6 +77,17 @@ def main() -> None:
             module.fail_json(msg=f"{wanted['path']}: {error.strerror or error}")
     paths = [diff["after_header"] for diff in diffs]
     module.exit_json(changed=bool(diffs), diff=diffs, paths=paths)
+
+
+def _problem(wanted: dict[str, Any]) -> str:
+    """What cannot be meant, before anything is changed. YAML makes 420 of an unquoted 0644."""
+    if not Path(wanted["path"]).is_absolute():
+        return "not a path from the root on"
+    if wanted["mode"] is not None and not re.fullmatch("0[0-7]{3,4}", wanted["mode"]):
+        return f"the mode {wanted['mode']!r} is not octal with a leading 0, like '0644'"
+    if wanted["validate"] is not None and "%s" not in wanted["validate"]:
+        return "validate names no file: it has no %s"
+    return ""
 
 
 def _directory(module: Any, path: Path, wanted: dict[str, Any]) -> list[dict[str, str]]:
