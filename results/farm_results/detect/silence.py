@@ -11,6 +11,10 @@ from farm_results.point import Point
 
 LEAST, WINDOW = 4, 30
 TIMES_USUAL, TIMES_LONGEST = 2.5, 1.25
+SITTING_S, DAY_S = 3600.0, 86400.0
+"""Results closer together than an hour are of one sitting, and nothing is overdue within a day."""
+MANY_GAPS = 10
+"""Of so many gaps the longest one may have been a pause of the farm's; rotation makes more than one."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +38,21 @@ class Silence:
 def silence(points: Sequence[Point], now_unix_s: float) -> Silence | None:
     """Whether the series of these points (any order) is overdue; None when it is not, or too young to say.
 
-    Overdue: longer since the last number than 2.5 times its usual gap and 1.25 times its longest one, of the
-    last 30. A series measured by rotation has long gaps of its own. Numbers are those that were measured,
-    whatever their verdict; results from the future (a clock that stepped) count as just now.
+    Overdue: longer since the last number than a day, than 2.5 times its usual gap and than 1.25 times its
+    longest one, of the last 30; of ten gaps and more, the longest but one. A series measured by rotation has long
+    gaps of its own. Numbers are those that were measured, whatever their verdict; results from the future (a
+    clock that stepped) count as just now.
     """
     times = sorted(min(point.at_unix_s, now_unix_s) for point in points if measured(point))
-    gaps = np.diff(np.array(times[-WINDOW - 1 :], dtype=np.float64))
-    # A night that was measured twice is one night.
-    gaps = gaps[gaps > 0.1 * gaps.max()] if len(gaps) and gaps.max() > 0 else gaps[:0]
+    gaps = np.diff(np.array(times, dtype=np.float64))
+    gaps = gaps[gaps > SITTING_S][-WINDOW:]
+    if len(gaps):
+        # A night that was measured twice is one night; one long pause makes no night a short gap.
+        gaps = gaps[gaps > 0.1 * np.quantile(gaps, 0.9, method="lower")]
     if len(gaps) + 1 < LEAST:
         return None
-    usual = float(np.median(gaps))
-    due = times[-1] + max(TIMES_USUAL * usual, TIMES_LONGEST * float(gaps.max()))
+    usual, longest = float(np.median(gaps)), np.sort(gaps)[-2 if len(gaps) >= MANY_GAPS else -1]
+    due = times[-1] + max(TIMES_USUAL * usual, TIMES_LONGEST * float(longest), DAY_S)
     if now_unix_s <= due:
         return None
     failures = sum(1 for point in points if not measured(point) and point.at_unix_s > times[-1])

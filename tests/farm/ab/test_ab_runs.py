@@ -150,6 +150,7 @@ def test_one_that_cannot_be_taken_is_stored_as_that(
         (("--pairs", "9"), "ab.option"),
         (("--ab", "JOB", "-r", "openvino"), "ab.reference"),
         (("--ab", "JOB", "--pairs", "3"), "cli.usage"),
+        (("--ab", "JOB", "--pairs", "21"), "ab.pairs"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_runs(

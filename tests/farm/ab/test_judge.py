@@ -153,8 +153,8 @@ def test_the_order_is_drawn_and_balanced() -> None:
     assert 10 < first.count("rc") < 40
 
 
-@pytest.mark.parametrize("pairs", [0, 7, 501])
-def test_too_few_and_too_many_pairs(pairs: int) -> None:
+@pytest.mark.parametrize("pairs", [0, 7, 9, 502])
+def test_too_few_too_many_and_odd_pairs(pairs: int) -> None:
     with pytest.raises(FarmError) as caught:
         drawn(pairs, 0)
     assert caught.value.code == "ab.pairs"

@@ -77,6 +77,7 @@ def test_the_table_is_read_with_matrices_that_inherit_its_defaults(
         ("[nightly]\nbudget = '2 weeks'", "budget"),
         ("[nightly]\nbudget = 7200", "budget"),
         ("[nightly]\npairs = 3", "pairs"),
+        ("[nightly]\npairs = 21", "pairs"),
         ("[nightly]\npairs = true", "pairs"),
         ("[nightly]\nthreads = [0]", "threads"),
         ("[nightly]\nscenarios = ['latancy']", "scenarios"),

@@ -100,6 +100,24 @@ def test_silence_knows_the_series_own_rhythm() -> None:
     assert silence([replace(each, at_unix_s=7.0) for each in nightly], 9e9) is None
 
 
+def test_a_pause_of_the_farm_and_an_afternoon_of_trials_hide_no_silence_and_make_none() -> None:
+    """Three weeks without nights and then nights again: silent after three days, not never. Forty results
+    by hand within hours say nothing of how often a series is due."""
+    nights = [*range(10), *range(31, 45)]
+    paused = [point(night, 5.0) for night in nights]
+    last = paused[-1].at_unix_s
+    assert silence(paused, last + 2.4 * DAY_S) is None
+    found = silence(paused, last + 3 * DAY_S)
+    assert found is not None
+    assert found.usual_gap_s == DAY_S
+    rotated = [point(night, 5.0) for night in (0, 1, 2, 9, 10, 11, 18, 19, 20, 27, 28, 29)]
+    assert silence(rotated, rotated[-1].at_unix_s + 8 * DAY_S) is None
+    by_hand = [replace(paused[0], at_unix_s=600.0 * each) for each in range(40)]
+    assert silence(by_hand, by_hand[-1].at_unix_s + 5 * DAY_S) is None
+    hours = [replace(paused[0], at_unix_s=7200.0 * each) for each in range(6)]
+    assert silence(hours, hours[-1].at_unix_s + 0.9 * DAY_S) is None
+
+
 def test_failures_are_a_silence_of_their_own() -> None:
     """Results keep coming, and none of them is a number; an unbelievable number is one."""
     nightly = points([5.0] * 10)
