@@ -39,9 +39,9 @@ def silence(points: Sequence[Point], now_unix_s: float) -> Silence | None:
     """Whether the series of these points (any order) is overdue; None when it is not, or too young to say.
 
     Overdue: longer since the last number than a day, than 2.5 times its usual gap and than 1.25 times its
-    longest one, of the last 30; of ten gaps and more, the longest but one. A series measured by rotation has long
-    gaps of its own. Numbers are those that were measured, whatever their verdict; results from the future (a
-    clock that stepped) count as just now.
+    longest one, of the last 30; of ten gaps and more, the longest but one. A series measured by rotation
+    has long gaps of its own. Numbers are those that were measured, whatever their verdict; results from the
+    future (a clock that stepped) count as just now.
     """
     times = sorted(min(point.at_unix_s, now_unix_s) for point in points if measured(point))
     gaps = np.diff(np.array(times, dtype=np.float64))
