@@ -7,8 +7,7 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from farm_results.pages import STATIC, TEMPLATES, filters
-from farm_results.pages.marks import Mark, Marks
+from farm_results.pages import STATIC, TEMPLATES, cells, filters
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -39,12 +38,9 @@ def environment() -> Environment:
         "cell": filters.cell,
         "plain": filters.plain_number,
         "data": data,
-    }
-    made.tests |= {
-        "marks": lambda value: isinstance(value, Marks),
-        "mark": lambda value: isinstance(value, Mark),
-        "shown": lambda value: isinstance(value, filters.Shown),
-        "link": lambda value: hasattr(value, "href"),
+        "html": cells.cell_html,
+        "rows": cells.rows_html,
+        "bare_rows": cells.bare_rows_html,
     }
     return made
 

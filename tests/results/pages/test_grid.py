@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from html.parser import HTMLParser
 
 import pytest
 
@@ -15,6 +16,22 @@ from farm_results.pages.marks import SHAPES, Mark, marks, marks_of
 from tests.results import made
 
 TABLE = environment().from_string('{% from "_table.html" import table %}{{ table(found) }}')
+BARE = environment().from_string('{% from "_table.html" import bare %}{{ bare(found) }}')
+
+
+class Tags(HTMLParser):
+    """Every element and attribute that a browser would see."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.attributes: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """One element."""
+        self.names.add(tag)
+        self.attributes |= {name for name, _ in attrs}
 
 
 @pytest.mark.parametrize(
@@ -30,6 +47,19 @@ def test_a_hostile_cell_is_text(foreign: str) -> None:
     assert 'onload="x' not in page
     assert "\x1b" not in page
     assert len(page) < 6000
+
+    kinds = {"name": "text", "code": "code", "marks": "marks", "mark": "text", "shown": "shown"}
+    kinds[foreign] = "text"
+    named = marks(foreign, title=foreign)
+    cells = (foreign, foreign, named, Mark(foreign), filters.Shown(foreign), [foreign])
+    for template in (TABLE, BARE):
+        page = template.render(found=grid(kinds, [cells], note=foreign))
+        tags = Tags(page)
+        assert tags.names <= {"a", "code", "div", "p", "span", "table", "tbody", "td", "th", "thead", "tr"}
+        assert tags.attributes <= {
+            *("aria-hidden", "aria-label", "class", "data-l", "data-v", "role", "scope", "tabindex", "title")
+        }
+        assert "\x1b" not in page
 
     rows = list(csv.reader(io.StringIO(csv_text(found), newline="")))
     assert len(rows) == 2
