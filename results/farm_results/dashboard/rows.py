@@ -16,6 +16,8 @@ from farm_results.storage.narrow import conditions
 from farm_results.storage.session import reading
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from farm_results.store import Store
 
 
@@ -75,17 +77,18 @@ def lines(  # noqa: PLR0913 - keyword-only: what narrows them down
     status: str | None = None,
     since_unix_s: float | None = None,
     jobs: Sequence[str] | None = None,
+    where: Sequence[ColumnElement[bool]] = (),
     limit: int,
     offset: int = 0,
 ) -> list[Line]:
-    """Results, the newest first. Raises as ``Store`` does."""
+    """Results, the newest first; ``where``: conditions beside these. Raises as ``Store`` does."""
     from sqlalchemy import select
 
     from farm_results.storage.schema import RESULT
 
     wanted = {"device": device, "model": model, "run_id": run_id, "status": status}
     query = select(*(RESULT.c[field.name] for field in fields(Line)))
-    query = query.where(*conditions(wanted))
+    query = query.where(*conditions(wanted), *where)
     if since_unix_s is not None:
         query = query.where(RESULT.c.created_unix_s >= since_unix_s)
     if jobs is not None:

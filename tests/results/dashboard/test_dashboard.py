@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from farm_agent.errors import InfrastructureError
+from farm_results.dashboard import files
 from farm_results.dashboard.access import Access
 from farm_results.dashboard.app import Dashboard
 from farm_results.dashboard.fleet import DeviceView
@@ -20,7 +21,7 @@ from farm_results.finding import ACCEPTED, ACKNOWLEDGED, INVALID
 from farm_results.history import baselines, findings
 from farm_results.store import open_store
 from tests.results.dashboard.client import TOKEN, Attributes, Client, Fleet
-from tests.results.dashboard.scene import HOSTILE, Scene, scene
+from tests.results.dashboard.scene import DAY_S, FIRST_S, HOSTILE, NIGHTS, Scene, scene
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +144,32 @@ def test_limits_leave_what_keeps_them(made: Scene) -> None:
     page = client.get("/pareto?model=mobilenet&p50=6").text
     assert "farm convert mobilenet.onnx" in page
     assert "Without limits" in page
+
+
+def test_a_models_page_tells_its_versions_files_and_where_it_runs(made: Scene) -> None:
+    """All of its results are counted, each file has its newest result, each place the last outcome, however
+    few rows are shown; what is counted is bounded from the newest on."""
+    client, url = client_of(made), "/models/nightnet?limit=5"
+
+    def rows(name: str) -> list[list[str]]:
+        answer = client.get(f"{url}&csv={name}").text
+        return [line.split(",") for line in answer.splitlines()[1:]]
+
+    days = (FIRST_S, FIRST_S + (NIGHTS - 1) * DAY_S)
+    assert [[row[1], float(row[2]), float(row[3])] for row in rows("versions")] == [["60", *days]]
+    assert [(row[3], row[5]) for row in rows("artifacts")] == [
+        ("b" * 16, "night-m-039"),
+        ("a" * 16, "night-m-031"),
+    ]
+    # The board that fell silent shares the profile: its last outcome is older than the other's.
+    assert len(rows("matrix")) == 1
+    assert (
+        "/results/night-m-039" in client.get(url).text.partition('id="matrix"')[2].partition("</section>")[0]
+    )
+    assert len(rows("results")) == 5
+    last = files.used(made.store, "nightnet", most=7)
+    assert [(one.artifact_sha256[0], one.results) for one in last] == [("b", 7)]
+    assert [line.job_id for line in files.converted(made.store, "nightnet", last)] == ["night-m-039"]
 
 
 def test_downloads_are_whole(made: Scene) -> None:

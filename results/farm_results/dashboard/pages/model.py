@@ -8,82 +8,100 @@ from collections.abc import Sequence
 from farm_agent import precisions
 from farm_agent.errors import UsageError
 from farm_results.dashboard.blocks import Block, Command, Links, Page, Table
+from farm_results.dashboard.files import LOOK_AT, Used, converted, used
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.pages.pareto import CALIBRATION
 from farm_results.dashboard.query import link
-from farm_results.dashboard.rows import Line, lines, results_grid, simulated, to_result, with_shares
+from farm_results.dashboard.rows import (
+    Line,
+    lines,
+    newest_ok,
+    results_grid,
+    simulated,
+    to_result,
+    with_shares,
+)
+from farm_results.history import points
+from farm_results.history.points import SeriesRow
 from farm_results.pages.grid import Link, grid
+from farm_results.series import SeriesKey
 
 PATHS = ("/models/{model:whole}",)
-LOOK_AT = 5000
+MOST_SERIES = 2000
+MOST_TARGETS = 24
+Target = tuple[str, str, str]
 # What Netron shows of a converted model, in the folder that farm convert makes of it.
 NETRON = "To look into it on your own machine (pip install netron)"
 SHOWN_BY_NETRON = {"onnx": "model.onnx", "openvino": "model.xml", "tflite": "model.tflite"}
 
 
 def page(view: View) -> Page:
-    """By name; versions and the matrix out of its newest ``LOOK_AT`` results."""
+    """By name; versions and files out of its newest ``LOOK_AT`` results, where it runs by its series."""
     name, query = view.parts["model"], view.query
-    found = lines(view.store, model=name, limit=LOOK_AT)
-    if not found:
+    series = points.series_rows(view.store, model=name, limit=MOST_SERIES)
+    if not series:
         raise UsageError(
             f"no result is of a model called {name[:100]!r}", code="dashboard.unknown-model", fix="/models"
         )
     most = query.rows(50)
-    more = query.url(limit=min(4 * most, 2000)) if len(found) > most and most < 2000 else ""
-    note = f"out of the newest {LOOK_AT} results" if len(found) == LOOK_AT else ""
+    newest = lines(view.store, model=name, limit=most + 1)
+    more = query.url(limit=min(4 * most, 2000)) if len(newest) > most and most < 2000 else ""
+    files = used(view.store, name)
+    made = converted(view.store, name, files)
+    note = f"out of the newest {LOOK_AT} results" if sum(one.results for one in files) >= LOOK_AT else ""
     blocks: tuple[Block, ...] = (
         Links((Link("Pareto", link("/pareto", model=name)), Link("Trends", link("/trend", model=name)))),
-        Table("versions", "Versions", grid(*_versions(found), note)),
-        Table("matrix", "Where it runs", grid(*_matrix(found), note)),
-        Table("artifacts", "Converted files", grid(*_artifacts(found), note), "none was stored"),
-        *(Command(title, command) for title, command in _netron(name, found)),
+        Table("versions", "Versions", grid(*_versions(files), note)),
+        Table("matrix", "Where it runs", grid(*_matrix(view, series))),
+        Table("artifacts", "Converted files", grid(*_artifacts(made), note), "none was stored"),
+        *(Command(title, command) for title, command in _netron(name, made)),
         Table(
             "results",
             "Newest results",
-            results_grid(with_shares(view.store, found[:most]), leave_out=("model",)),
+            results_grid(with_shares(view.store, newest[:most]), leave_out=("model",)),
             more=more,
         ),
     )
-    return Page(name, blocks, simulated=simulated(found))
+    return Page(name, blocks, simulated=simulated([*series, *newest]))
 
 
-def _versions(found: Sequence[Line]) -> tuple[dict[str, str], list[tuple[object, ...]]]:
-    by_hash: dict[str, list[Line]] = {}
-    for line in found:
-        by_hash.setdefault(line.model_sha256, []).append(line)
+def _versions(files: Sequence[Used]) -> tuple[dict[str, str], list[tuple[object, ...]]]:
+    by_hash: dict[str, list[Used]] = {}
+    for one in files:
+        by_hash.setdefault(one.model_sha256, []).append(one)
     rows = [
-        (sha256[:16], len(own), own[-1].created_unix_s, own[0].created_unix_s)
+        (
+            sha256[:16],
+            sum(one.results for one in own),
+            min(one.first_unix_s for one in own),
+            max(one.last_unix_s for one in own),
+        )
         for sha256, own in by_hash.items()
     ]
     return {"sha256": "code", "results": "count", "first": "time", "last": "time"}, list(rows)
 
 
-def _artifacts(found: Sequence[Line]) -> tuple[dict[str, str], list[tuple[object, ...]]]:
-    by_hash: dict[str, Line] = {}
-    for line in found:
-        if line.artifact_sha256:
-            by_hash.setdefault(line.artifact_sha256, line)
+def _artifacts(made: Sequence[Line]) -> tuple[dict[str, str], list[tuple[object, ...]]]:
     rows = [
         (
             one.format,
             one.precision,
             one.artifact_bytes,
-            sha256[:16],
+            one.artifact_sha256[:16],
             one.created_unix_s,
             to_result(one.job_id),
         )
-        for sha256, one in list(by_hash.items())[:200]
+        for one in made
     ]
     columns = {"format": "text", "precision": "text", "size": "bytes", "sha256": "code", "last": "time"}
     return {**columns, "result": "text"}, list(rows)
 
 
-def _netron(model: str, found: Sequence[Line]) -> list[tuple[str, str]]:
+def _netron(model: str, made: Sequence[Line]) -> list[tuple[str, str]]:
     """What shows the newest converted file, or the model itself where only devices make files of it. Nothing
     leaves the machine; the page cannot know where its reader keeps the files, so it names commands."""
     file = f"{model}.onnx"
-    usable = [line for line in found if line.format in SHOWN_BY_NETRON and line.artifact_sha256]
+    usable = [line for line in made if line.format in SHOWN_BY_NETRON]
     plain = [line for line in usable if not precisions.of(line.precision).calibrated]
     one = next(iter(plain or usable), None)
     if one is None:
@@ -109,20 +127,28 @@ def _netron(model: str, found: Sequence[Line]) -> list[tuple[str, str]]:
     ]
 
 
-def _matrix(found: Sequence[Line]) -> tuple[dict[str, str], list[tuple[object, ...]]]:
-    """The newest outcome per device profile and target: ok, or why not."""
-    targets = sorted({(line.format, line.runtime, line.precision) for line in found})[:24]
-    newest: dict[tuple[str, str, str, str], Line] = {}
-    for line in found:
-        newest.setdefault((line.profile, line.format, line.runtime, line.precision), line)
+def _matrix(view: View, series: Sequence[SeriesRow]) -> tuple[dict[str, str], list[tuple[object, ...]], str]:
+    """The newest outcome per device profile and target: ok, or why not; and what is left out."""
+    newest: dict[tuple[str, Target], str] = {}
+    for row in sorted(series, key=lambda one: (-one.last_unix_s, one.last_job_id)):
+        newest.setdefault((row.key.profile, _target(row.key)), row.last_job_id)
+    every = list(dict.fromkeys(target for _, target in newest))  # the last measured first
+    targets = sorted(every[:MOST_TARGETS])
+    wanted = {place: job for place, job in newest.items() if place[1] in targets}
+    by_job = {line.job_id: line for line in newest_ok(view.store, wanted.values())}
     rows: list[tuple[object, ...]] = []
-    for profile in sorted({line.profile for line in found}):
-        cells = [newest.get((profile, *target)) for target in targets]
+    for profile in sorted({profile for profile, _ in newest}):
+        cells = [by_job.get(wanted.get((profile, target), "")) for target in targets]
         rows.append((profile or "–", *(_outcome(line) for line in cells)))
     columns = {"profile": "text"} | {
         f"{runtime} {precision} ({form})": "text" for form, runtime, precision in targets
     }
-    return columns, rows
+    left_out = len(every) - len(targets)
+    return columns, rows, f"{left_out} that were measured longer ago are not shown" if left_out else ""
+
+
+def _target(key: SeriesKey) -> Target:
+    return key.format, key.runtime, key.precision
 
 
 def _outcome(line: Line | None) -> object:
