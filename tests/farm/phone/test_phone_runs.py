@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,9 @@ import pytest
 from farm.devices.device import Device
 from farm.errors import InfrastructureError
 from farm.transports import adb
-from tests.farm.networks import wide_net
+from farm_results.history import comparisons
+from farm_results.store import open_store
+from tests.farm.networks import heavy_net, wide_net
 from tests.farm.phone.conftest import Place
 from tests.farm.runs import QUICK, finish
 from tests.zoo import network
@@ -62,6 +66,25 @@ def test_a_phone_is_enrolled_measured_unplugged_and_its_result_arrives_once(
     assert [row["device"] for row in done.rows()] == ["pixel-a"]
     listed = place.user.run("--json", "results", "list")
     assert listed.out.count('"device": "pixel-a"') == 1, listed.out
+    assert not place.processes(b"_supervise")
+
+
+def test_two_networks_take_turns_on_the_phone(place: Place, tmp_path: Path) -> None:
+    """Compared in random turns of fresh processes, over adb; nothing of it stays there."""
+    small, big = (
+        heavy_net(tmp_path / f"{name}.onnx", size, 1) for name, size in (("small", 8), ("big", 224))
+    )
+    words = ("bench", str(big), "--ab", str(small), "-d", "pixel-a", "--pairs", "8", "--json")
+    done = place.user.run(*words, *QUICK[:2], "--min-time", "10ms", "--min-runs", "5", "--no-gate")
+    assert done.code == 1, done.err
+    (made,) = json.loads(done.out)["comparisons"]
+    assert (made["word"], made["pairs"], made["device"]) == ("slower", 8, "pixel-a")
+    assert made["effect"]["low"] > 0.5
+    assert sorted(set(made["order"])) == ["cr", "rc"]
+    with contextlib.closing(open_store(place.user.store)) as store:
+        (found,) = comparisons.recent(store)
+    assert (found.comparison_id, len(found.sample_hashes)) == (made["comparison_id"], 16)
+    assert place.jobs() == []
     assert not place.processes(b"_supervise")
 
 
