@@ -117,7 +117,7 @@ def write_bundle(state: State, run: str | None, out: Path) -> int:
                 "lost": list(done.lost),
             }
         )
-    say(f"{summary_of(done.rows) or 'nothing'} and {done.objects} files written to {out}")
+    say(f"{summary_of(done.rows) or 'nothing'} and {_many(done.objects, 'file')} written to {out}")
     for sha256 in done.lost[:SHOWN]:
         say_sentence(
             f"warning: the store has lost the file {sha256}; what needs it cannot be taken in elsewhere"
@@ -190,7 +190,8 @@ def _take_in(state: State, store: Store, cargoes: Sequence[Cargo]) -> int:
 
 
 def _say_doubts(name: str, what: Merged) -> None:
-    say(f"{name}: {what.objects} files copied; {what.replaced} failures to reach a device replaced")
+    replaced = f"; {_many(what.replaced, 'failure')} to reach a device replaced" if what.replaced else ""
+    say(f"{name}: {_many(what.objects, 'file')} copied{replaced}")
     told = (
         ("not taken in", what.left_out),
         ("differs, ours stays", what.conflicts),
@@ -201,6 +202,11 @@ def _say_doubts(name: str, what: Merged) -> None:
             say_sentence(f"{text}: {line}")
         if len(lines) > SHOWN:
             say(f"{text}: {len(lines) - SHOWN} more")
+
+
+def _many(count: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _progress(name: str) -> Callable[[str, int], None]:

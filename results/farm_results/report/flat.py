@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
@@ -82,6 +82,10 @@ def _own(name: str) -> Callable[[Result], Any]:
     return lambda result: getattr(result, name)
 
 
+def _pairs(values: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in sorted(values.items()))
+
+
 def _column(name: str) -> str:
     return {"count": "samples", "blocks": "processes"}.get(name, name)
 
@@ -90,7 +94,8 @@ _READ: dict[str, tuple[str, Callable[[Result], Any]]] = {
     "created_unix_s": ("float", _own("created_unix_s")),
     **{name: ("text", _own(name)) for name in (*_WHAT, *_HOW)},
     "threads": ("int", _own("threads")),
-    "options": ("text", lambda result: " ".join(f"{k}={v}" for k, v in sorted(result.options.items()))),
+    "options": ("text", lambda result: _pairs(result.options)),
+    "conditions": ("text", lambda result: _pairs(result.conditions)),
     "verdict": ("text", lambda result: result.verdict.word),
     "caveats": ("text", lambda result: " ".join(caveat.code for caveat in result.verdict.caveats)),
     **{_column(name): ("int" if name in _COUNTS else "float", _latency(name)) for name in _LATENCY},

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from farm_results.storage.objects import Objects
 
 SCHEMA = "farm.bundle/1"
-LONGEST_LINE = 256 << 20
+LONGEST_LINE = 64 << 20
 LARGEST_OBJECT = 16 << 30
 
 
@@ -107,8 +107,11 @@ class BundleCargo:
             manifest = json.loads(self._read("manifest.json"))
             schema = str(manifest["schema"])
         except OSError as error:
+            fix = "write one at the other farm: farm results export --format bundle --out FILE.zip"
+            if path.is_dir():
+                fix = f"a folder is a store: farm results merge {path}"
             raise UsageError(
-                f"{path} cannot be read: {error.strerror or error}", code="results.no-bundle"
+                f"{path} cannot be read: {error.strerror or error}", code="results.no-bundle", fix=fix
             ) from error
         except (zipfile.BadZipFile, KeyError, ValueError, TypeError, RecursionError) as error:
             raise self._bad("it is not a bundle of a farm, or was cut short") from error
@@ -130,6 +133,8 @@ class BundleCargo:
             with self._archive.open(f"{kind}.jsonl") as stream:
                 while line := stream.readline(LONGEST_LINE):
                     number += 1
+                    if len(line) == LONGEST_LINE:
+                        raise ValueError(f"more than {LONGEST_LINE >> 20} MiB")  # noqa: TRY301
                     row: Row = codec.loads(KINDS[kind], line)
                     yield row
         except KeyError:

@@ -75,7 +75,7 @@ def test_csv_carries_intervals_outliers_metrics_and_energy_flat() -> None:
     rows = rows_of(
         [
             result("a", metrics={"paced_p50_ns": 34.5}, energy=(measured,), outliers=many, harness="native",
-                   memory_delta_bytes=5),
+                   memory_delta_bytes=5, options={"o": "1"}, conditions={"b": "2", "a": "1,8"}),
             result("b"),
         ]
     )  # fmt: skip
@@ -89,6 +89,7 @@ def test_csv_carries_intervals_outliers_metrics_and_energy_flat() -> None:
     assert (rows[0]["outliers_high_severe"], rows[0]["longest_stall_ns"]) == ("3", "7.5")
     assert (rows[1]["outliers_high_severe"], rows[0]["harness"]) == ("", "native")
     assert rows[0]["memory_delta_bytes"] == "5"
+    assert [(row["options"], row["conditions"]) for row in rows] == [("o=1", "a=1,8 b=2"), ("", "")]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from farm_results.night import Night
 from farm_results.storage.batch import insert_results
 from farm_results.storage.session import changing
 from farm_results.store import Store, open_store
+from farm_results.transfer import bundle as bundle_module
 from farm_results.transfer import cargo as cargo_module
 from farm_results.transfer import merge as merge_module
 from farm_results.transfer.bundle import BundleCargo, write_bundle
@@ -236,7 +237,9 @@ def test_a_bad_bundle_is_refused(
     assert target.count() == 0
 
 
-def test_a_cut_or_lying_bundle(open_one: Callable[[str], Store], tmp_path: Path) -> None:
+def test_a_cut_or_lying_bundle(
+    open_one: Callable[[str], Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Cut short it is no bundle; a file that is not what its name says keeps its result out."""
     source, target = open_one("source"), open_one("target")
     source.add_run(run())
@@ -249,9 +252,15 @@ def test_a_cut_or_lying_bundle(open_one: Callable[[str], Store], tmp_path: Path)
         with pytest.raises(UsageError) as caught:
             BundleCargo(tmp_path / "cut.zip")
         assert caught.value.code == "results.bad-bundle"
-    with pytest.raises(UsageError) as caught:
-        BundleCargo(tmp_path / "none.zip")
-    assert caught.value.code == "results.no-bundle"
+    for path, fix in ((tmp_path / "none.zip", "farm results export"), (tmp_path, "farm results merge")):
+        with pytest.raises(UsageError) as caught:
+            BundleCargo(path)
+        assert caught.value.code == "results.no-bundle"
+        assert fix in caught.value.fix
+    monkeypatch.setattr(bundle_module, "LONGEST_LINE", 100)
+    with pytest.raises(UsageError, match="more than 0 MiB"):  # no row is so long: it is not read to its end
+        merge(target, BundleCargo(good))
+    monkeypatch.undo()
     done: Merged = merge(target, BundleCargo(spoiled(good, "objects/", b"lies")))
     assert len(done.left_out) == 1
     assert (target.count(), target.objects.has(sha256)) == (0, False)
