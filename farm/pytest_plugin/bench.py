@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,10 +49,9 @@ class Bench:
         from farm import bench
         from farm.gate import check, parse_budget
 
-        if noise not in (PASS, FAIL):
-            raise pytest.UsageError(f'noise={noise!r}: "pass" or "fail"')
-        if "devices" in options:
-            raise pytest.UsageError("the devices of a test are those of its marker and of --farm-devices")
+        wrong = _wrong(noise, options, bench)
+        if wrong:
+            pytest.fail(wrong, pytrace=False)
         labels = {"pytest": self._node.nodeid, **options.pop("labels", {})}
         options.setdefault("store", self._store)
         ref, problem, results = None, "", []
@@ -95,6 +94,25 @@ class Bench:
             for one in found:
                 unit = f" {one.unit}" if one.unit else ""
                 self._node.user_properties.append((f"{name}: {one.name}{unit}", number(one.value, 5)))
+
+
+def _wrong(noise: str, options: Mapping[str, Any], bench: Callable[..., Any]) -> str:
+    """What is wrong with a call itself; "" where nothing is."""
+    import difflib
+    import inspect
+
+    if noise not in (PASS, FAIL):
+        return f'farm_bench: noise={noise!r}: "pass" or "fail"'
+    if "devices" in options:
+        return "farm_bench: the devices of a test are those of its marker and of --farm-devices"
+    known = [name for name in inspect.signature(bench).parameters if name not in ("models", "devices")]
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            return f"farm_bench has no option {name!r}; " + (
+                f"did you mean {near[0]!r}?" if near else f"one of: {', '.join(known)}"
+            )
+    return ""
 
 
 def _broken(results: Sequence[Result]) -> list[str]:

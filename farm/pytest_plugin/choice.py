@@ -30,18 +30,19 @@ class Choice:
 def choices(marker: Any, option: str | None) -> list[Choice]:  # noqa: ANN401 - pytest.Mark or None
     """The same in every process of a test run: from the inventory alone, no device is asked.
 
-    Raises pytest.UsageError for a marker that says nothing.
+    A marker that says nothing and a ``--farm-devices`` that names nothing fail the collection, without a
+    trace.
     """
     if marker is not None and (marker.kwargs or not marker.args or not all(map(_is_text, marker.args))):
-        raise pytest.UsageError(
-            '@pytest.mark.devices needs names, tags or profiles: devices("rpi4", "jetson-*")'
+        pytest.fail(
+            '@pytest.mark.devices needs names, tags or profiles: devices("rpi4", "jetson-*")', pytrace=False
         )
     wanted = tuple(marker.args) if marker is not None else ()
     default = os.environ.get("FARM_DEVICES", "local")
     try:
         allowed = _names((option,)) if option else ()
     except FarmError as error:
-        raise pytest.UsageError(f"--farm-devices: {error.message} ({error.fix})") from error
+        pytest.fail(f"--farm-devices: {error.message} ({error.fix})", pytrace=False)
     try:
         found = _names(wanted) if wanted else allowed or _names((default,))
     except FarmError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -22,6 +24,7 @@ from farm_results.store import open_store
 from tests.results.made import latency, result, run
 
 pytest_plugins = "pytester"
+REAL = api.bench
 
 TESTS = """
 import pytest
@@ -110,12 +113,15 @@ def test_devices_come_from_the_marker_and_the_command_line(pytester: pytest.Pyte
     ended(pytester).assert_outcomes(passed=4)
     ended(pytester, "--farm-devices", "lab-a", "--farm-strict").assert_outcomes(passed=2)
     done = ended(pytester, "--farm-devices", "nowhere")
-    assert done.ret == pytest.ExitCode.USAGE_ERROR or "--farm-devices: no device" in done.stdout.str()
+    assert "--farm-devices: no device" in done.stdout.str()
+    assert "__init__.py" not in done.stdout.str()
     pytester.makepyfile("import pytest\n@pytest.mark.devices('jetson-nano')\ndef test_it(farm_bench): ...")
     ended(pytester).assert_outcomes(skipped=1)
     ended(pytester, "--farm-strict").assert_outcomes(errors=1)
     pytester.makepyfile("import pytest\n@pytest.mark.devices\ndef test_it(farm_bench): ...")
-    assert "needs names, tags or profiles" in ended(pytester).stdout.str()
+    done = ended(pytester)
+    assert "needs names, tags or profiles" in done.stdout.str()
+    assert "__init__.py" not in done.stdout.str()
 
 
 def test_nothing_heavy_is_imported_before_a_test_asks() -> None:
@@ -137,9 +143,14 @@ class Node:
         self.user_properties: list[tuple[str, object]] = []
 
 
+def standing_in(function: Callable[..., Any]) -> Callable[..., Any]:
+    """For ``farm.bench``, by whose parameters the fixture knows its options."""
+    return functools.wraps(REAL)(function)
+
+
 def measured(monkeypatch: pytest.MonkeyPatch, *results: Result) -> Bench:
     """The fixture's value where measuring gives these results."""
-    monkeypatch.setattr(api, "bench", lambda *_, **__: list(results))
+    monkeypatch.setattr(api, "bench", standing_in(lambda *_, **__: list(results)))
     return Bench("pi", Node(), None)
 
 
@@ -201,18 +212,26 @@ def test_errors_are_failures_without_a_trace(monkeypatch: pytest.MonkeyPatch, tm
     def broken(*_: Any, **__: Any) -> list[Result]:
         raise InfrastructureError("the disk is full", code="host.disk-full", fix="make room")
 
-    monkeypatch.setattr(api, "bench", broken)
+    monkeypatch.setattr(api, "bench", standing_in(broken))
     with pytest.raises(pytest.fail.Exception) as caught:
         Bench("pi", Node(), str(tmp_path))("model.onnx")
     assert str(caught.value) == "host.disk-full: the disk is full\nfix: make room"
-    for wrong in ({"devices": "other"}, {"noise": "maybe"}):
-        with pytest.raises(pytest.UsageError):
-            Bench("pi", Node(), None)("model.onnx", **wrong)
+    wrong: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"devices": "other"}, "those of its marker"),
+        ({"noise": "maybe"}, "pass"),
+        ({"runtimez": ["litert"]}, "did you mean 'runtimes'"),
+        ({"xyzzy": 1}, "one of: runtimes, precisions"),
+    )
+    for options, told in wrong:
+        with pytest.raises(pytest.fail.Exception, match=told) as caught:
+            Bench("pi", Node(), None)("model.onnx", **options)
+        assert not caught.value.pytrace
 
 
 def test_numbers_are_properties_of_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     node = Node()
-    monkeypatch.setattr(api, "bench", lambda *_, **__: [result(origin="simulated", verdict=NOISY)])
+    simulated = [result(origin="simulated", verdict=NOISY)]
+    monkeypatch.setattr(api, "bench", standing_in(lambda *_, **__: simulated))
     Bench("pi", node, None)("model.onnx")
     properties = dict(node.user_properties)
     name = "SIMULATED · mobilenet · pi · onnxruntime · fp32 · 2 threads"
