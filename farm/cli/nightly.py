@@ -19,11 +19,13 @@ from farm.cli.types import CommaList, examples, list_option
 from farm.errors import EXIT_GATE, EXIT_INTERRUPTED, EXIT_NOTHING, EXIT_OK, EXIT_PARTIAL, UsageError
 
 if TYPE_CHECKING:
+    from farm.nightly.night import Recover
     from farm.nightly.record import NightRecord
     from farm.nightly.tell import Tell
     from farm_results.finding import Finding
     from farm_results.store import Store
 
+NONE_YET = "no night yet: farm nightly run"
 GATES = ("regression", "silent", "error", "never")
 
 
@@ -88,7 +90,15 @@ def run(state: State, fresh: bool, fail_on: tuple[str, ...]) -> int:
     settings = state.config.nightly
     bench = RealBench(state.config, settings, lambda: progress.choose(quiet=state.quiet), command=sys.argv)
     with _opened(state) as store:
-        night = run_night(store, settings, bench, say, fresh=fresh, tell=_tell(state))
+        night = run_night(
+            store,
+            settings,
+            bench,
+            say,
+            fresh=fresh,
+            tell=_tell(state),
+            recover=_recover(state),
+        )
         found = _findings(store, night)
         if state.json:
             print_json(report.document(night, found))
@@ -159,31 +169,25 @@ def status(
     """
     from farm.nightly import report
     from farm.nightly.alone import running
-    from farm.nightly.diary import recent
     from farm_results.detect.false_alarms import false_alarms
     from farm_results.history import comparisons
 
     with _opened(state) as store:
         if last is not None:
-            nights = [(night, _findings(store, night)) for night in recent(store, limit=last)]
-            if state.json:
-                print_json({"schema": "farm.nights/1", "nights": [report.document(*pair) for pair in nights]})
-            else:
-                print_table(report.NIGHT_COLUMNS, [report.night_row(*pair) for pair in nights])
-            return EXIT_OK if nights else EXIT_NOTHING
+            return _list(state, store, last)
         night = _night(store, night_id)
         rates = false_alarms(comparisons.outcomes(store, kind="aa", limit=1000))
         driver = running(store)
-        if night is not None:
-            found = _findings(store, night)
-            _show(state, night, found, show_all=show_all, driver=driver)
-            if state.json:
-                print_json(report.document(night, found, rates))
+        found = [] if night is None else _findings(store, night)
+        if state.json:
+            print_json(report.document(night, found, rates))
+        elif night is not None:
+            _show(night, found, show_all=show_all, driver=driver)
         overdue = _overdue(store, alarm_after)
     if driver:
         say(f"a night goes on now: {driver}")
     if night is None:
-        say("no night yet: farm nightly run")
+        say(NONE_YET)
     for line in report.alarm_sentences(rates):
         say(line)
     if overdue:
@@ -192,25 +196,43 @@ def status(
     return EXIT_OK if night is not None else EXIT_NOTHING
 
 
-def _show(state: State, night: NightRecord, found: Sequence[Finding], *, show_all: bool, driver: str) -> None:
+def _list(state: State, store: Store, count: int) -> int:
+    """The newest nights, a line for each, without reading what each of their cells did."""
+    from farm.nightly import report
+    from farm_results.history import findings, nights
+
+    heads = nights.heads(store, limit=count)
+    words = findings.words_of(store, [head.night_id for head in heads])
+    if state.json:
+        print_json(report.list_document(heads, words))
+    elif heads:
+        print_table(
+            report.NIGHT_COLUMNS, [report.night_row(head, words.get(head.night_id, {})) for head in heads]
+        )
+    else:
+        say(NONE_YET)
+    return EXIT_OK if heads else EXIT_NOTHING
+
+
+def _show(night: NightRecord, found: Sequence[Finding], *, show_all: bool, driver: str) -> None:
     from farm.nightly import report
     from farm.nightly.record import DONE, RUNNING
     from farm.nightly.tell import worst_first
 
-    if state.json:
-        return
     for line in report.sentences(night, found):
         say(line)
     if found:
         print_table(report.FINDING_COLUMNS, [report.finding_row(each) for each in worst_first(found)])
-    cells = [c for c in night.cells if show_all or c.outcome not in report.QUIET or c.state == "failed"]
+    told = {each.finding_id for each in found}
+    cells = [c for c in night.cells if show_all or (report.stands_out(c) and c.finding_id not in told)]
     if cells:
         print_table(report.CELL_COLUMNS, [report.cell_row(cell) for cell in cells])
     elif not found and night.state == DONE:
         say("nothing else to see: --all shows every cell")
     if night.state != DONE and not driver:
         how = "its process ended before it did" if night.state == RUNNING else "it was interrupted"
-        say(f"{how}: farm nightly run goes on with it where it was, or begins a new one")
+        then = "a newer night took its place" if night.closed else report.GOES_ON
+        say(f"{how}: {then}")
 
 
 def _overdue(store: Store, alarm_after: float | None) -> str:
@@ -230,13 +252,14 @@ def _overdue(store: Store, alarm_after: float | None) -> str:
 
 
 def _night(store: Store, night_id: str | None) -> NightRecord | None:
-    from farm.nightly.diary import decoded, recent
+    import time
+
+    from farm.nightly.diary import decoded, latest
     from farm_results.history import nights
 
     if night_id is not None:
         return decoded(nights.get(store, night_id))
-    newest = recent(store, limit=1)
-    return newest[0] if newest else None
+    return latest(store, time.time())
 
 
 def _findings(store: Store, night: NightRecord) -> list[Finding]:
@@ -266,6 +289,18 @@ def _tell(state: State) -> Tell:
         return notify.send(state.config, title, body, level).failed
 
     return tell
+
+
+def _recover(state: State) -> Recover:
+    """What was measured while the store was away comes before anything that a night decides."""
+
+    def recover(store: Store) -> None:
+        from farm.jobs import spooling
+        from farm_results.storage.spool import Spool
+
+        spooling.flush(store, Spool(state.config.state_dir, store.name), say)
+
+    return recover
 
 
 def _refuse_empty(state: State) -> None:

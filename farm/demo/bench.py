@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from farm.demo.fleet import CANARY, ENTRIES, Entry, machine
 from farm.demo.job import TURNS, Night, disturbed, made, process_medians
 from farm.demo.objects import Unsynced
 from farm.demo.story import Story, sha256
-from farm.nightly.bench import AA, AB, Say, Wanted
+from farm.nightly.bench import AA, AB, Began, Say, Wanted
 
 if TYPE_CHECKING:
     from farm_results.comparison import Comparison
@@ -65,7 +65,7 @@ class DemoBench:
         return [cells.wanted(entry, self.story, self.number) for entry in order]
 
     def measure(
-        self, night_id: str, chosen: Sequence[Wanted], began: Callable[[Mapping[str, str]], None]
+        self, night_id: str, chosen: Sequence[Wanted], began: Began, ended: Callable[[Result], None]
     ) -> bool:
         """Make a result of each cell."""
         from farm_results.model import Run
@@ -86,6 +86,7 @@ class DemoBench:
             entry = cells.entry_of(each.key)
             result = self._result(entry, run_id, jobs[each.key], at_unix_s)
             self.store.add_result(result)
+            ended(result)
             if each.canary:
                 health.sang(self.store, self.story.machine(machine(entry.device), self.number), result)
         self.store.end_run(run_id, "done", self.now_unix_s())

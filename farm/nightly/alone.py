@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from farm.errors import InfrastructureError
@@ -16,9 +17,17 @@ NAME = "(nightly)"
 """No device can be called so."""
 
 
+@dataclass(frozen=True)
+class Driver:
+    """This process. ``lost``: another one took the nights over, after the store was away for long."""
+
+    text: str
+    lost: threading.Event
+
+
 @contextmanager
-def alone(store: Store) -> Iterator[str]:
-    """Hold the store's nights; what was held by a process that died is free. Yields the holder's text.
+def alone(store: Store) -> Iterator[Driver]:
+    """Hold the store's nights; what was held by a process that died is free.
 
     Raises InfrastructureError ``nightly.running`` while another night goes on.
     """
@@ -28,8 +37,8 @@ def alone(store: Store) -> Iterator[str]:
     me = holder_text("nightly")
     wish = Wish(NAME, "nightly", me)
     try:
-        with hold(store.engine, wish, wait_s=0.0, stop=threading.Event(), waiting=lambda _text: None):
-            yield me
+        with hold(store.engine, wish, wait_s=0.0, stop=threading.Event(), waiting=lambda _text: None) as held:
+            yield Driver(me, held.lost)
     except InfrastructureError as error:
         if error.code != "lease.timeout":
             raise

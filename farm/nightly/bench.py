@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from farm_results.comparison import Comparison
+    from farm_results.model import Result
 
 AB, AA = "ab", "aa"
 Say = Callable[[str], None]
+Began = Callable[[Mapping[str, str]], None]
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,11 @@ class Bench(Protocol):
         """Every cell of the nights, canaries first. Raises UsageError for settings that name nothing."""
 
     def measure(
-        self, night_id: str, chosen: Sequence[Wanted], began: Callable[[Mapping[str, str]], None]
+        self, night_id: str, chosen: Sequence[Wanted], began: Began, ended: Callable[[Result], None]
     ) -> bool:
         """Measure the cells and store a result of each; False when a person interrupted it.
 
-        ``began`` is told the job id of every cell by its key, before anything runs.
+        ``began`` is told the job id of every cell by its key, before anything runs; ``ended`` each result.
         """
 
     def confirm(

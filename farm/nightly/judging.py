@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from farm.errors import FarmError
+from farm.nightly.away import AWAY
 from farm.nightly.bench import Bench, Say
 from farm.nightly.diary import Diary
 from farm.nightly.layers import grown
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from farm_results.store import Store
 
 ACTOR = "farm nightly"
+BROKE_OFF = "the night broke off before its A/B"
+AT_THE_END = "judged when all A/Bs of the night are there"
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Pending:
 
 @dataclass
 class Judging:
-    """Of one device in one night. ``left_s``: of the device's budget; the first A/B is taken in any case."""
+    """Of one device in one night. ``left_s``: of the device's budget; the first A/B is taken in any case.
+    ``broke_off``: of a night that nobody goes on with, whose A/Bs are those that it took."""
 
     store: Store
     settings: NightlySettings
@@ -45,6 +49,7 @@ class Judging:
     diary: Diary
     say: Say
     left_s: float
+    broke_off: bool = False
     canary: CanaryWord = field(default_factory=CanaryWord)
     tried: bool = False
     pending: list[Pending] = field(default_factory=list)
@@ -65,11 +70,14 @@ class Judging:
                 if self.bench.stop.is_set():
                     return
                 self._again(cell, each)
+        self.diary.flush()
 
     def _look(self, cell: CellRecord) -> Look | None:
         try:
             return look(self.store, cell.job_ids[-1], threshold=self.settings.trigger_z)
         except FarmError as error:
+            if error.code in AWAY:
+                raise
             self.diary.note(f"{cell.model} on {cell.device}: {error.message}")
             return None
 
@@ -90,13 +98,19 @@ class Judging:
 
     def _again(self, cell: CellRecord, found: Look) -> None:
         cell = replace(cell, series=found.series, trigger_z=found.trigger.z)
-        if self._no_time() and abs(found.trigger.z or 0.0) < TELLING_Z:
-            text = f"{found.why}; no time left for an A/B tonight"
-            self.diary.put(replace(cell, outcome=UNCONFIRMED, text=text))
-            return
-        comparison, trouble = self._compared(cell, found)
+        comparison, trouble = self._before(found), ""
+        if comparison is None:
+            small = abs(found.trigger.z or 0.0) < TELLING_Z
+            if self.broke_off or (self._no_time() and small):
+                why = BROKE_OFF if self.broke_off else "no time left for an A/B tonight"
+                self.diary.put(replace(cell, outcome=UNCONFIRMED, text=f"{found.why}; {why}"))
+                return
+            comparison, trouble = self._compared(cell, found)
         if self.bench.stop.is_set() and comparison is None:
             return  # it is judged when the night goes on
+        if comparison is not None:
+            text = f"the A/B says {comparison.word}: {effect_text(comparison)}; {AT_THE_END}"
+            self.diary.put(replace(cell, comparison_id=comparison.comparison_id, text=text))
         reference = self._reference(found)
         case = Case(
             trigger=replace(found.trigger, reason=found.why),
@@ -114,23 +128,29 @@ class Judging:
         self._hear(cell, found, moved=judge(case).word == CANARY)
         self.pending.append(Pending(cell, found, case))
 
-    def _compared(self, cell: CellRecord, found: Look) -> tuple[Comparison | None, str]:
-        """The A/B of tonight's artifact with the baseline's, from before a break or taken now."""
+    def _before(self, found: Look) -> Comparison | None:
+        """The A/B of tonight's artifact with the baseline's, from before a break."""
         from farm_results.history import comparisons
 
         pair = (found.reference_job_id, found.now.job_id)
-        for each in comparisons.of_series(self.store, found.series, limit=20):
-            if (each.reference.job_id, each.candidate.job_id) == pair:
-                return each, ""
+        taken = comparisons.of_series(self.store, found.series, limit=20)
+        return next((each for each in taken if (each.reference.job_id, each.candidate.job_id) == pair), None)
+
+    def _compared(self, cell: CellRecord, found: Look) -> tuple[Comparison | None, str]:
+        """The same, taken now."""
         if self._no_time():
             return None, "no time left in the budget"
+        self.diary.flush()
         begun = self.bench.now_unix_s()
+        pair = (found.reference_job_id, found.now.job_id)
         self.say(f"{cell.device}  {cell.model} {cell.what}: {found.why}; A/B against the baseline")
         try:
             taken = self.bench.confirm(
                 self.diary.record.night_id, cell.device, *pair, pairs=self.settings.pairs
             )
         except FarmError as error:
+            if error.code in AWAY:
+                raise
             return None, f"{error.message} [{error.code}]"
         finally:
             self.left_s = min(self.left_s, self.left_s - (self.bench.now_unix_s() - begun))
@@ -158,7 +178,9 @@ class Judging:
     def _reference(self, found: Look) -> Result | None:
         try:
             return self.store.result(found.reference_job_id)
-        except FarmError:
+        except FarmError as error:
+            if error.code in AWAY:
+                raise
             return None
 
     def _commits(self, before: Result, after: Result) -> tuple[Cause, ...]:

@@ -32,6 +32,7 @@ def say_all(store: Store, bench: Bench, diary: Diary, pending: Sequence[Pending]
     for each in pending:
         case = doubted(each.case, rates[each.cell.device], chances)
         diary.put(_judged(store, bench, diary, replace(each, case=case), say))
+    diary.flush()
 
 
 def rate_of(store: Store, device: str, origin: str) -> FalseAlarms:

@@ -88,15 +88,15 @@ class Look:
 
 
 def look(store: Store, job_id: str, *, threshold: float) -> Look:
-    """Read what is known of the series of a job that went well. Raises as ``Store`` does."""
+    """Read what was known of the series of a job that went well, when it did: a night may be judged late.
+    Raises as ``Store`` does."""
     from farm_results.history import baselines, findings, points
     from farm_results.series import key_of, series_id
 
     result = store.result(job_id)
     series = series_id(key_of(result))
-    read = points.points(store, series, limit=WINDOW)
-    now = next((p for p in read if p.job_id == result.job_id), None)
-    now = now or points.points(store, series, since_unix_s=result.created_unix_s, limit=WINDOW)[0]
+    read = points.points(store, series, until_unix_s=result.created_unix_s, limit=WINDOW)
+    now = next(p for p in read if p.job_id == result.job_id)
     earlier = tuple(p for p in read if p.job_id != result.job_id)
     known = tuple(findings.of_series(store, series, limit=WINDOW))
     history = tuple(levelled(earlier, [*known, *_recoveries(known)]))

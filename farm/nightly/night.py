@@ -12,28 +12,22 @@ from typing import TYPE_CHECKING
 from farm.errors import FarmError, UsageError
 from farm.nightly import silences, weekly
 from farm.nightly.alone import alone
+from farm.nightly.away import AWAY, OFTEN, is_back
 from farm.nightly.bench import Bench, Say, Wanted
 from farm.nightly.choose import Last, choose
 from farm.nightly.content import of_result, took_s
-from farm.nightly.diary import Diary, opened, with_job_ids
-from farm.nightly.record import (
-    DONE,
-    FAILED,
-    INTERRUPTED,
-    MEASURED,
-    SKIPPED,
-    WAITING,
-    CellRecord,
-    NightRecord,
-)
+from farm.nightly.diary import Diary, begun, broken, resumed, with_job_ids
+from farm.nightly.leftovers import close
+from farm.nightly.record import DONE, INTERRUPTED, MEASURED, SKIPPED, WAITING, CellRecord, NightRecord
 from farm.nightly.settings import WEEKLY, NightlySettings
-from farm.nightly.tell import Tell
+from farm.nightly.settle import heard, settle
+from farm.nightly.tell import Tell, tell_once
 
 if TYPE_CHECKING:
     from farm.nightly.judging import Judging
-    from farm_results.model import Result
     from farm_results.store import Store
 
+Recover = Callable[["Store"], None]
 AT_ONCE = 16
 JOIN_S = 0.2
 
@@ -46,33 +40,37 @@ def run_night(
     *,
     fresh: bool = False,
     tell: Tell | None = None,
+    recover: Recover | None = None,
 ) -> NightRecord:
     """One night: everything it measures, finds and decides is in the store.
 
-    A night that broke off lately goes on; ``fresh``: it is given up. ``tell`` sends what people want to hear.
-    Raises InfrastructureError ``nightly.running`` while another night of this store goes on, and UsageError
-    for a matrix that names nothing.
+    A night that broke off lately goes on; ``fresh``: it is given up, as an older one is: what it had compared
+    is judged. ``tell`` sends what people want to hear; ``recover`` stores what waits on this machine because
+    the store was away. Raises InfrastructureError ``nightly.running`` while another night of this store goes
+    on, and UsageError for a matrix that names nothing.
     """
     with alone(store) as driver:
+        if recover is not None:
+            recover(store)
+        now_unix_s = bench.now_unix_s()
+        within_s = None if fresh else settings.resume_within_s
+        lately, given_up = broken(store, origin=bench.origin, now_unix_s=now_unix_s, resume_within_s=within_s)
+        for record in given_up:
+            close(store, settings, bench, record, say, tell)
         wanted = bench.matrix(say)
         refuse_empty(wanted)
-        diary, resumed = opened(
-            store,
-            origin=bench.origin,
-            driver=driver,
-            now_unix_s=bench.now_unix_s(),
-            resume_within_s=0.0 if fresh else settings.resume_within_s,
-        )
-        night = diary.record
-        say(f"{night.night_id} goes on (attempt {night.attempts})" if resumed else f"{night.night_id} begins")
+        if lately is not None:
+            diary = resumed(store, lately, driver)
+            say(f"{lately.night_id} goes on (attempt {diary.record.attempts})")
+        else:
+            diary = begun(store, origin=bench.origin, driver=driver, now_unix_s=now_unix_s)
+            say(f"{diary.record.night_id} begins")
         try:
-            _settle(store, diary)
-            diary.change(lambda r: replace(r, cells=planned(store, settings, bench, wanted, r.cells)))
-            whole = _measure(store, bench, diary, wanted) and _judge(store, settings, bench, diary, say)
+            whole = _patiently(store, settings, bench, diary, wanted, say, recover)
             if whole:
                 _silences(store, bench, diary)
-                if tell is not None and not diary.record.told:
-                    _tell(store, settings, diary, tell)
+                if tell is not None:
+                    tell_once(store, settings, diary, tell)
         except KeyboardInterrupt:
             bench.stop.set()
             whole = False
@@ -81,9 +79,31 @@ def run_night(
                 diary.note(f"it ended early: {error.message}")
                 diary.end(INTERRUPTED, bench.now_unix_s())
             raise
-        counts = Counter(cell.outcome or cell.state for cell in diary.record.cells)
-        diary.change(lambda r: replace(r, counts=dict(counts)))
         return diary.end(DONE if whole else INTERRUPTED, bench.now_unix_s())
+
+
+def _patiently(
+    store: Store,
+    settings: NightlySettings,
+    bench: Bench,
+    diary: Diary,
+    wanted: Sequence[Wanted],
+    say: Say,
+    recover: Recover | None,
+) -> bool:
+    """Measure and judge; where the store goes away, wait for it and go on as a killed night would. False
+    when a person interrupted it."""
+    for left in reversed(range(OFTEN)):
+        try:
+            settle(store, diary)
+            diary.change(lambda r: replace(r, cells=planned(store, settings, bench, wanted, r.cells)))
+            return _measure(store, bench, diary, wanted) and _judge(store, settings, bench, diary, say)
+        except FarmError as error:
+            if error.code not in AWAY or not left or not is_back(diary, error, bench.stop, say):
+                raise
+        if recover is not None:
+            recover(store)
+    return False
 
 
 def refuse_empty(wanted: Sequence[Wanted]) -> None:
@@ -144,35 +164,15 @@ def _measure(store: Store, bench: Bench, diary: Diary, wanted: Sequence[Wanted])
 
     def began(jobs: Mapping[str, str]) -> None:
         diary.put(*with_job_ids(waiting, dict(jobs)))
+        diary.flush()
 
-    whole = bench.measure(diary.record.night_id, chosen, began)
-    _settle(store, diary)
+    whole = bench.measure(diary.record.night_id, chosen, began, lambda result: heard(store, diary, result))
+    settle(store, diary)
     if whole:
         left = [cell for cell in diary.record.cells if cell.state == WAITING]
         diary.put(*(replace(c, state=SKIPPED, why="the night's time was over before its turn") for c in left))
+    diary.flush()
     return whole
-
-
-def _settle(store: Store, diary: Diary) -> None:
-    """Give every cell whose job left a result the state that this says."""
-    cells = [cell for cell in diary.record.cells if cell.state == WAITING and cell.job_ids]
-    settled = []
-    for cell in cells:
-        job_id = next((job for job in reversed(cell.job_ids) if store.has_result(job)), None)
-        if job_id is not None:
-            tried = tuple(job for job in cell.job_ids if job != job_id)
-            settled.append(_ended(replace(cell, job_ids=(*tried, job_id)), store.result(job_id)))
-    if settled:
-        diary.put(*settled)
-
-
-def _ended(cell: CellRecord, result: Result) -> CellRecord:
-    if result.status == "ok":
-        return replace(cell, state=MEASURED)
-    if result.error_code == "run.interrupted":
-        return cell
-    state = SKIPPED if result.status == "skipped" else FAILED
-    return replace(cell, state=state, why=result.error_message[:500], error_code=result.error_code)
 
 
 def _judge(store: Store, settings: NightlySettings, bench: Bench, diary: Diary, say: Say) -> bool:
@@ -248,16 +248,3 @@ def _silences(store: Store, bench: Bench, diary: Diary) -> None:
         diary.change(
             lambda r: replace(r, silent=tuple(dict.fromkeys([*r.silent, *(f.series for f in found)])))
         )
-
-
-def _tell(store: Store, settings: NightlySettings, diary: Diary, tell: Tell) -> None:
-    """Tell it, once: a night that is taken up after that does not tell again."""
-    from farm.nightly.tell import message_of
-    from farm_results.history import findings
-
-    found = findings.of_night(store, diary.record.night_id)
-    message = message_of(diary.record, found, settings.notify)
-    if message is not None:
-        for trouble in tell(*message):
-            diary.note(f"a message was not sent: {trouble}")
-    diary.change(lambda r: replace(r, told=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from farm.cell_series import series_of
 from farm.errors import FarmError, InfrastructureError, UsageError
-from farm.nightly.bench import Say, Wanted
+from farm.nightly.bench import Began, Say, Wanted
 from farm.nightly.content import of_cell
+from farm.nightly.listening import Listening
 from farm.nightly.settings import Matrix, NightlySettings
 from farm.plan import Cell, Plan, Request
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from farm_agent.wire import Facts
     from farm_profiles import Profile
     from farm_results.comparison import Comparison
+    from farm_results.model import Result
 
 AT_ONCE = 16
 LABEL = "nightly"
@@ -96,7 +98,7 @@ class RealBench:
         return tuple(found.values())
 
     def measure(
-        self, night_id: str, chosen: Sequence[Wanted], began: Callable[[Mapping[str, str]], None]
+        self, night_id: str, chosen: Sequence[Wanted], began: Began, ended: Callable[[Result], None]
     ) -> bool:
         """A run per scenario and set of samples; devices in parallel. No cell begins after the budget."""
         from farm.benchmark import execute
@@ -109,7 +111,8 @@ class RealBench:
                 return False
             left_s = self._settings.budget_s - (time.monotonic() - self._begun_s)
             bounded = replace(plan, request=replace(plan.request, budget_s=max(1.0, left_s)))
-            if execute(bounded, self._config, self._reporter(), command=self._command).interrupted:
+            reporter = Listening(self._reporter(), ended)
+            if execute(bounded, self._config, reporter, command=self._command).interrupted:
                 self.stop.set()
                 return False
         return True

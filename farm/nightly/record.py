@@ -13,7 +13,8 @@ STEADY, NEW_SERIES, LEARNING, UNCONFIRMED = "steady", "new", "learning", "unconf
 class CellRecord:
     """One cell of a night. ``why``: what called for it, or why it was left out. ``job_ids``: of its attempts,
     the last one counts. ``outcome``: a word of ``finding``, or steady, new (first of its series), learning
-    (too little history), "" while nothing is judged; ``text``: the same for people."""
+    (too little history), "" while nothing is judged (with a ``comparison_id``: it waits for the night's other
+    A/Bs); ``text``: the same for people."""
 
     key: str
     device: str
@@ -36,7 +37,8 @@ class CellRecord:
 @dataclass(frozen=True)
 class NightRecord:
     """A whole night. ``driver``: the process that drives it. ``aa``: comparisons of an artifact with itself,
-    by device; ``silent``: series that fell silent; ``notes``: what else somebody should know."""
+    by device; ``silent``: series that fell silent; ``notes``: what else somebody should know; ``closed``: it
+    broke off, no process goes on with it any more, and what it had compared is judged."""
 
     night_id: str
     started_unix_s: float
@@ -50,4 +52,5 @@ class NightRecord:
     silent: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     told: bool = False
+    closed: bool = False
     counts: dict[str, int] = field(default_factory=dict)

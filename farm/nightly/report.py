@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from farm.nightly.record import FAILED, MEASURED, SKIPPED, WAITING, CellRecord, NightRecord
-from farm.nightly.tell import counted, worst_first
+from farm.nightly.tell import counted, counted_words, worst_first
 
 if TYPE_CHECKING:
     from farm.nightly.install import Change
     from farm_results.detect.false_alarms import FalseAlarms
     from farm_results.finding import Finding
+    from farm_results.history.nights import Head
 
 PLAN_COLUMNS = ("device", "model", "target", "tonight", "about", "why")
 CELL_COLUMNS = ("device", "model", "target", "state", "verdict", "z", "what was seen")
@@ -29,6 +30,7 @@ FINDING_COLUMNS = (
     "id",
 )
 NIGHT_COLUMNS = ("night", "began", "state", "took", "measured", "failed", "skipped", "found")
+GOES_ON = "farm nightly run goes on with it where it was; a new night judges what it had compared first"
 QUIET = ("", "steady", "new", "learning")
 
 
@@ -63,13 +65,17 @@ def finding_row(finding: Finding) -> tuple[str, ...]:
     )
 
 
-def night_row(night: NightRecord, found: Sequence[Finding]) -> tuple[str, ...]:
-    """One night among others."""
-    states = Counter(cell.state for cell in night.cells)
+def night_row(night: Head, found: Mapping[str, int]) -> tuple[str, ...]:
+    """One night among others; ``found``: how many findings of each word."""
     took = "-" if night.ended_unix_s is None else _span(night.ended_unix_s - night.started_unix_s)
-    counts = (str(states[state]) for state in (MEASURED, FAILED, SKIPPED))
+    counts = (str(night.states.get(state, 0)) for state in (MEASURED, FAILED, SKIPPED))
     name = mark(night.origin) + night.night_id
-    return (name, when(night.started_unix_s), night.state, took, *counts, counted(found) or "nothing")
+    return (name, when(night.started_unix_s), night.state, took, *counts, counted_words(found) or "nothing")
+
+
+def stands_out(cell: CellRecord) -> bool:
+    """Whether a cell is worth a line: not steady, not measured at all, or still waiting for its verdict."""
+    return cell.outcome not in QUIET or cell.state == FAILED or bool(cell.comparison_id and not cell.outcome)
 
 
 def sentences(night: NightRecord, found: Sequence[Finding]) -> list[str]:
@@ -95,17 +101,25 @@ def alarm_sentences(rates: Sequence[FalseAlarms]) -> list[str]:
 
 
 def document(
-    night: NightRecord, found: Sequence[Finding], rates: Sequence[FalseAlarms] = ()
+    night: NightRecord | None, found: Sequence[Finding], rates: Sequence[FalseAlarms] = ()
 ) -> dict[str, Any]:
-    """A night as JSON values."""
+    """A night as JSON values; ``night_id`` null where there is none yet."""
     from farm_agent import codec
 
     return {
         "schema": "farm.nightly/1",
-        **codec.encode(night),
+        **({"night_id": None, "cells": []} if night is None else codec.encode(night)),
         "findings": [codec.encode(finding) for finding in worst_first(found)],
         "false_alarms": [codec.encode(rate) for rate in rates],
     }
+
+
+def list_document(heads: Sequence[Head], words: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """Many nights as JSON values: how many cells of each came to what, and how many findings."""
+    from farm_agent import codec
+
+    found = [{**codec.encode(head), "findings": dict(words.get(head.night_id, {}))} for head in heads]
+    return {"schema": "farm.nights/1", "nights": found}
 
 
 def plan_document(cells: Sequence[CellRecord], budget_s: float) -> dict[str, Any]:

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from farm.nightly.record import FAILED, MEASURED, NightRecord
 from farm_results.finding import CANARY, ENVIRONMENT, IMPROVEMENT, INCONCLUSIVE, REGRESSION, SILENT, Finding
+
+if TYPE_CHECKING:
+    from farm.nightly.diary import Diary
+    from farm.nightly.settings import NightlySettings
+    from farm_results.store import Store
 
 Tell = Callable[[str, str, str], Sequence[str]]
 """(title, body, level) -> what went wrong, a line for each."""
 
 ORDER = (REGRESSION, CANARY, SILENT, ENVIRONMENT, INCONCLUSIVE, IMPROVEMENT)
 WORST = 3
+
+
+def tell_once(store: Store, settings: NightlySettings, diary: Diary, tell: Tell) -> None:
+    """Tell what a night found; one that is taken up after that does not tell again."""
+    from farm_results.history import findings
+
+    if diary.record.told:
+        return
+    found = findings.of_night(store, diary.record.night_id)
+    message = message_of(diary.record, found, settings.notify)
+    if message is not None:
+        for trouble in tell(*message):
+            diary.note(f"a message was not sent: {trouble}")
+    diary.change(lambda r: replace(r, told=True))
 
 
 def message_of(
@@ -45,12 +66,16 @@ def worst_first(found: Sequence[Finding]) -> list[Finding]:
 
 def counted(found: Sequence[Finding]) -> str:
     """``2 regressions, 1 silent``."""
-    counts = Counter(finding.word for finding in found)
+    return counted_words(Counter(finding.word for finding in found))
+
+
+def counted_words(counts: Mapping[str, int]) -> str:
+    """The same, of how many there are of each."""
     plural = {REGRESSION: "regressions", IMPROVEMENT: "improvements"}
     return ", ".join(
         f"{counts[word]} {plural.get(word, word) if counts[word] > 1 else word}"
         for word in ORDER
-        if counts[word]
+        if counts.get(word)
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from farm.errors import FarmError
+from farm.nightly.away import AWAY
 from farm.nightly.bench import AA, Bench, Say
 from farm.nightly.record import MEASURED, CellRecord
 from farm_results.comparison import FASTER, SLOWER
@@ -48,6 +49,8 @@ def take(
         try:
             return bench.confirm(night_id, cell.device, job, job, pairs=pairs)
         except FarmError as error:
+            if error.code in AWAY:
+                raise
             trouble = error
             if not error.code.startswith(NO_ARTIFACT):
                 return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from farm_results.storage.session import Source
 
 OPEN = (NEW, ACKNOWLEDGED)
+AT_ONCE = 500
+"""So many names go into one query; databases refuse tens of thousands."""
 _PLAIN = ("finding_id", "night_id", "series", "device", "model", "at_unix_s", "word", "effect", "state")
 
 
@@ -89,6 +92,24 @@ def of_night(source: Source, night_id: str) -> list[Finding]:
     from farm_results.storage.schema import FINDING
 
     return _select(source, FINDING.c.night_id == night_id, limit=None)
+
+
+def words_of(source: Source, night_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How many findings of each word nights have, by the night; nights without one are left out."""
+    from sqlalchemy import func, select
+
+    from farm_results.storage.schema import FINDING
+
+    found: dict[str, dict[str, int]] = {}
+    names = list(dict.fromkeys(night_ids))
+    with reading(source) as connection:
+        for start in range(0, len(names), AT_ONCE):
+            here = FINDING.c.night_id.in_(names[start : start + AT_ONCE])
+            columns = (FINDING.c.night_id, FINDING.c.word)
+            query = select(*columns, func.count()).where(here).group_by(*columns)
+            for night_id, word, count in connection.execute(query):
+                found.setdefault(night_id, {})[word] = count
+    return found
 
 
 def open_ones(source: Source, *, origin: str | None = None, limit: int | None = 200) -> list[Finding]:

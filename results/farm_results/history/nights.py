@@ -53,6 +53,18 @@ def update(source: Source, night_id: str, record: Mapping[str, Any], *, state: s
         return _put(connection, replace(night, record=record, state=state or night.state))
 
 
+def put(source: Source, night: Night) -> None:
+    """Replace all of a night, for the one who drives it: nothing is read. Raises UsageError
+    ``results.unknown-night``."""
+    from farm_results.storage.schema import NIGHT
+
+    values = row_of(night)
+    with changing(source) as connection:
+        statement = NIGHT.update().where(NIGHT.c.night_id == night.night_id).values(values)
+        if not added(connection, statement):
+            raise _unknown(night.night_id)
+
+
 def end(
     source: Source,
     night_id: str,
@@ -149,8 +161,12 @@ def _of_id(connection: Connection, night_id: str) -> Night:
     query = select(NIGHT.c.record).where(NIGHT.c.night_id == night_id).with_for_update()
     text = connection.execute(query).scalar()
     if text is None:
-        raise UsageError(f"no night is called {night_id}", code="results.unknown-night")
+        raise _unknown(night_id)
     return codec.loads(Night, str(text))
+
+
+def _unknown(night_id: str) -> UsageError:
+    return UsageError(f"no night is called {night_id}", code="results.unknown-night")
 
 
 def _put(connection: Connection, night: Night) -> Night:

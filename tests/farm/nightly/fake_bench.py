@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from farm.errors import JobError
-from farm.nightly.bench import AA, AB, Say, Wanted
+from farm.nightly.bench import AA, AB, Began, Say, Wanted
 from farm_results.comparison import FASTER, INCONCLUSIVE, SAME, SLOWER, Comparison, Effect, Side
 from farm_results.history import comparisons
 from farm_results.model import Result
@@ -108,7 +108,7 @@ class FakeBench:
         ]
 
     def measure(
-        self, night_id: str, chosen: Sequence[Wanted], began: Callable[[Mapping[str, str]], None]
+        self, night_id: str, chosen: Sequence[Wanted], began: Began, ended: Callable[[Result], None]
     ) -> bool:
         """Store a result of each."""
         self.runs += 1
@@ -122,7 +122,9 @@ class FakeBench:
                 raise SystemError("killed")
             if self.interrupt_after is not None and number >= self.interrupt_after:
                 return False
-            self.store.add_result(by_series[each.key].result(jobs[each.key], run_id, self.now_s))
+            result = by_series[each.key].result(jobs[each.key], run_id, self.now_s)
+            self.store.add_result(result)
+            ended(result)
         return True
 
     def confirm(

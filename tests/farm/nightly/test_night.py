@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from farm.errors import InfrastructureError
+from farm.nightly.bench import Say
 from farm.nightly.diary import recent
-from farm.nightly.night import run_night
+from farm.nightly.night import Recover, run_night
 from farm.nightly.record import NightRecord
 from farm.nightly.settings import NightlySettings
 from farm_results.comparison import SAME, SLOWER, Comparison, Effect, Side
@@ -42,13 +43,20 @@ class World:
         self.noise = random.Random(7)
         self.told: list[tuple[str, str, str]] = []
 
-    def night(self, *, quiet: bool = True, **options: bool) -> NightRecord:
+    def night(
+        self,
+        *,
+        quiet: bool = True,
+        fresh: bool = False,
+        say: Say = lambda _text: None,
+        recover: Recover | None = None,
+    ) -> NightRecord:
         """The next night; ``quiet``: with a little noise, else each number as it stands."""
         self.bench.now_s += DAY_S
         for cell in self.cells:
             cell.value_ns = self.levels[cell.series] * (1 + 0.004 * self.noise.uniform(-1, 1) * quiet)
         return run_night(
-            self.store, self.settings, self.bench, lambda _text: None, tell=self._tell, **options
+            self.store, self.settings, self.bench, say, tell=self._tell, fresh=fresh, recover=recover
         )
 
     def nights(self, count: int) -> NightRecord:
