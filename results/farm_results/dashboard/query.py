@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -104,6 +105,12 @@ def address_of(scope: Mapping[str, Any]) -> str:
 
 def quoted(text: str) -> str:
     """A part of a path: nothing in it ends the part, whatever a store calls its things."""
+    return _quoted(text) if len(text) <= TEXT_LIMIT else quote(text, safe="", errors="backslashreplace")
+
+
+@lru_cache(maxsize=2000)
+def _quoted(text: str) -> str:
+    """Pages link to the same names again and again."""
     return quote(text, safe="", errors="backslashreplace")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from farm_results.series import SeriesKey
 from farm_results.storage.session import reading
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select
 
     from farm_results.storage.session import Source
 
@@ -34,6 +34,15 @@ class SeriesRow:
     def origin(self) -> str:
         """ "" for a measured series, simulated for one that no device measured."""
         return self.key.origin
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A series and its newest ok number; its verdict is "" where there is none."""
+
+    row: SeriesRow
+    verdict: str
+    value: float | None
 
 
 def points(
@@ -71,17 +80,42 @@ def series_rows(
     limit: int | None = None,
 ) -> list[SeriesRow]:
     """Series that match every filter, the one with the newest result first. Raises as ``Store`` does."""
+    wanted = {"device": device, "model": model, "runtime": runtime, "origin": origin}
+    query = _newest_first(_columns(), wanted, limit)
+    with reading(source) as connection:
+        return [_series_row(tuple(row)) for row in connection.execute(query)]
+
+
+def standings(
+    source: Source,
+    *,
+    device: str | None = None,
+    model: str | None = None,
+    runtime: str | None = None,
+    limit: int | None = None,
+) -> list[Standing]:
+    """The same with the newest ok number of each. Raises as ``Store`` does."""
+    from farm_results.storage.schema import RESULT, SERIES
+
+    columns = [*_columns(), RESULT.c.verdict, RESULT.c.value]
+    query = _newest_first(columns, {"device": device, "model": model, "runtime": runtime}, limit)
+    query = query.outerjoin_from(SERIES, RESULT, RESULT.c.job_id == SERIES.c.last_ok_job_id)
+    with reading(source) as connection:
+        return [Standing(_series_row(row[:-2]), row[-2] or "", row[-1]) for row in connection.execute(query)]
+
+
+def _newest_first(
+    columns: Sequence[ColumnElement[Any]], wanted: Mapping[str, str | None], limit: int | None
+) -> Select[Any]:
     from sqlalchemy import select
 
     from farm_results.storage.schema import SERIES
 
-    wanted = {"device": device, "model": model, "runtime": runtime, "origin": origin}
-    query = select(*_columns()).order_by(SERIES.c.last_unix_s.desc(), SERIES.c.series).limit(limit)
+    query = select(*columns).order_by(SERIES.c.last_unix_s.desc(), SERIES.c.series).limit(limit)
     for name, value in wanted.items():
         if value is not None:
             query = query.where(SERIES.c[name] == value)
-    with reading(source) as connection:
-        return [_series_row(tuple(row)) for row in connection.execute(query)]
+    return query
 
 
 def series_row(source: Source, series: str) -> SeriesRow | None:

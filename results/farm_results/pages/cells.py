@@ -1,10 +1,11 @@
-"""Cells and rows of tables as markup, in plain Python: a page may have twenty thousand cells, for which macros
-of a template take ten times as long. Whatever is foreign goes through ``_text``."""
+"""Cells and rows of tables as markup, in plain Python: a page may have twenty thousand cells, for which a
+template's macros take ten times as long. Whatever is foreign is escaped, for text and for quoted attributes
+alike."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from numbers import Number
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from farm_results.pages.filters import Shown, cell, foreign
@@ -12,12 +13,11 @@ from farm_results.pages.grid import Column, Grid
 from farm_results.pages.marks import Mark, Marks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from markupsafe import Markup
 
 SHORT, SHORT_LINK, LONG = 16, 30, 40
 """Characters: up to so many stay on one line, and with more a cell gets room."""
+KEPT_CHARACTERS = 100
 
 
 def cell_html(value: Any, kind: str = "text") -> Markup:  # noqa: ANN401 - any cell of a grid
@@ -32,71 +32,96 @@ def rows_html(grid: Grid, most: int) -> Markup:
     long ones; nothing takes no room on a phone, where each row is a card."""
     from markupsafe import Markup
 
-    heads = [(column, _label(column)) for column in grid.columns]
+    heads = [(column.kind, column.align == "right", _label(column)) for column in grid.columns]
     rows = (
         "".join(
-            f'<td class="{_style(value, column)}"{label}{_sorted_by(value)}>{_inner(value, column.kind)}</td>'
-            for value, (column, label) in zip(row, heads, strict=False)
+            [
+                _whole(value, kind, label, right=right)
+                for value, (kind, right, label) in zip(row, heads, strict=False)
+            ]
         )
         for row in grid.rows[:most]
     )
-    return Markup("".join(f"<tr>{row}</tr>\n" for row in rows))  # noqa: S704 - escaped in its parts
+    return Markup("".join([f"<tr>{row}</tr>\n" for row in rows]))  # noqa: S704 - escaped in its parts
 
 
 def bare_rows_html(grid: Grid, most: int) -> Markup:
     """The first rows and nothing else, so that a page with dozens of tables stays small."""
     from markupsafe import Markup
 
-    def cells(row: tuple[Any, ...]) -> Iterator[str]:
-        for value, column in zip(row, grid.columns, strict=False):
-            yield f"<td>{_inner(value, column.kind)}"
+    kinds = [column.kind for column in grid.columns]
+    rows = (
+        "".join([f"<td>{_inner(value, kind)}" for value, kind in zip(row, kinds, strict=False)])
+        for row in grid.rows[:most]
+    )
+    return Markup("".join([f"<tr>{row}\n" for row in rows]))  # noqa: S704 - as above
 
-    return Markup("".join(f"<tr>{''.join(cells(row))}\n" for row in grid.rows[:most]))  # noqa: S704 - as above
+
+def _whole(value: Any, kind: str, label: str, *, right: bool) -> str:  # noqa: ANN401
+    if isinstance(value, (float, int)):
+        style = "r" if right else _style(str(value), kind, right=right)
+        return f'<td class="{style}"{label}{_sorted_by(value, kind)}>{_inner(value, kind)}</td>'
+    if isinstance(value, Marks):
+        inner, style = _marks(value)
+        return f'<td class="{"r" if right else style}"{label}>{inner}</td>'
+    empty = "e " if value is None else ""
+    own = _sorted_by(value.value, kind) if isinstance(value, Shown) else ""
+    style = _style(str(value), kind, right=right, is_link=hasattr(value, "href"))
+    return f'<td class="{empty}{style}"{label}{own}>{_inner(value, kind)}</td>'
 
 
 def _inner(value: Any, kind: str) -> str:  # noqa: ANN401
-    if isinstance(value, (str, float, int)) or value is None:
-        shown = _text(cell(value, kind))
+    if isinstance(value, str):
+        shown = _words(value) or escape(cell(value))
     elif isinstance(value, Marks):
-        return " ".join(map(_mark, value.marks)) or '<span class="dim">–</span>'
+        return _marks(value)[0]
     elif isinstance(value, Mark):
         return _mark(value)
     elif hasattr(value, "href"):
-        return f'<a href="{_text(value.href)}">{_text(foreign(value.text))}</a>'
+        return f'<a href="{escape(value.href)}">{_words(value.text)}</a>'
     else:
-        shown = _text(cell(value, kind))
+        shown = escape(cell(value, kind))
     return f"<code>{shown}</code>" if kind == "code" else shown
 
 
-def _text(value: str) -> str:
-    """What may stand between tags and in quoted attributes."""
-    from markupsafe import escape
+def _words(text: str) -> str:
+    return _kept(text) if len(text) <= KEPT_CHARACTERS else escape(foreign(text))
 
-    return escape(value)
+
+@lru_cache(maxsize=2000)
+def _kept(text: str) -> str:
+    """Tables say the same names again and again."""
+    return escape(foreign(text))
 
 
 @lru_cache(maxsize=1000)
+def _marks(value: Marks) -> tuple[str, str]:
+    """As markup, and the style of its cell."""
+    inner = " ".join(map(_mark, value.marks)) or '<span class="dim">–</span>'
+    return inner, _style(str(value), "marks", right=False)
+
+
 def _mark(one: Mark) -> str:
-    title = f' title="{_text(one.title)}"' if one.title else ""
-    shape = f'<span aria-hidden="true">{_text(one.shape)}</span>'
-    return f'<span class="mark mark-{_text(one.kind)}"{title}>{shape} {_text(one.text)}</span>'
+    title = f' title="{escape(one.title)}"' if one.title else ""
+    shape = f'<span aria-hidden="true">{escape(one.shape)}</span>'
+    return f'<span class="mark mark-{escape(one.kind)}"{title}>{shape} {escape(one.text)}</span>'
 
 
 def _label(column: Column) -> str:
-    return f' data-l="{_text(foreign(column.name, 60))}"' if column.name else ""
+    return f' data-l="{escape(foreign(column.name, 60))}"' if column.name else ""
 
 
-def _sorted_by(value: Any) -> str:  # noqa: ANN401
-    number = value.value if isinstance(value, Shown) else value
-    return f' data-v="{number:.6g}"' if isinstance(number, Number) else ""
+def _sorted_by(value: float | None, kind: str) -> str:
+    if value is None:
+        return ""
+    return f' data-v="{value:.0f}"' if kind == "time" else f' data-v="{value:.6g}"'
 
 
-def _style(value: Any, column: Column) -> str:  # noqa: ANN401
-    words = str(value)
+def _style(words: str, kind: str, *, right: bool, is_link: bool = False) -> str:
     size = len(words)
-    empty = "e " if size == 0 or value is None else ""
-    if column.align == "right":
-        return f"{empty}r w" if column.kind == "shown" and size > SHORT else f"{empty}r"
-    if size <= SHORT or (size <= SHORT_LINK and hasattr(value, "href") and " " not in words):
+    empty = "e " if size == 0 else ""
+    if right:
+        return f"{empty}r w" if kind == "shown" and size > SHORT else f"{empty}r"
+    if size <= SHORT or (is_link and size <= SHORT_LINK and " " not in words):
         return f"{empty}n"
-    return f"{empty}l" if size > LONG else empty
+    return "l" if size > LONG else ""

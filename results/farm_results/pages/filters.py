@@ -70,7 +70,7 @@ def when(unix_s: float | None) -> str:
     if unix_s is None or not math.isfinite(unix_s):
         return NOTHING
     try:
-        return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return f"{datetime.fromtimestamp(unix_s, UTC).isoformat(' ', 'minutes')[:-6]} UTC"
     except (OverflowError, ValueError, OSError):
         return f"{unix_s:g} s"
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from farm_results.dashboard.blocks import Field, Filters, Page, Table
 from farm_results.dashboard.pages import View
-from farm_results.dashboard.rows import newest_ok, simulated, to_device, to_model, to_series
+from farm_results.dashboard.rows import to_device, to_model, to_series
 from farm_results.history import points
 from farm_results.pages.grid import grid
-from farm_results.pages.marks import marks
+from farm_results.pages.marks import Marks, marks
 
 PATHS = ("/trend",)
 NAV = (6, "Trends")
@@ -18,27 +20,26 @@ def page(view: View) -> Page:
     query = view.query
     device, model, runtime = query.text("device"), query.text("model"), query.text("runtime")
     most = query.rows()
-    found = points.series_rows(
+    found = points.standings(
         view.store, device=device or None, model=model or None, runtime=runtime or None, limit=most + 1
     )
     shown = found[:most]
-    newest = {line.series: line for line in newest_ok(view.store, [one.last_ok_job_id for one in shown])}
+    device_of, model_of, marks_of = cache(to_device), cache(to_model), cache(_marks)
     rows = []
     for one in shown:
-        line = newest.get(one.series)
-        is_time = one.metric.endswith("_ns")
-        value = line.value if line else None
+        key, value = one.row.key, one.value
+        is_time = one.row.metric.endswith("_ns")
         rows.append(
             (
-                line.marks if line else marks("unknown", origin=one.key.origin),
-                to_series(one.series, f"{one.key.runtime} {one.key.precision} ×{one.key.threads}"),
-                one.key.scenario,
-                to_model(one.key.model),
-                to_device(one.key.device),
+                marks_of(one.verdict, key.origin),
+                to_series(one.row.series, f"{key.runtime} {key.precision} ×{key.threads}"),
+                key.scenario,
+                model_of(key.model),
+                device_of(key.device),
                 value if is_time else None,
                 None if is_time else value,
-                one.last_unix_s,
-                one.first_unix_s,
+                one.row.last_unix_s,
+                one.row.first_unix_s,
             )
         )
     columns = {
@@ -57,4 +58,10 @@ def page(view: View) -> Page:
     )
     more = query.url(limit=min(2 * most, 2000)) if len(found) > most and most < 2000 else ""
     table = Table("series", "Series", grid(columns, rows), "no series matches", more)
-    return Page("Trends", (Filters(query.path, fields), table), simulated=simulated(shown))
+    return Page(
+        "Trends", (Filters(query.path, fields), table), simulated=any(one.row.origin for one in shown)
+    )
+
+
+def _marks(verdict: str, origin: str) -> Marks:
+    return marks(verdict or "unknown", origin=origin)
