@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from farm_results.dashboard.query import quoted
-from farm_results.pages.charts.pareto import SHARES
+from farm_results.pages.charts.items import SHARES
 from farm_results.pages.grid import Grid, Link, grid
 from farm_results.pages.marks import Marks, marks
 from farm_results.storage.narrow import conditions

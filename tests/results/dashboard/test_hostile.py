@@ -239,7 +239,7 @@ ASKED = {
     "/runs": "limit page state csv",
     "/devices": "q tag limit",
     "/trend": "model limit",
-    "/pareto": "model p50 run",
+    "/pareto": "model p50 place run",
     "/compare": "a b by metric",
     "/layers": "job with",
     "/models": "q",

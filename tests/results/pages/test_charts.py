@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from farm_results.model import Verdict
+from farm_results.model import Energy, Verdict
 from farm_results.pages.chart import Chart
 from farm_results.pages.charts import bars, ecdf, histogram, interval, layers, pareto, timeline, trend
+from farm_results.pages.charts.items import Item, front, item_of, places
 from farm_results.pages.charts.joined import joined
 from farm_results.pages.environment import data
 from farm_results.pages.grid import csv_text
@@ -164,9 +165,9 @@ def test_a_trend_has_no_line_where_nothing_is_known() -> None:
 def test_the_front_is_what_nothing_beats() -> None:
     """Lower latency is better, higher accuracy is; what may not be believed beats nothing."""
 
-    def item(name: str, latency: float, accuracy: float, word: str = "valid") -> pareto.Item:
+    def item(name: str, latency: float, accuracy: float, word: str = "valid") -> Item:
         values = {"p50_ns": latency, "accuracy": accuracy}
-        return pareto.Item(name, "pi", values, marks_of(made.result()), word)
+        return Item(name, "pi", values, marks_of(made.result()), word)
 
     items = [
         item("fast", 1e6, 0.90),
@@ -174,16 +175,16 @@ def test_the_front_is_what_nothing_beats() -> None:
         item("beaten", 6e6, 0.95),
         item("twin", 1e6, 0.90),
         item("lie", 1e3, 1.0, "invalid"),
-        pareto.Item("unknown", "pi", {"p50_ns": 1.0}, marks_of(made.result())),
+        Item("unknown", "pi", {"p50_ns": 1.0}, marks_of(made.result())),
     ]
-    assert pareto.front(items, ("p50_ns", "accuracy")) == [True, True, False, True, False, False]
+    assert front(items, ("p50_ns", "accuracy")) == [True, True, False, True, False, False]
 
 
 def test_a_time_stands_only_beside_times_of_the_same_scenario() -> None:
     """And a throughput on the axis of its own."""
     fast = made.result("fast", scenario="throughput", metrics={"throughput_best_per_s": 210.0})
     paced = made.result("paced", scenario="paced")
-    items = [pareto.item_of(one, one.job_id) for one in (fast, paced, made.result("plain"))]
+    items = [item_of(one, one.job_id) for one in (fast, paced, made.result("plain"))]
     assert ["p50_ns" in item.values for item in items] == [False, False, True]
     assert pareto.axes_of(items[:1]) == ("throughput_best_per_s", "peak_memory_bytes")
     assert items[0].values["throughput_best_per_s"] == 210.0
@@ -198,11 +199,60 @@ def test_pareto_marks_what_is_not_simply_valid() -> None:
         ),
         made.result("job-3"),
     ]
-    chart = pareto.chart([pareto.item_of(one, one.job_id) for one in results])
+    chart = pareto.chart([item_of(one, one.job_id) for one in results])
     text = data(chart.option)
     assert "SIMULATED NOISY job-2" in text
     assert chart.note.startswith("1 without both numbers")
     assert len(chart.grid.rows) == 3
+
+
+def energies(name: str, p50_ns: float, **joules: float) -> Item:
+    """A result whose energy was measured at these scopes, by sensors of one name."""
+    entries = tuple(Energy("ina", "total", scope, gross_j=gross_j) for scope, gross_j in joules.items())
+    result = made.result(name, device=name, profile="rpi5", energy=entries, artifact_bytes=14_000_000)
+    return item_of(replace(result, latency=made.latency(p50_ns=p50_ns)), name)
+
+
+def test_energies_of_different_places_never_beat_each_other() -> None:
+    """What a processor draws is less than what its board does, of which it is a part."""
+    board, hungry = energies("board", 1e6, wall=0.9), energies("hungry", 2e6, wall=1.0)
+    chip, slow = energies("chip", 3e6, package=0.1), energies("slow", 4e6, package=0.05)
+    rails, unknown = energies("rails", 5e6, rail_sum=0.01), energies("odd", 1e6, unknown=0.001)
+    items = [board, hungry, chip, slow, rails, unknown]
+
+    assert [item.place for item in items] == [
+        *("wall", "wall", "package", "package", "rail_sum (ina total, rpi5)", ""),
+    ]
+    assert front(items, ("p50_ns", "energy_j")) == [True, False, True, True, True, False]
+    assert front(items, ("p50_ns",)) == [True, False, False, False, False, True]
+
+
+def test_an_axis_of_energy_has_one_place() -> None:
+    """The one with the most numbers, of which it bears the name; another place is a chart of its own, and no
+    number is lost from the tables. What was measured at both stands in either."""
+    both = energies("both", 1e6, wall=0.9, package=0.3)
+    items = [both, energies("x", 2e6, wall=0.8), energies("chip", 3e6, package=0.1)]
+    items += [energies("jet", 4e6, module_input=0.01), energies("none", 5e6)]
+    assert places(items) == ["wall", "package", "module_input"]
+
+    (first, other) = (pareto.chart(some, place=place) for place, some in pareto.by_place(items))
+
+    def drawn(chart: Chart) -> list[tuple[str, Any]]:
+        dots = [one for one in chart.option["series"] if one["type"] == "scatter"]
+        return [(one["name"], one["data"][0]["value"][1]) for one in dots]
+
+    assert drawn(first) == [("both", 900.0), ("x", 800.0)]
+    assert first.option["yAxis"]["name"].startswith("energy (wall), mJ")
+    assert drawn(other) == [("both", 300.0), ("chip", 100.0)]
+    assert first.note == (
+        "1 without both numbers are in the table only; "
+        "energies measured elsewhere (module_input: 1) are in the table only: none compares with wall"
+    )
+    rows = csv_text(first.grid) + csv_text(other.grid)
+    assert all(text in rows for text in ("wall", "0.01,module_input", "0.3,package", "none"))
+    lonely = [energies("one", 1e6, wall=0.9), energies("two", 2e6, package=0.1)]
+    assert pareto.axes_of(lonely) == ("p50_ns", "peak_memory_bytes")
+    assert len(pareto.by_place(lonely)) == 1
 
 
 def test_layers_say_what_fell_back_and_what_changed() -> None:

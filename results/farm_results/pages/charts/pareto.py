@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from farm_results.model import Result
 from farm_results.pages.chart import (
     ACCENT,
     DIM,
@@ -24,105 +21,45 @@ from farm_results.pages.chart import (
     time_unit,
     value_axis,
 )
-from farm_results.pages.grid import grid
-from farm_results.pages.marks import SIMULATED, Marks, marks_of
+from farm_results.pages.charts.items import AXES, ENERGY, LOWER, Axis, Item, front, places
+from farm_results.pages.grid import Grid, grid
+from farm_results.pages.marks import SIMULATED
 
-LOWER, HIGHER = "lower", "higher"
-# Numbers that may not be believed are shown, and cannot be a best choice.
-BELIEVED = ("valid", "noisy")
 MOST_ITEMS = 500
 LABEL_PX = 14
-# Metrics whose value is a share; errors and metrics of the users' own have another scale.
-SHARES = ("top-1", "top-5", "f1")
-
-
-@dataclass(frozen=True)
-class Axis:
-    """``scale``: one of the axis' unit in the base unit; ``kind``: of a column of a grid."""
-
-    name: str
-    unit: str
-    scale: float
-    kind: str
-    better: str = LOWER
-
-
 _UNITS = {
     "bytes": (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)),
     "j": (("J", 1.0), ("mJ", 1e-3), ("µJ", 1e-6)),
 }
-AXES = {
-    "p50_ns": Axis("latency p50", "ms", 1e6, "ns"),
-    "throughput_best_per_s": Axis("throughput", "1/s", 1.0, "number", HIGHER),
-    "energy_j": Axis("energy", "mJ", 1e-3, "j"),
-    "artifact_bytes": Axis("size", "MB", 1e6, "bytes"),
-    "peak_memory_bytes": Axis("peak memory", "MB", 1e6, "bytes"),
-    "accuracy": Axis("accuracy", "%", 0.01, "share", HIGHER),
-}
 
 
-@dataclass(frozen=True)
-class Item:
-    """One configuration. ``values`` by the names of ``AXES``; what was not measured is absent."""
-
-    label: str
-    group: str
-    values: Mapping[str, float]
-    marks: Marks
-    word: str = "valid"
-    job_id: str = ""
-
-
-def item_of(result: Result, name: str) -> Item:
-    """A result as a configuration, called ``name``; an accuracy that is no share is left out, and so is the
-    time of another scenario than the closed loop."""
-    from farm_results.series import number_of
-    from farm_results.storage.columns import energy_of
-
-    number = number_of(result)
-    found = {
-        number.metric: number.value if comparable(number.metric, result.scenario) else None,
-        "energy_j": energy_of(result),
-        "artifact_bytes": result.artifact_bytes,
-        "peak_memory_bytes": result.peak_memory_bytes,
-        "accuracy": result.accuracy if result.accuracy_metric in SHARES else None,
-    }
-    values = {key: float(value) for key, value in found.items() if value is not None and key in AXES}
-    word = result.verdict.word if result.status == "ok" else result.status
-    return Item(name, result.device, values, marks_of(result), word, result.job_id)
-
-
-def comparable(metric: str, scenario: str) -> bool:
-    """Whether a series' number belongs on an axis: a paced p50 is another time than a closed loop's."""
-    return metric != "p50_ns" or scenario == "latency"
-
-
-def front(items: Sequence[Item], names: Sequence[str]) -> list[bool]:
-    """For each item whether no other believed one is at least as good in all of ``names`` and better in one.
-
-    An item that lacks one of the numbers, or may not be believed, is never on the front.
-    """
-    able = np.array([i.word in BELIEVED and all(name in i.values for name in names) for i in items], bool)
-    signs = [-1.0 if AXES[name].better == HIGHER else 1.0 for name in names]
-    costs = np.array(
-        [[s * i.values.get(n, 0.0) for s, n in zip(signs, names, strict=True)] for i in items], np.float64
-    ).reshape(len(items), len(names))
-    rivals = costs[able]
-
-    def beaten(own: npt.NDArray[np.float64]) -> bool:
-        return bool(((rivals <= own).all(axis=1) & (rivals < own).any(axis=1)).any())
-
-    return [bool(able[index]) and not beaten(costs[index]) for index in range(len(items))]
-
-
-def axes_of(items: Sequence[Item]) -> tuple[str, str]:
+def axes_of(items: Sequence[Item], place: str = "") -> tuple[str, str]:
     """The two numbers that say most: latency (or throughput), against the first that varies of accuracy,
-    energy, size and memory."""
+    energy, size and memory. Energies vary where several were measured at one place (at
+    ``place``)."""
     x = "p50_ns" if any("p50_ns" in item.values for item in items) else "throughput_best_per_s"
-    for name in ("accuracy", "energy_j", "artifact_bytes", "peak_memory_bytes"):
-        if len({item.values[name] for item in items if name in item.values}) > 1:
+    for name in ("accuracy", ENERGY, "artifact_bytes", "peak_memory_bytes"):
+        known = {_apart(item, name) for item in items if name in item.values}
+        seen = Counter(where for where, _ in known if not (where and place) or where == place)
+        if max(seen.values(), default=0) > 1:
             return x, name
     return x, "peak_memory_bytes"
+
+
+def _apart(item: Item, name: str) -> tuple[str, float]:
+    return item.place if name == ENERGY else "", item.values[name]
+
+
+def by_place(items: Sequence[Item]) -> list[tuple[str, list[Item]]]:
+    """What to draw in a chart of its own each: by energy, one for each place that has two numbers to hold
+    against each other. The first has everything that has no other."""
+    usual = places(items) if ENERGY in axes_of(items) else []
+    found = [(place, [item.at(place) for item in items if place in item.energies]) for place in usual]
+    more = [(place, own) for place, own in found[1:] if len(own) > 1]
+    told = {item.job_id for _, own in more for item in own}
+    first = usual[0] if usual else ""
+    rest = [item.at(first) for item in items if first in item.energies or item.job_id not in told]
+    return [(first, rest), *more]
 
 
 def chart(
@@ -130,17 +67,21 @@ def chart(
     *,
     x: str = "",
     y: str = "",
+    place: str = "",
     name: str = "pareto",
     title: str = "What one pays for what",
 ) -> Chart:
     """A dot per configuration: colour and legend by device, size by the artifact's bytes, the front joined
-    by a line, all others dimmed."""
-    usual = axes_of(items)
+    by a line, all others dimmed. An axis of energy holds what was measured at one place: ``place``, or the
+    first of ``places``."""
+    usual = axes_of(items, place)
     x, y = x or usual[0], y or usual[1]
-    placed = [item for item in items if x in item.values and y in item.values][:MOST_ITEMS]
+    both = [item for item in items if x in item.values and y in item.values]
+    place = (place or next(iter(places(items)), "")) if ENERGY in (x, y) else ""
+    placed = [item for item in both if not place or item.place == place][:MOST_ITEMS]
     best = front(placed, (x, y))
     groups = list(dict.fromkeys(item.group for item in placed))
-    view = _View((x, y), (shown_in(x, placed), shown_in(y, placed)))
+    view = _View((x, y), (shown_in(x, placed, place), shown_in(y, placed, place)))
     moved = _moved(placed, best, y)
     series = [_dots(placed, best, group, index, view, moved) for index, group in enumerate(groups)]
     series.append(_line(placed, best, view))
@@ -152,14 +93,29 @@ def chart(
     )
     option["grid"] |= {"bottom": 36, "top": 62}
     option["tooltip"] |= {"trigger": "item", "formatter": "@format:point"}
-    missing = len(items) - len(placed)
-    note = f"{missing} without both numbers are in the table only" if missing else ""
-    return Chart(name, title, option, _grid(items, (x, y)), note, height_px=380, log_axis="x")
+    table = _grid(items, (x, y))
+    return Chart(name, title, option, table, _note(items, both, place), height_px=380, log_axis="x")
 
 
-def shown_in(name: str, items: Sequence[Item]) -> Axis:
-    """The axis in the unit in which the middle of these values reads best."""
+def _note(items: Sequence[Item], both: Sequence[Item], place: str) -> str:
+    """What is in the table and not in the chart."""
+    missing, told = len(items) - len(both), []
+    if missing:
+        told.append(f"{missing} without both numbers are in the table only")
+    elsewhere = Counter(item.place for item in both if place and item.place != place)
+    if elsewhere:
+        where = ", ".join(f"{other}: {count}" for other, count in elsewhere.most_common())
+        told.append(
+            f"energies measured elsewhere ({where}) are in the table only: none compares with {place}"
+        )
+    return "; ".join(told)
+
+
+def shown_in(name: str, items: Sequence[Item], place: str = "") -> Axis:
+    """The axis in the unit in which the middle of these values reads best; ``place``: that of an energy."""
     own = AXES[name]
+    if name == ENERGY and place:
+        own = replace(own, name=f"{own.name} ({label(place, 40)})")
     values = sorted(item.values[name] for item in items if name in item.values)
     middle = values[len(values) // 2] if values else 0.0
     if name == "p50_ns":
@@ -274,13 +230,26 @@ def _line(items: Sequence[Item], best: Sequence[bool], view: _View) -> dict[str,
     }
 
 
-def _grid(items: Sequence[Item], axes: tuple[str, str]) -> Any:  # noqa: ANN401 - a Grid
-    names = [name for name in AXES if any(name in item.values for item in items)]
-    best = front(items, axes)
-    columns = {"configuration": "text", "device": "text"}
-    columns |= {AXES[name].name: AXES[name].kind for name in names} | {"best": "text", "verdict": "marks"}
+def columns_of(items: Sequence[Item]) -> dict[str, str]:
+    """The columns of what is known of these, by name; behind an energy stands what it covers."""
+    found: dict[str, str] = {}
+    for name, axis in AXES.items():
+        if any(name in item.values for item in items):
+            found |= {axis.name: axis.kind} | ({"energy covers": "text"} if name == ENERGY else {})
+    return found
+
+
+def cells_of(item: Item, columns: Mapping[str, str]) -> list[Any]:
+    """One row of these columns."""
+    known: dict[str, Any] = {axis.name: item.values.get(name) for name, axis in AXES.items()}
+    return [item.place if name == "energy covers" else known[name] for name in columns]
+
+
+def _grid(items: Sequence[Item], axes: tuple[str, str]) -> Grid:
+    own, best = columns_of(items), front(items, axes)
+    columns = {"configuration": "text", "device": "text"} | own | {"best": "text", "verdict": "marks"}
     rows = [
-        (item.label, item.group, *(item.values.get(n) for n in names), "yes" if good else "", item.marks)
+        (item.label, item.group, *cells_of(item, own), "yes" if good else "", item.marks)
         for item, good in zip(items, best, strict=True)
     ]
     return grid(columns, rows)

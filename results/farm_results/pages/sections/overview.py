@@ -9,7 +9,7 @@ from typing import Any
 
 from farm_results.model import Result
 from farm_results.pages.chart import Chart
-from farm_results.pages.charts import interval, pareto
+from farm_results.pages.charts import interval, items, pareto
 from farm_results.pages.filters import Shown
 from farm_results.pages.grid import Column, Grid, Link
 from farm_results.pages.marks import Mark, marks_of
@@ -89,14 +89,18 @@ def charts(results: Sequence[Result]) -> list[Chart]:
     name = namer(results)
     if len(measured) > 1:
         found.append(interval.chart([_row(result, name(result)) for result in measured]))
-    by_model: dict[str, list[pareto.Item]] = {result.model: [] for result in results}
+    by_model: dict[str, list[items.Item]] = {result.model: [] for result in results}
     for result in results:
         if result.status == "ok":
-            by_model[result.model].append(pareto.item_of(result, name(result)))
-    for number, (model, items) in enumerate(by_model.items()):
-        if len([item for item in items if len(item.values) > 1]) > 1:
+            by_model[result.model].append(items.item_of(result, name(result)))
+    for number, (model, own) in enumerate(by_model.items()):
+        if len([item for item in own if len(item.values) > 1]) > 1:
             title = f"What one pays for what{f': {model}' if len(by_model) > 1 else ''}"
-            found.append(pareto.chart(items, name=f"pareto-{number}", title=title))
+            parts = pareto.by_place(own)
+            for part, (place, some) in enumerate(parts):
+                told = f"{title}, energy of {place}" if len(parts) > 1 else title
+                which = f"pareto-{number}" + (f"-{part}" if part else "")
+                found.append(pareto.chart(some, name=which, title=told))
     return found
 
 
