@@ -96,7 +96,7 @@ def look(store: Store, job_id: str, *, threshold: float) -> Look:
     result = store.result(job_id)
     series = series_id(key_of(result))
     read = points.points(store, series, until_unix_s=result.created_unix_s, limit=WINDOW)
-    now = next(p for p in read if p.job_id == result.job_id)
+    now = next((p for p in read if p.job_id == result.job_id), read[-1])
     earlier = tuple(p for p in read if p.job_id != result.job_id)
     known = tuple(findings.of_series(store, series, limit=WINDOW))
     history = tuple(levelled(earlier, [*known, *_recoveries(known)]))
