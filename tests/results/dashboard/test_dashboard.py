@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from farm_agent.errors import InfrastructureError
-from farm_results.dashboard import files
+from farm_results.dashboard import changed, files
 from farm_results.dashboard.access import Access
 from farm_results.dashboard.app import Dashboard
 from farm_results.dashboard.fleet import DeviceView
@@ -21,7 +21,7 @@ from farm_results.finding import ACCEPTED, ACKNOWLEDGED, INVALID
 from farm_results.history import baselines, findings
 from farm_results.store import open_store
 from tests.results.dashboard.client import TOKEN, Attributes, Client, Fleet
-from tests.results.dashboard.scene import DAY_S, FIRST_S, HOSTILE, NIGHTS, Scene, scene
+from tests.results.dashboard.scene import DAY_S, FIRST_S, HOSTILE, NIGHTS, STEP, Scene, scene
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +170,28 @@ def test_a_models_page_tells_its_versions_files_and_where_it_runs(made: Scene) -
     last = files.used(made.store, "nightnet", most=7)
     assert [(one.artifact_sha256[0], one.results) for one in last] == [("b", 7)]
     assert [line.job_id for line in files.converted(made.store, "nightnet", last)] == ["night-m-039"]
+
+
+def test_what_changed_in_a_day_is_told_by_series(made: Scene) -> None:
+    """The newest ok results before and after a time, among the newest of the store, however they arrived."""
+    found = changed.changed_since(made.store, FIRST_S + (STEP - 0.5) * DAY_S)
+    told = [(one.what, one.before, one.after, one.device, one.series) for one in found.changes]
+    assert told == [("onnxruntime", "1.23.0", "1.24.0", "pi", made.series)]
+    assert (found.looked_at, found.origin) == (made.store.count(), "")
+    few = changed.changed_since(made.store, FIRST_S + (STEP - 0.5) * DAY_S, most=3)
+    assert (few.changes, few.looked_at) == ((), 3), "what came before was not looked at"
+
+
+def test_models_are_told_in_a_line_each(made: Scene) -> None:
+    """The last measured first; what they run in and on is named once."""
+    rows = client_of(made).get("/models?csv=models").text.splitlines()[1:]
+    names = [row.split(",")[0] for row in rows]
+    assert set(names) >= {"mobilenet", "nightnet"}
+    lasts = [float(row.rsplit(",", 1)[1]) for row in rows]
+    assert lasts == sorted(lasts, reverse=True)
+    nightnet = rows[names.index("nightnet")].split(",")
+    assert nightnet == ["nightnet", "2", "2", "onnx", "onnxruntime", "fp32", str(FIRST_S + 39 * DAY_S)]
+    assert client_of(made).get("/models?q=NIGHT&csv=models").text.splitlines()[1:] == [",".join(nightnet)]
 
 
 def test_downloads_are_whole(made: Scene) -> None:

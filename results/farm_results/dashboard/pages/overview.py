@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from farm_results.dashboard.blocks import Block, Count, Counts, Note, Page, Strip, Table, Tile
+from farm_results.dashboard.changed import LOOK_AT, Changed, changed_since
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.rows import (
-    Line,
-    lines,
     simulated,
     to_device,
     to_model,
@@ -28,7 +27,7 @@ from farm_results.pages.sections.origin import command_of
 PATHS = ("/",)
 NAV = (1, "Overview")
 DAY_S = 86_400.0
-LOOK_AT = 3000
+MOST_CHANGES = 200
 MOST_CAUSES = 2
 _WORST = (REGRESSION, "device changed", SILENT, ENVIRONMENT, INCONCLUSIVE, IMPROVEMENT)
 
@@ -41,7 +40,7 @@ def page(view: View) -> Page:
     waiting = findings.open_ones(store, limit=200)
     devices = view.fleet.devices()
     runs = store.runs(8)
-    newest = lines(store, limit=LOOK_AT)
+    changed = changed_since(store, view.now_unix_s - DAY_S)
     blocks: list[Block] = [_night_note(night), _counts(found, waiting)]
     shown = found or waiting
     title = "What the last night found, the worst first" if found else "What waits for somebody"
@@ -51,13 +50,13 @@ def page(view: View) -> Page:
         for one in devices
     )
     blocks.append(Strip("The fleet", tiles, "no device is known; farm enroll adds one"))
-    blocks.append(_changes(newest, view.now_unix_s))
+    blocks.append(_changes(changed))
     recent = grid(
         {"run": "text", "when": "time", "state": "text", "command": "text"},
         [(to_run(run.run_id), run.created_unix_s, run.state, command_of(run)) for run in runs],
     )
     blocks.append(Table("runs", "The newest runs", recent, "none yet; farm bench makes one", more="/runs"))
-    return Page("Overview", tuple(blocks), simulated=simulated([*shown, *newest[:200], *devices]), live_s=30)
+    return Page("Overview", tuple(blocks), simulated=simulated([*shown, changed, *devices]), live_s=30)
 
 
 def worst_first(found: Sequence[Finding]) -> list[Finding]:
@@ -121,33 +120,19 @@ def _counts(found: Sequence[Finding], waiting: Sequence[Finding]) -> Counts:
     return Counts("", (*counts, Count(str(len(waiting)), "wait for somebody", open_word, "/findings")))
 
 
-def _changes(newest: Sequence[Line], now: float) -> Table:
+def _changes(changed: Changed) -> Table:
     """What the results of the last day were made of, against the ones before them of the same series."""
-    before: dict[str, Line] = {}
-    after: dict[str, Line] = {}
-    for line in newest:  # the newest first
-        if line.status != "ok":
-            continue
-        if line.created_unix_s > now - DAY_S:
-            after.setdefault(line.series, line)
-        else:
-            before.setdefault(line.series, line)
-    rows = []
-    for series, line in after.items():
-        old = before.get(series)
-        for what, was, is_now in _differences(old, line) if old else ():
-            rows.append(
-                (what, was, is_now, to_device(line.device), to_model(line.model), to_series(series, "trend"))
-            )
+    rows = [
+        (
+            one.what,
+            one.before,
+            one.after,
+            to_device(one.device),
+            to_model(one.model),
+            to_series(one.series, "trend"),
+        )
+        for one in changed.changes[:MOST_CHANGES]
+    ]
     columns = {"what": "text", "before": "text", "now": "text", "device": "text", "model": "text", "": "text"}
-    note = f"among the newest {LOOK_AT} results" if len(newest) == LOOK_AT else ""
-    return Table("changes", "Changed in the last day", grid(columns, rows[:200], note), "nothing")
-
-
-def _differences(old: Line, new: Line) -> list[tuple[str, str, str]]:
-    pairs = (
-        ("model file", old.model_sha256[:12], new.model_sha256[:12]),
-        (new.runtime, old.runtime_version, new.runtime_version),
-        ("surroundings of the device", old.segment, new.segment),
-    )
-    return [pair for pair in pairs if pair[1] != pair[2]]
+    note = f"among the newest {LOOK_AT} results" if changed.looked_at == LOOK_AT else ""
+    return Table("changes", "Changed in the last day", grid(columns, rows, note), "nothing")
