@@ -88,7 +88,7 @@ def pair(case: Case, effect: float, rng: np.random.Generator) -> Row:
     medians = LEVEL_NS * np.exp(logs[:, None] + rng.normal(0.0, WITHIN, (count, PROCESSES)))
     results = [result(f"job-{index}", index, row) for index, row in enumerate(medians)]
     points = [point(one) for one in results]
-    return compare(results[-2:-1], results[-1:], past=lambda _series: points).rows[0]
+    return compare(results[-2:-1], results[-1:], past=lambda series: dict.fromkeys(series, points)).rows[0]
 
 
 def result(job: str, at: int, medians: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Result:

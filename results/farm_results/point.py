@@ -30,5 +30,10 @@ class Point:
 
     @property
     def usable(self) -> bool:
-        """Whether a detector may look at it: measured, and neither invalid nor throttled."""
-        return self.value is not None and self.status == "ok" and self.verdict in ("valid", "noisy")
+        """Whether a detector may look at it."""
+        return usable(self.status, self.verdict, self.value)
+
+
+def usable(status: str, verdict: str, value: float | None) -> bool:
+    """Whether a number may be believed: measured, and neither invalid nor throttled."""
+    return value is not None and status == "ok" and verdict in ("valid", "noisy")

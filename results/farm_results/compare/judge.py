@@ -9,7 +9,7 @@ from statistics import median
 
 from farm_results.compare.chance import degrees_of, t_quantile
 from farm_results.compare.metrics import Metric, median_cost, metric_of
-from farm_results.compare.noise import History, history_of
+from farm_results.compare.noise import History, PastNumber, history_of
 from farm_results.compare.pairs import Pair
 from farm_results.compare.row import (
     ALONE,
@@ -28,10 +28,9 @@ from farm_results.compare.row import (
 from farm_results.detect.student import two_sided_p
 from farm_results.environment import SURROUNDINGS, Difference, differences
 from farm_results.model import Result
-from farm_results.point import Point
-from farm_results.series import LOWER, key_of, series_id
+from farm_results.series import LOWER, key_of
 
-Past = Callable[[str], Sequence[Point]]
+Past = Callable[[str], Sequence[PastNumber]]
 """A series' points, oldest first."""
 
 ALPHA, INTERVAL = 0.01, 0.05
@@ -55,7 +54,7 @@ def row_of(pair: Pair, metric_name: str, past: Past) -> Row:
         INCOMPARABLE,
         metric.name,
         key_of(newest),
-        series_id(key_of(newest)),
+        pair.series[1],
         None,
         None,
         better=metric.better,
@@ -77,7 +76,7 @@ def row_of(pair: Pair, metric_name: str, past: Past) -> Row:
     base = replace(base, effect=_effect(ours, theirs, metric))
     if reason:
         return replace(base, reason=reason)
-    return _measured(base, before, after, metric, past)
+    return _measured(base, pair, (before, after), metric, past)
 
 
 def settled(row: Row, metric: Metric, q: float | None, alpha: float = ALPHA) -> Row:
@@ -182,10 +181,11 @@ def _effect(before: Reading, after: Reading, metric: Metric) -> float:
     return after.value / before.value - 1.0
 
 
-def _measured(row: Row, before: Sequence[Result], after: Sequence[Result], metric: Metric, past: Past) -> Row:
+def _measured(
+    row: Row, pair: Pair, sides: tuple[Sequence[Result], Sequence[Result]], metric: Metric, past: Past
+) -> Row:
     """With interval and p: noise is the larger of what the processes and what the history tell."""
-    jobs = {result.job_id for result in (*before, *after)}
-    histories = [_history(results[-1], metric, jobs, past) for results in (before, after)]
+    histories = _histories(pair, {result.job_id for side in sides for result in side}, metric, past)
     pairs = zip((row.reference, row.candidate), histories, strict=True)
     parts = [part for reading, history in pairs if (part := _variance(reading, history, metric)) is not None]
     row = replace(row, section="", noise=_noise(histories, metric))
@@ -215,11 +215,15 @@ def _with_interval(row: Row, metric: Metric, total: float, degrees: float) -> Ro
     return replace(row, low=low, high=high, p=two_sided_p(shift / total, degrees))
 
 
-def _history(result: Result, metric: Metric, jobs: set[str], past: Past) -> History | None:
+def _histories(pair: Pair, jobs: set[str], metric: Metric, past: Past) -> list[History | None]:
+    """Of both sides; of one series it is one and the same."""
     if metric.past is None:
-        return None
-    points = past(series_id(key_of(result)))
-    return history_of(points, metric.past, scale=metric.scale, without=jobs)
+        return [None, None]
+    known = {
+        series: history_of(past(series), metric.past, scale=metric.scale, without=jobs)
+        for series in dict.fromkeys(pair.series)
+    }
+    return [known[series] for series in pair.series]
 
 
 def _variance(reading: Reading | None, history: History | None, metric: Metric) -> tuple[float, float] | None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from farm_agent.errors import UsageError
 from farm_results.accuracy import SHARES
+from farm_results.compare.noise import PastNumber
 from farm_results.compare.row import DIFFERENCE, RATIO, Reading
 from farm_results.model import Latency, Result
-from farm_results.point import Point
 from farm_results.series import HIGHER, LOWER, number_of
 
 Z95 = 1.959963984540054
@@ -33,7 +33,7 @@ class Metric:
     name: str
     unit: str
     read: Callable[[Result], Reading | None]
-    past: Callable[[Point], float | None] | None = None
+    past: Callable[[PastNumber], float | None] | None = None
     better: str = LOWER
     scale: str = RATIO
     zone: float = 0.01
@@ -223,11 +223,11 @@ def _sensor(result: Result) -> str:
     return "" if found is None else f"{found.sensor} {found.channel} ({found.scope})"
 
 
-def _past_accuracy(point: Point) -> float | None:
+def _past_accuracy(point: PastNumber) -> float | None:
     return point.accuracy
 
 
-def _past_memory(point: Point) -> float | None:
+def _past_memory(point: PastNumber) -> float | None:
     return None if point.peak_memory_bytes is None else float(point.peak_memory_bytes)
 
 

@@ -5,14 +5,40 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median
+from typing import Protocol
 
 from farm_results.compare.row import DIFFERENCE
-from farm_results.point import Point
 
 WINDOW, LEAST = 60, 5
 FLOOR = 1e-4
 EFFICIENCY = 0.37
 """Of the MAD, beside that of a standard deviation: so many degrees of freedom it is worth."""
+
+
+class PastNumber(Protocol):
+    """What noise is counted by: a ``Point``, or fewer of its columns where many series are read at once."""
+
+    @property
+    def job_id(self) -> str: ...
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def energy_j(self) -> float | None: ...
+    @property
+    def peak_memory_bytes(self) -> int | None: ...
+    @property
+    def accuracy(self) -> float | None: ...
+    @property
+    def segment(self) -> str: ...
+    @property
+    def model_sha256(self) -> str: ...
+    @property
+    def artifact_sha256(self) -> str: ...
+    @property
+    def runtime_version(self) -> str: ...
+    @property
+    def usable(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -26,8 +52,8 @@ class History:
 
 
 def history_of(
-    points: Sequence[Point],
-    value: Callable[[Point], float | None],
+    points: Sequence[PastNumber],
+    value: Callable[[PastNumber], float | None],
     *,
     scale: str = "",
     without: Collection[str] = (),
@@ -38,8 +64,6 @@ def history_of(
     against each other, so that no real change of the past passes for noise. ``without``: jobs to leave out,
     those whose difference is in question.
     """
-    import numpy as np
-
     from farm_results.detect.robust import GAUSS
 
     groups: dict[tuple[str, ...], list[float]] = {}
@@ -53,14 +77,12 @@ def history_of(
     free = len(rests) - sum(len(group) > 1 for group in groups.values())
     if free < LEAST - 1:
         return None
-    sigma = GAUSS * len(rests) / (len(rests) - 0.8) * float(np.median(np.abs(rests)))
+    sigma = GAUSS * len(rests) / (len(rests) - 0.8) * median(map(abs, rests))
     return History(max(sigma, FLOOR), len(rests), max(1.0, EFFICIENCY * free))
 
 
 def _rests(groups: Iterable[Sequence[float]]) -> Iterable[float]:
     """Each value less its group's median, widened by what the median took from a small group."""
-    from statistics import median
-
     for group in groups:
         if len(group) > 1:
             centre, widened = median(group), math.sqrt(len(group) / (len(group) - 1.0))

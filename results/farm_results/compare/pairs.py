@@ -26,11 +26,13 @@ _Identity = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Pair:
-    """Results of both sides, newest last; one side may be empty. ``axis``: what they differ in on purpose, in
-    words, "" for one and the same series. ``by``: the axes."""
+    """Results of both sides, newest last; one side may be empty. ``series``: of each side, the other's where
+    it is empty. ``axis``: what they differ in on purpose, in words, "" for one and the same series. ``by``:
+    the axes."""
 
     reference: tuple[Result, ...]
     candidate: tuple[Result, ...]
+    series: tuple[str, str]
     axis: str = ""
     by: tuple[str, ...] = ()
 
@@ -46,10 +48,11 @@ def pairs_of(
     for identity in dict.fromkeys([*ours, *theirs]):
         left, right = ours.get(identity, {}), theirs.get(identity, {})
         for series, results in right.items():
-            other = left.get(series) or next(iter(left.values()), ())
-            found.append(Pair(other, results, _axis(other, results, by), tuple(by)))
+            its = series if series in left else next(iter(left), series)
+            other = left.get(its, ())
+            found.append(Pair(other, results, (its, series), _axis(other, results, by), tuple(by)))
         if not right:
-            found += [Pair(results, (), "", tuple(by)) for results in left.values()]
+            found += [_alone(series, results, by) for series, results in left.items()]
     return tuple(found)
 
 
@@ -61,11 +64,15 @@ def pairs_along(results: Sequence[Result], by: Sequence[str]) -> tuple[Pair, ...
     _refuse_unknown(by)
     found: list[Pair] = []
     for group in _grouped(results, by).values():
-        first, *others = group.values()
-        found += [Pair(first, other, _axis(first, other, by), tuple(by)) for other in others]
+        (its, first), *others = group.items()
+        found += [Pair(first, o, (its, series), _axis(first, o, by), tuple(by)) for series, o in others]
         if not others:
-            found.append(Pair(first, (), "", tuple(by)))
+            found.append(_alone(its, first, by))
     return tuple(found)
+
+
+def _alone(series: str, results: tuple[Result, ...], by: Sequence[str]) -> Pair:
+    return Pair(results, (), (series, series), "", tuple(by))
 
 
 def partners(results: Sequence[Result], others: Sequence[Result], by: Sequence[str]) -> list[Result]:
@@ -89,7 +96,7 @@ def value_on(result: Result, axis: str) -> str:
 
 
 def _axis(reference: Sequence[Result], candidate: Sequence[Result], by: Sequence[str]) -> str:
-    if not reference or not candidate:
+    if not reference or not candidate or not by:
         return ""
     before = " ".join(value_on(reference[-1], axis) for axis in by)
     after = " ".join(value_on(candidate[-1], axis) for axis in by)

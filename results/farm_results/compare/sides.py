@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from farm_results.compare.chance import benjamini_hochberg
-from farm_results.compare.judge import ALPHA, COUNTED, Past, row_of, settled
+from farm_results.compare.judge import ALPHA, COUNTED, row_of, settled
 from farm_results.compare.metrics import OWN, metric_of
+from farm_results.compare.noise import PastNumber
 from farm_results.compare.pairs import Pair, pairs_along, pairs_of
 from farm_results.compare.row import SECTIONS, Compared, Row
 from farm_results.model import Result
-from farm_results.point import Point
+
+Pasts = Callable[[Sequence[str]], Mapping[str, Sequence[PastNumber]]]
+"""The points of many series, asked for once, oldest first in each."""
 
 
-def no_past(_series: str) -> tuple[()]:
+def no_past(_series: Sequence[str]) -> dict[str, Sequence[PastNumber]]:
     """Where there is no store to ask: rows then say that they have no history."""
-    return ()
+    return {}
 
 
 def compare(
@@ -26,12 +29,12 @@ def compare(
     names: tuple[str, str] = ("reference", "candidate"),
     metrics: Sequence[str] = (OWN,),
     by: Sequence[str] = (),
-    past: Past = no_past,
+    past: Pasts = no_past,
     alpha: float = ALPHA,
 ) -> Compared:
     """Hold every result of the candidate against the one of the same series in the reference.
 
-    ``by``: axes in which the sides may differ (``pairs.AXES``). ``past``: a series' points, oldest first.
+    ``by``: axes in which the sides may differ (``pairs.AXES``). ``past``: what is remembered of their series.
     ``alpha``: the share of false alarms among the rows called changed. Raises UsageError
     ``compare.metric``, ``compare.axis``.
     """
@@ -44,7 +47,7 @@ def compare_along(
     *,
     name: str = "one run",
     metrics: Sequence[str] = (OWN,),
-    past: Past = no_past,
+    past: Pasts = no_past,
     alpha: float = ALPHA,
 ) -> Compared:
     """Hold results that differ only along the axes ``by`` against the first one. Raises as ``compare``."""
@@ -52,16 +55,18 @@ def compare_along(
 
 
 def _judged(
-    pairs: Sequence[Pair], names: tuple[str, str], metrics: Sequence[str], past: Past, alpha: float
+    pairs: Sequence[Pair], names: tuple[str, str], metrics: Sequence[str], past: Pasts, alpha: float
 ) -> Compared:
     asked = list(dict.fromkeys(metrics))
-    # Once per series: several metrics ask for the same history.
-    known: dict[str, Sequence[Point]] = {}
+    # Of all at once, and only where some metric asks: sizes do not, nor does what is on one side alone.
+    known: Mapping[str, Sequence[PastNumber]] | None = None
 
-    def remembered(series: str) -> Sequence[Point]:
-        if series not in known:
-            known[series] = past(series)
-        return known[series]
+    def remembered(series: str) -> Sequence[PastNumber]:
+        nonlocal known
+        if known is None:
+            both = [pair.series for pair in pairs if pair.reference and pair.candidate]
+            known = past(list(dict.fromkeys(one for two in both for one in two)))
+        return known.get(series, ())
 
     rows = [(pair, name, row_of(pair, name, remembered)) for pair in pairs for name in asked]
     rows = [(pair, name, row) for pair, name, row in rows if name == OWN or row.reference or row.candidate]

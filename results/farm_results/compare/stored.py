@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from farm_agent.errors import UsageError
 from farm_results import refs
 from farm_results.compare import sides
-from farm_results.compare.judge import ALPHA, Past
+from farm_results.compare.judge import ALPHA
 from farm_results.compare.metrics import OWN
 from farm_results.compare.noise import WINDOW
 from farm_results.compare.pairs import partners
@@ -17,12 +17,10 @@ from farm_results.compare.row import Compared, Row
 from farm_results.series import key_of, series_id
 
 if TYPE_CHECKING:
-    from farm_results.comparison import Comparison
     from farm_results.model import Result
-    from farm_results.point import Point
     from farm_results.store import Store
 
-MOST_ROWS = 2000
+MOST_ROWS, MOST_TURNS = 2000, 50
 OWN_NAMES = {
     "cold-start": "cold_total",
     "sustained": "sustained_p50",
@@ -43,11 +41,10 @@ def compare_refs(
     """Both sides out of a store, each series with its own history. Raises UsageError as ``refs.resolve`` and
     ``sides.compare`` do, ``compare.nothing`` and ``compare.too-many``."""
     ours, theirs = results_of_both(store, reference, candidate, by)
-    twice = "" if by else _note_of_both(ours, theirs)
-    if twice:
-        ours = _without(ours, theirs)
+    left = ours if by else _without(ours, theirs)
+    twice = _note_of_both(len(ours) - len(left))
     found = compare_results(
-        store, ours, theirs, names=(reference.name, candidate.name), metrics=metrics, by=by, alpha=alpha
+        store, left, theirs, names=(reference.name, candidate.name), metrics=metrics, by=by, alpha=alpha
     )
     return sides.with_notes(found, reference.note, candidate.note, twice)
 
@@ -66,7 +63,7 @@ def compare_results(
     found = sides.compare(
         reference, candidate, names=names, metrics=metrics, by=by, past=_past(store), alpha=alpha
     )
-    return replace(found, rows=tuple(_confirmed(store, row) for row in found.rows))
+    return replace(found, rows=_confirmed(store, found.rows))
 
 
 def compare_within(
@@ -108,13 +105,14 @@ def _held_against(
 def _without(ours: Sequence[Result], theirs: Sequence[Result]) -> list[Result]:
     """The reference without what is the candidate, too, as long as something of its series is left."""
     jobs = {result.job_id for result in theirs}
+    if jobs.isdisjoint(result.job_id for result in ours):
+        return list(ours)
     left = {series_id(key_of(result)) for result in ours if result.job_id not in jobs}
     return [one for one in ours if one.job_id not in jobs or series_id(key_of(one)) not in left]
 
 
-def _note_of_both(ours: Sequence[Result], theirs: Sequence[Result]) -> str:
+def _note_of_both(gone: int) -> str:
     """Where a label names the candidate's run as well: a number held against itself would hide a change."""
-    gone = len(ours) - len(_without(ours, theirs))
     both = f"{gone} result{'s' * (gone != 1)} of both sides"
     return f"{both} count{'s' * (gone == 1)} for the candidate alone" if gone else ""
 
@@ -140,28 +138,26 @@ def _some(ref: refs.Ref, results: list[Result]) -> list[Result]:
     return results
 
 
-def _past(store: Store) -> Past:
-    from farm_results.history.points import points
+def _past(store: Store) -> sides.Pasts:
+    from farm_results.history.pasts import newest_of
 
-    def read(series: str) -> Sequence[Point]:
-        return points(store, series, limit=WINDOW)
-
-    return read
+    return lambda series: newest_of(store, series, WINDOW)
 
 
-def _confirmed(store: Store, row: Row) -> Row:
-    """With the A/B on the device of exactly these two results, where there was one."""
-    if row.reference is None or row.candidate is None or row.metric != OWN_NAMES.get(row.key.scenario, "p50"):
-        return row
-    found = confirmation(store, row.series, row.reference.job_id, row.candidate.job_id)
-    return row if found is None else replace(row, confirmed=found)
-
-
-def confirmation(store: Store, series: str, reference_job: str, candidate_job: str) -> Comparison | None:
-    """The newest A/B of two stored results; None where they were never measured in turns."""
+def _confirmed(store: Store, rows: Sequence[Row]) -> tuple[Row, ...]:
+    """With the newest A/B on the device of exactly a row's two results, where they were measured in turns."""
     from farm_results.history import comparisons
 
-    for found in comparisons.of_series(store, series, limit=50):
-        if (found.reference.job_id, found.candidate.job_id) == (reference_job, candidate_job):
-            return found
-    return None
+    def pair_of(row: Row) -> comparisons.Pair | None:
+        if (
+            row.reference is None
+            or row.candidate is None
+            or row.metric != OWN_NAMES.get(row.key.scenario, "p50")
+        ):
+            return None
+        return comparisons.Pair(row.series, row.reference.job_id, row.candidate.job_id)
+
+    pairs = [pair_of(row) for row in rows]
+    found = comparisons.between(store, [pair for pair in pairs if pair is not None], among=MOST_TURNS)
+    both = zip(rows, pairs, strict=True)
+    return tuple(replace(row, confirmed=found[pair]) if pair in found else row for row, pair in both)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from farm_results.comparison import FAILED, UNPLAYED, Comparison
 from farm_results.storage.session import added, changing, engine_of, reading
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select
 
     from farm_results.storage.session import Source
 
@@ -39,6 +41,16 @@ class Outcome:
     effect: Ratio | None = None
 
 
+class Pair(NamedTuple):
+    """Two stored results of a series, by their whole ids."""
+
+    series: str
+    reference_job: str
+    candidate_job: str
+
+
+SERIES_AT_ONCE = 100
+"""Of whose comparisons fifty may be read each, a few kilobytes in each."""
 _PLAIN = ("comparison_id", "created_unix_s", "kind", "series", "device", "run_id", "word", "pairs", "origin")
 
 
@@ -89,6 +101,47 @@ def of_series(source: Source, series: str, *, limit: int | None = None) -> list[
     from farm_results.storage.schema import COMPARISON
 
     return _select(source, COMPARISON.c.series == series, _played(), limit=limit)
+
+
+def between(source: Source, pairs: Iterable[Pair], *, among: int) -> dict[Pair, Comparison]:
+    """Of each of these pairs of results the newest comparison of exactly these two, where one is ``among``
+    the newest of its series that were played. What names other jobs is not even parsed."""
+    from farm_agent import codec
+
+    wanted: dict[str, dict[tuple[str, str], Pair]] = {}
+    for pair in pairs:
+        wanted.setdefault(pair.series, {})[_written(pair.reference_job), _written(pair.candidate_job)] = pair
+    found: dict[Pair, Comparison] = {}
+    names = list(wanted)
+    with reading(source) as connection:
+        for start in range(0, len(names), SERIES_AT_ONCE):
+            rows = connection.execute(_newest_of(names[start : start + SERIES_AT_ONCE], among))
+            for series, record in rows:
+                for (one, other), pair in wanted[series].items():
+                    if one in record and other in record and pair not in found:
+                        kept = codec.loads(Comparison, record)
+                        if (kept.reference.job_id, kept.candidate.job_id) == pair[1:]:
+                            found[pair] = kept
+    return found
+
+
+def _newest_of(series: Sequence[str], among: int) -> Select[Any]:
+    """The newest records of each of these series, newest first."""
+    from sqlalchemy import and_, select
+
+    from farm_results.history.pasts import nth_newest
+    from farm_results.storage.schema import COMPARISON, SERIES
+
+    every = COMPARISON.alias()
+    since = nth_newest(every, SERIES.c.series, among, every.c.word.not_in(UNPLAYED))
+    of_it = and_(COMPARISON.c.series == SERIES.c.series, COMPARISON.c.created_unix_s >= since, _played())
+    query = select(SERIES.c.series, COMPARISON.c.record).select_from(SERIES.join(COMPARISON, of_it))
+    return query.where(SERIES.c.series.in_(series)).order_by(*_newest())
+
+
+def _written(job_id: str) -> str:
+    """A side's job as it stands in the text of a record."""
+    return f'"job_id":{json.dumps(job_id)}'
 
 
 def of_run(source: Source, run_id: str) -> list[Comparison]:

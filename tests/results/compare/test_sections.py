@@ -18,7 +18,7 @@ from farm_results.compare.row import (
     Compared,
     Row,
 )
-from farm_results.compare.sides import compare, compare_along
+from farm_results.compare.sides import Pasts, compare, compare_along
 from farm_results.model import Caveat, Energy, Verdict
 from farm_results.point import Point
 from tests.results.compare.nights import FACTS, OTHER, history, measured
@@ -32,13 +32,18 @@ def only(found: Compared) -> Row:
     return found.rows[0]
 
 
+def held(points: list[Point]) -> Pasts:
+    """The same history of every series."""
+    return lambda series: dict.fromkeys(series, points)
+
+
 def judged(before_ns: float, after_ns: float, past: list[Point], **changes: Any) -> Row:
     """One series, before and after."""
     return only(
         compare(
             [measured("a", before_ns)],
             [measured("b", after_ns, created_unix_s=2000.0, **changes)],
-            past=lambda _series: past,
+            past=held(past),
         )
     )
 
@@ -153,7 +158,7 @@ def test_more_is_better_for_a_throughput() -> None:
         return measured(job, scenario="throughput", metrics={"throughput_best_per_s": per_s})
 
     past = [replace(point, value=100.0 + k % 3) for k, point in enumerate(history())]
-    row = only(compare([rate("a", 100.0)], [rate("b", 60.0)], past=lambda _series: past))
+    row = only(compare([rate("a", 100.0)], [rate("b", 60.0)], past=held(past)))
     assert (row.section, row.metric, row.word) == (REGRESSED, "throughput_best", "lower")
 
 
@@ -164,7 +169,7 @@ def test_many_rows_of_noise_make_no_regression() -> None:
     rng = np.random.default_rng(7)
     before = [measured(f"a{k}", model=f"m{k}") for k in range(300)]
     after = [measured(f"b{k}", 5e6 * float(np.exp(rng.normal(0, 0.014))), model=f"m{k}") for k in range(300)]
-    found = compare(before, after, past=lambda _series: history(60, sigma=0.01))
+    found = compare(before, after, past=held(history(60, sigma=0.01)))
     assert sum(row.p is not None and row.p < 0.05 for row in found.rows) > 3
     assert not found.of(REGRESSED)
     assert not found.of(IMPROVED)
@@ -178,7 +183,7 @@ def test_what_is_counted_makes_no_room_for_false_alarms() -> None:
     after = [
         measured(f"b{k}", 5.17e6 if k == 0 else 5e6, model=f"m{k}", artifact_bytes=900) for k in range(20)
     ]
-    found = compare(before, after, metrics=("own", "size"), past=lambda _series: past)
+    found = compare(before, after, metrics=("own", "size"), past=held(past))
     row = next(row for row in found.rows if row.metric == "p50" and row.key.model == "m0")
     assert alone.q is not None
     assert row.q is not None
@@ -190,8 +195,8 @@ def test_several_runs_of_a_side_count_as_one_better_known_number() -> None:
     past = history(sigma=0.04)
     before = [measured(f"a{k}", 5e6 * (1 + k / 1000), created_unix_s=1000.0 + k) for k in range(5)]
     after = [measured(f"b{k}", 5.5e6 * (1 + k / 1000), created_unix_s=2000.0 + k) for k in range(5)]
-    one = only(compare(before[:1], after[:1], past=lambda _series: past))
-    many = only(compare(before, after, past=lambda _series: past))
+    one = only(compare(before[:1], after[:1], past=held(past)))
+    many = only(compare(before, after, past=held(past)))
     assert one.section != REGRESSED
     assert many.section == REGRESSED
     assert many.candidate is not None
@@ -203,7 +208,7 @@ def test_a_runtime_is_held_against_another_on_purpose() -> None:
         measured("a", runtime="onnxruntime"),
         measured("b", 4e6, runtime="openvino", format="openvino", created_unix_s=1002.0),
     ]
-    row = only(compare_along(results, ("runtime",), past=lambda _series: history()))
+    row = only(compare_along(results, ("runtime",), past=held(history())))
     assert (row.section, row.axis) == (IMPROVED, "onnxruntime → openvino")
     assert not row.differences
     with pytest.raises(UsageError) as caught:
@@ -314,10 +319,10 @@ def test_of_several_runs_only_those_to_be_believed_count_and_marks_stay() -> Non
         measured("a1", 50 * MS, created_unix_s=1001.0, verdict=throttled),
         measured("a2", 5 * MS, created_unix_s=1002.0),
     ]
-    row = only(compare(before, [measured("b", 5 * MS)], past=lambda _series: history()))
+    row = only(compare(before, [measured("b", 5 * MS)], past=held(history())))
     assert row.reference is not None
     assert (row.reference.value, row.reference.runs, row.reference.verdict) == (5 * MS, 2, "noisy")
-    row = only(compare(before[1:2], [measured("b", 5 * MS)], past=lambda _series: history()))
+    row = only(compare(before[1:2], [measured("b", 5 * MS)], past=held(history())))
     assert row.section == INCOMPARABLE
 
 
@@ -330,11 +335,11 @@ def test_the_interval_of_several_runs_holds_the_truth() -> None:
     def holds(past: list[Point]) -> bool:
         times = 5e6 * np.exp(rng.normal(0, 0.04, 20))
         sides = [measured(f"j{k}", float(time), created_unix_s=1000.0 + k) for k, time in enumerate(times)]
-        row = only(compare(sides[:10], sides[10:], past=lambda _series: past))
+        row = only(compare(sides[:10], sides[10:], past=held(past)))
         return row.low is not None and row.high is not None and row.low <= 0.0 <= row.high
 
-    held = sum(holds(history(sigma=0.04, seed=1000 + seed)) for seed in range(200))
-    assert 0.92 <= held / 200 <= 0.99
+    true = sum(holds(history(sigma=0.04, seed=1000 + seed)) for seed in range(200))
+    assert 0.92 <= true / 200 <= 0.99
 
 
 def test_every_row_says_what_tells_it_from_the_others() -> None:
