@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,20 +27,19 @@ class Used:
     last_unix_s: float
 
 
-def used(store: Store, model: str, most: int = LOOK_AT) -> list[Used]:
-    """Of the newest ``most`` results, the last used first. Raises as ``Store`` does.
+def used(store: Store, model: str, series: Collection[str], most: int = LOOK_AT) -> list[Used]:
+    """Of the newest ``most`` results of a model's series, the last used first. Raises as ``Store`` does.
 
-    Asked by series, since the index that has their points holds all of it: a model's own rows lie far apart.
+    Asked by series, since the index of their points holds all of it: the rows of a model lie far apart.
     """
     from sqlalchemy import func, select
 
-    from farm_results.storage.schema import RESULT, SERIES
+    from farm_results.storage.schema import RESULT
 
     at = RESULT.c.created_unix_s
     oldest = select(at).where(RESULT.c.model == model).order_by(at.desc()).offset(most - 1).limit(1)
-    own = select(SERIES.c.series).where(SERIES.c.model == model)
     files = (RESULT.c.model_sha256, RESULT.c.artifact_sha256)
-    query = select(*files, func.count(), func.min(at), func.max(at)).where(RESULT.c.series.in_(own))
+    query = select(*files, func.count(), func.min(at), func.max(at)).where(RESULT.c.series.in_(series))
     with reading(store) as connection:
         since = connection.execute(oldest).scalar()
         query = query if since is None else query.where(at >= since)

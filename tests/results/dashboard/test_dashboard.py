@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from farm.fleet_view import FleetView
 from farm_agent.errors import InfrastructureError
 from farm_results.dashboard import changed, files
 from farm_results.dashboard.access import Access
@@ -18,7 +19,7 @@ from farm_results.dashboard.app import Dashboard
 from farm_results.dashboard.fleet import DeviceView
 from farm_results.dashboard.guard import CONTENT_SECURITY_POLICY
 from farm_results.finding import ACCEPTED, ACKNOWLEDGED, INVALID
-from farm_results.history import baselines, findings
+from farm_results.history import baselines, findings, points
 from farm_results.store import open_store
 from tests.results.dashboard.client import TOKEN, Attributes, Client, Fleet
 from tests.results.dashboard.scene import DAY_S, FIRST_S, HOSTILE, NIGHTS, STEP, Scene, scene
@@ -56,6 +57,7 @@ def pages_of(scene: Scene) -> list[str]:
         *("/compare?a=2026-night-010&b=2026-night-039&metric=p99", "/compare?a=20261121&by=runtime"),
         *("/pareto", "/pareto?model=mobilenet", "/pareto?run=20261121&p50=6&accuracy=96", "/layers"),
         *("/layers?job=job-1&with=job-3", "/models", "/models/mobilenet", "/models/nightnet", "/queue"),
+        *("/findings/finding-1", "/findings/finding-3"),
         *("/nights", "/nights/night-39", "/comparisons/ab-1", "/compare?a=2026-night-010&b=last&all=1"),
         *("/login", f"/devices/{quote(HOSTILE, safe='')}"),
     ]
@@ -100,6 +102,11 @@ def test_what_is_asked_for_is_bounded(made: Scene) -> None:
     client = client_of(made)
     page = client.get(f"/trend/{made.series}?points=1000000")
     assert "outside 1 to 10000" in page.text
+    few = client.get("/findings?limit=2").text
+    assert "the newest 2 findings" in few
+    assert 'href="/findings?limit=8"' in few
+    assert "1 finding<" in client.get("/findings?device=jetson").text
+    assert "none on a device called nope" in client.get("/findings?device=nope").text
     page = client.get("/runs?limit=99999999999999999999&page=-1")
     assert "outside 1 to 2000" in page.text
     assert client.get("/runs?limit=many").text.count("is not a whole number") == 1
@@ -167,7 +174,8 @@ def test_a_models_page_tells_its_versions_files_and_where_it_runs(made: Scene) -
         "/results/night-m-039" in client.get(url).text.partition('id="matrix"')[2].partition("</section>")[0]
     )
     assert len(rows("results")) == 5
-    last = files.used(made.store, "nightnet", most=7)
+    series = [row.series for row in points.series_rows(made.store, model="nightnet")]
+    last = files.used(made.store, "nightnet", series, most=7)
     assert [(one.artifact_sha256[0], one.results) for one in last] == [("b", 7)]
     assert [line.job_id for line in files.converted(made.store, "nightnet", last)] == ["night-m-039"]
 
@@ -271,26 +279,51 @@ def test_a_session_ends(made: Scene) -> None:
 
 
 def test_people_decide_findings(tmp_path: Path) -> None:
-    """Acknowledged, then accepted: the baseline moves, both are in the audit; a stale form is told."""
+    """Acknowledged, accepted, and open again: the baseline moves and comes back, the audit has who and why; a
+    stale form is told, one that was sent twice changes nothing."""
     made = scene(tmp_path)
-    client = client_of(made).log_in("ann")
+    fleet = FleetView(made.store, tmp_path / "inventory.toml", alarm_after_s=3600.0)
+    client = client_of(made, fleet=fleet).log_in("ann")
     page, address = f"/trend/{made.series}", f"/findings/{made.finding}"
     form = {"secret": client.secret(page), "was": "new", "next": page}
     assert client.post(address, form | {"state": ACKNOWLEDGED}).status_code == 400, "without a reason"
-    answer = client.post(address, form | {"state": ACKNOWLEDGED, "note": "looking"})
-    assert (answer.status_code, answer.headers["location"]) == (303, page)
+    for _ in range(2):  # a button pressed twice
+        answer = client.post(address, form | {"state": ACKNOWLEDGED, "note": "looking"})
+        assert (answer.status_code, answer.headers["location"]) == (303, page)
     assert "looking" in client.get(page).text
-    assert client.post(address, form | {"state": INVALID, "note": "stale"}).status_code == 409
+    for stale in ({"state": INVALID, "note": "stale"}, {"state": ACCEPTED, "note": "stale"}):
+        assert client.post(address, form | stale).status_code == 409
+    before = baselines.current(made.store, made.series)
+    assert before is not None
+    assert before.job_id == "night-m-000", "neither the finding nor the baseline, or both"
     form |= {"was": ACKNOWLEDGED, "note": "the new runtime is worth it"}
     assert client.post(address, form | {"state": "nonsense"}).status_code == 400
     assert client.post("/findings/never", form | {"state": INVALID}).status_code == 404
-    assert client.post(address, form | {"state": ACCEPTED}).status_code == 303
+    for _ in range(2):
+        assert client.post(address, form | {"state": ACCEPTED}).status_code == 303
     held = baselines.current(made.store, made.series)
     assert held is not None
     assert (held.job_id, held.actor) == ("night-m-039", "ann@dashboard")
     assert findings.get(made.store, made.finding).state == ACCEPTED
     assert client.post("/findings/finding-2", form | {"was": "new", "state": ACCEPTED}).status_code == 400
     assert len(baselines.history(made.store, made.series)) == 2
+    assert f'id="finding-{made.finding}"' in client.get(page).text, "where the form leads back to"
+    assert client.post(address, form | {"state": INVALID}).status_code == 409
+    form |= {"was": ACCEPTED, "note": "too hasty"}
+    assert client.post(address, form | {"state": "new"}).status_code == 303
+    held = baselines.current(made.store, made.series)
+    assert held is not None
+    assert held.job_id == before.job_id
+    assert findings.get(made.store, made.finding).state == "new"
+    told = client.get(f"{address}?csv=audit").text.splitlines()
+    for line, words in zip(
+        told[1:],
+        ("is open again: too hasty", "too hasty", "worth it", "worth it", "looking"),
+        strict=True,
+    ):
+        assert "ann@dashboard" in line, line
+        assert words in line, line
+    assert f'href="{address}"' in client.get("/queue").text
     made.store.close()
 
 

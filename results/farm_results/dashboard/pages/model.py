@@ -46,9 +46,10 @@ def page(view: View) -> Page:
     most = query.rows(50)
     newest = lines(view.store, model=name, limit=most + 1)
     more = query.url(limit=min(4 * most, 2000)) if len(newest) > most and most < 2000 else ""
-    files = used(view.store, name)
+    files = used(view.store, name, [row.series for row in series])
     made = converted(view.store, name, files)
-    note = f"out of the newest {LOOK_AT} results" if sum(one.results for one in files) >= LOOK_AT else ""
+    cut = sum(one.results for one in files) >= LOOK_AT or len(series) == MOST_SERIES
+    note = f"out of the newest {LOOK_AT} results" if cut else ""
     blocks: tuple[Block, ...] = (
         Links((Link("Pareto", link("/pareto", model=name)), Link("Trends", link("/trend", model=name)))),
         Table("versions", "Versions", grid(*_versions(files), note)),
