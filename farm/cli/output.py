@@ -22,12 +22,26 @@ from farm.cli.state import State
 from farm.errors import FarmError
 
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
-_CONTROL_BUT_LINES = {code: text for code, text in _CONTROL.items() if code != ord("\n")}
+MOST_IN_A_CELL = 4000
+"""On a terminal; a name of a megabyte is a page of it already. A pipe gets whole values."""
 
 
 def printable(text: str) -> str:
-    """``text`` on one line: control characters, line ends among them, as ``\\xNN``."""
-    return text.translate(_CONTROL)
+    """``text`` on one line: control characters, line ends among them, as ``\\xNN``; what is not to be seen or
+    turns the direction of writing, so that one name looks like another, as ``\\uNNNN``."""
+    text = text.translate(_CONTROL)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char.isspace() else _spelled(char) for char in text)
+
+
+def _spelled(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def _cell(text: str) -> str:
+    cut = text if len(text) <= MOST_IN_A_CELL else text[: MOST_IN_A_CELL - 1] + "…"
+    return printable(cut)
 
 
 def print_table(
@@ -44,9 +58,7 @@ def print_table(
     if sys.stdout.isatty():
         from farm.cli.table import print_fitting
 
-        print_fitting(
-            columns, [[printable(cell) for cell in row] for row in rows], printable(title), align or {}
-        )
+        print_fitting(columns, [[_cell(cell) for cell in row] for row in rows], printable(title), align or {})
         return
     for row in (columns, *rows):
         sys.stdout.write("\t".join(printable(cell) for cell in row) + "\n")
@@ -112,7 +124,7 @@ def _installing(fix: str) -> str:
 
 
 def _clean(text: str) -> str:
-    return text.translate(_CONTROL_BUT_LINES)
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 def colours(stream: TextIO) -> bool:

@@ -22,6 +22,22 @@ def test_control_characters_never_reach_the_terminal(capsys: Streams) -> None:
     assert err == "error[x.y]: bad \\x1b]0;title\\x07 name\n  fix: say \\x9b2J\n"
 
 
+def test_no_name_passes_for_another_or_fills_the_screen(
+    capsys: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What turns the direction of writing or cannot be seen is spelled; of a megabyte a terminal shows a
+    page, and a pipe gets all of it."""
+    output.print_table(("a",), [("gpj\u202e.exe\u200b",), ("é\u00a0ü",), ("x" * 10**6,)])
+    output.say("one\n\u2066two")
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1:3] == ["gpj\\u202e.exe\\u200b", "é\u00a0ü"]
+    assert len(out) > 10**6
+    assert err == "one\n\\u2066two\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    output.print_table(("a",), [("x" * 10**6,)])
+    assert len(capsys.readouterr().out) < 10_000
+
+
 def test_json_refuses_what_json_does_not_have() -> None:
     """NaN must be decided by whoever has it, not printed."""
     with pytest.raises(ValueError, match="not JSON compliant"):
