@@ -106,6 +106,8 @@ def run(state: State, fresh: bool, fail_on: tuple[str, ...]) -> int:
             print_table(report.CELL_COLUMNS, [report.cell_row(cell) for cell in night.cells])
     for line in report.sentences(night, found):
         say(line)
+    if night.state == "interrupted":
+        say(report.GOES_ON)
     say(f"farm nightly status {night.night_id} shows it again")
     return _exit_code(night, found, fail_on or ("regression",))
 
@@ -118,8 +120,10 @@ def plan(state: State) -> int:
 
     Devices are asked what they have; nothing is measured or stored.
     """
+    from farm import audit
     from farm.nightly import report
     from farm.nightly.night import planned, refuse_empty
+    from farm.nightly.obstacles import seen
     from farm.nightly.real import RealBench
     from farm.nightly.record import WAITING
     from farm.progress import Silent
@@ -130,13 +134,13 @@ def plan(state: State) -> int:
     with _opened(state) as store:
         wanted = bench.matrix(say)
         refuse_empty(wanted)
-        cells = planned(store, settings, bench, wanted)
+        cells, obstacles = seen(store, planned(store, settings, bench, wanted), audit.person())
     if state.json:
         print_json(report.plan_document(cells, settings.budget_s))
     else:
         print_table(report.PLAN_COLUMNS, [report.plan_row(cell) for cell in cells], title="Tonight")
-        for line in report.plan_sentences(cells, settings.budget_s):
-            say(line)
+    for line in (*report.plan_sentences(cells, settings.budget_s), *obstacles):
+        say(line)
     return EXIT_OK if any(cell.state == WAITING for cell in cells) else EXIT_NOTHING
 
 

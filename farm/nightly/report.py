@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from farm.nightly.record import FAILED, MEASURED, SKIPPED, WAITING, CellRecord, NightRecord
+from farm.nightly.record import DONE, FAILED, MEASURED, SKIPPED, WAITING, CellRecord, NightRecord
 from farm.nightly.tell import counted, counted_words, worst_first
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def sentences(night: NightRecord, found: Sequence[Finding]) -> list[str]:
     states = Counter(cell.state for cell in night.cells)
     parts = [f"{states[state]} {state}" for state in (MEASURED, FAILED, SKIPPED, WAITING) if states[state]]
     lines = [f"{mark(night.origin)}{night.night_id} {night.state}: {', '.join(parts) or 'nothing measured'}"]
-    lines.append(f"found: {counted(worst_first(found))}" if found else "found: nothing that stands out")
+    nothing = "nothing that stands out" if night.state == DONE else "nothing yet"
+    lines.append(f"found: {counted(worst_first(found)) or nothing}")
     waiting = sum(cell.outcome == "unconfirmed" for cell in night.cells)
     if waiting:
         lines.append(f"{waiting} stood out and wait for an A/B")

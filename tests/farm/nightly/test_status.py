@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 import farm.cli
+from farm.devices import leases, reservations
+from farm.health import quarantine
 from farm.nightly.diary import night_of, recent
-from farm.nightly.record import NightRecord
+from farm.nightly.obstacles import seen
+from farm.nightly.record import CellRecord, NightRecord
 from farm_results.history import nights
 from farm_results.storage.session import changing
 from farm_results.store import Store, open_store
@@ -108,3 +111,21 @@ def test_a_night_of_the_future_is_not_the_last_one_for_ever(store: Store, status
     for night_id, at_unix_s in (("night-now", 1.7e9), ("night-future", 9e9)):
         nights.begin(store, night_of(NightRecord(night_id, at_unix_s, state="done", ended_unix_s=at_unix_s)))
     assert status.json()["night_id"] == "night-now"
+
+
+def test_a_plan_says_which_devices_cannot_be_had(store: Store) -> None:
+    """One in quarantine is not promised; who else has one is said; one's own reservation is no obstacle."""
+    quarantine.put(store.engine, "sick", "me@here", "fan is broken")
+    for device, owner in (("theirs", "alice@there"), ("mine", "me@here")):
+        reservations.reserve(store.engine, device, owner, for_s=3600.0, reason="tests")
+    leases.take(store.engine, "busy", "job-1", "bob@there pid 1 run x", owner="bob@there")
+    names = ("sick", "theirs", "mine", "busy", "free")
+    cells = [CellRecord(name, name, "net", "onnxruntime fp32", name) for name in names]
+    marked, lines = seen(store, cells, "me@here")
+    assert [cell.state for cell in marked] == ["failed", *["waiting"] * 4]
+    assert "fan is broken" in marked[0].why
+    assert [line.split()[0] for line in lines] == ["sick", "theirs", "busy"]
+    assert "farm health recover sick" in lines[0]
+    assert "--anyway" not in lines[0], "nights have no such option"
+    assert "reserved by alice@there" in lines[1]
+    assert "in use now by bob@there" in lines[2]
