@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from farm_results.store import Store
 
 AT_ONCE = 8
+DECIDED = ("dashboard.decided", "baseline.accepted")
 NOT_FOUND = ("results.unknown-", "dashboard.unknown-", "device.unknown")
 
 
@@ -200,7 +201,7 @@ def status_of(error: FarmError) -> int:
     if isinstance(error, FarmBug):
         return 500
     if isinstance(error, UsageError) and not error.code.startswith("store."):
-        return 409 if error.code == "dashboard.decided" else 400
+        return 409 if error.code in DECIDED else 400
     return 503
 
 

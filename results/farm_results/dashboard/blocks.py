@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from farm_results.finding import ACKNOWLEDGED, NEW
 from farm_results.pages.chart import Chart
 from farm_results.pages.grid import Grid, Link
 from farm_results.pages.sections.result import Detail
@@ -108,7 +109,7 @@ class Command:
 @dataclass(frozen=True)
 class Field:
     """One field of a form. ``kind``: text, select or range (between ``least`` and ``most``). ``nothing``:
-    what a select says where none is chosen."""
+    what a select says where none is chosen; "": one always is."""
 
     name: str
     label: str
@@ -173,6 +174,11 @@ class Triage:
     origin: str
     rows: tuple[tuple[str, Any], ...]
     choices: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def decided(self) -> bool:
+        """Whether it waits for nobody any more."""
+        return self.state not in (NEW, ACKNOWLEDGED)
 
 
 Block = Table | Charted | Facts | Strip | Counts | Note | Command | Filters | Links | Detailed | Triage

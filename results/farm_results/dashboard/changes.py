@@ -97,32 +97,41 @@ def change_routes(dashboard: Dashboard) -> list[Route]:
 
 
 def decide(store: Store, finding_id: str, state: str, who: str, note: str, *, was: str | None = None) -> None:
-    """Put a finding into a state; ``accepted`` also makes its result the series' baseline.
+    """Put a finding into a state; ``accepted`` also makes its result the series' baseline, and ``new`` undoes
+    what was decided. The same decision once more, as of a button pressed twice, changes nothing.
 
     ``was``: the state that the person saw. Raises UsageError results.unknown-finding, results.finding-state,
     dashboard.note, dashboard.decided; and as ``moves.accept`` and ``Store`` do.
     """
     found = findings.get(store, finding_id)
-    if state not in STATES or state == NEW:
+    if state not in STATES:
         raise UsageError(
             f"{state!r} is nothing that a finding can become",
             code="results.finding-state",
-            fix=f"one of: {', '.join(each for each in STATES if each != NEW)}",
-        )
-    if was is not None and found.state != was:
-        raise UsageError(
-            f"this finding is {found.state} meanwhile, not {was}",
-            code="dashboard.decided",
-            fix="look at its page again, and decide once more if you still want to",
+            fix=f"one of: {', '.join(STATES)}",
         )
     if not note:
         raise UsageError(
             "say why: it is kept in the audit trail", code="dashboard.note", fix="fill in the note"
         )
+    seen = found.state if was is None else was
+    try:
+        _put(store, found.finding_id, state, who, note, seen)
+    except UsageError as error:
+        if error.code not in ("dashboard.decided", "baseline.accepted"):
+            raise
+        now = findings.get(store, found.finding_id)
+        if (now.state, now.note) != (state, note):
+            raise
+
+
+def _put(store: Store, finding_id: str, state: str, who: str, note: str, was: str) -> None:
     if state == ACCEPTED:
-        moves.accept(store, found.finding_id, actor=who, reason=note)
+        moves.accept(store, finding_id, actor=who, reason=note, was=was)
+    elif state == NEW:
+        moves.reopen(store, finding_id, actor=who, reason=note, was=was)
     else:
-        findings.triage(store, found.finding_id, state, who, note)
+        findings.triage(store, finding_id, state, who, note, was=was)
 
 
 def local_path(text: str) -> str:

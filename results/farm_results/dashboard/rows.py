@@ -212,6 +212,11 @@ def to_night(night_id: str, text: str) -> Link:
     return Link(text, f"/nights/{quoted(night_id)}")
 
 
+def to_finding(finding_id: str, text: str = "") -> Link:
+    """A finding's page."""
+    return Link(text or finding_id, f"/findings/{quoted(finding_id)}")
+
+
 def to_series(series: str, text: str = "") -> Link:
     """A series' trend."""
     return Link(text or series, f"/trend/{quoted(series)}")

@@ -31,11 +31,14 @@ def add(source: Source, finding: Finding) -> bool:
         return added(connection, statement)
 
 
-def triage(source: Source, finding_id: str, state: str, actor: str, note: str = "") -> Finding:
+def triage(
+    source: Source, finding_id: str, state: str, actor: str, note: str = "", *, was: str | None = None
+) -> Finding:
     """Say what a finding is: acknowledged, expected, invalid, accepted, or new again; returns it.
 
-    The audit trail gets a row in the same transaction. ``finding_id``: whole, or a unique prefix.
-    Raises UsageError ``results.unknown-finding``, ``results.ambiguous-finding``, ``results.finding-state``.
+    The audit trail gets a row in the same transaction. ``finding_id``: whole, or a unique prefix. ``was``:
+    the state that it must still have. Raises UsageError ``results.unknown-finding``,
+    ``results.ambiguous-finding``, ``results.finding-state``, ``dashboard.decided``.
     """
     from sqlalchemy import select
 
@@ -53,6 +56,12 @@ def triage(source: Source, finding_id: str, state: str, actor: str, note: str = 
     with changing(source) as connection:
         query = select(FINDING.c.record).where(FINDING.c.finding_id == whole).with_for_update()
         before = codec.loads(Finding, str(connection.execute(query).scalar_one()))
+        if was is not None and before.state != was:
+            raise UsageError(
+                f"this finding is {before.state} meanwhile, not {was}",
+                code="dashboard.decided",
+                fix="look at it again, and decide once more if you still want to",
+            )
         after = replace(before, state=state, note=note)
         connection.execute(FINDING.update().where(FINDING.c.finding_id == whole).values(row_of(after)))
         reason = f"{whole}: {before.state} -> {state}" + (f": {note}" if note else "")

@@ -1,5 +1,5 @@
-"""Moving baselines: to the results of a run, or to what a finding found. Nothing else moves one but the first
-night of a series."""
+"""Moving baselines: to the results of a run, to what a finding found, and back from there. Nothing else moves
+one but the first night of a series."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from farm_agent.errors import UsageError
 from farm_results.finding import ACCEPTED as STATE_ACCEPTED
+from farm_results.finding import NEW, Finding
 from farm_results.history import baselines, findings
 from farm_results.history.baselines import ACCEPTED, SET, Baseline
 from farm_results.series import key_of, series_id
+from farm_results.storage.session import changing
 
 if TYPE_CHECKING:
     from farm_results.model import Result
+    from farm_results.storage.session import Source
     from farm_results.store import Store
 
 UNUSABLE = ("invalid", "throttled")
@@ -59,12 +62,12 @@ def refusal(result: Result) -> str:
     return ""
 
 
-def moved(store: Store, move: Move, *, actor: str, reason: str, event: str = SET) -> Move:
+def moved(source: Source, move: Move, *, actor: str, reason: str, event: str = SET) -> Move:
     """Carry a move out, with its row of audit; a refused one, or one to where it is, changes nothing."""
     if not move.moves:
         return Move(move.series, move.result, move.before, move.before, move.refused)
     after = baselines.put(
-        store,
+        source,
         series=move.series,
         job_id=move.result.job_id,
         artifact_sha256=move.result.artifact_sha256,
@@ -75,11 +78,12 @@ def moved(store: Store, move: Move, *, actor: str, reason: str, event: str = SET
     return Move(move.series, move.result, move.before, after)
 
 
-def accept(store: Store, finding_id: str, *, actor: str, reason: str = "") -> Move:
-    """Make what a finding found the new baseline, and the finding accepted.
+def accept(store: Store, finding_id: str, *, actor: str, reason: str = "", was: str | None = None) -> Move:
+    """Make what a finding found the new baseline, and the finding accepted: both, or neither.
 
-    Raises UsageError ``results.unknown-finding``, ``results.ambiguous-finding``, ``baseline.accepted``,
-    ``baseline.no-result``, ``baseline.unusable``.
+    ``was``: the state that the person saw. Raises UsageError ``results.unknown-finding``,
+    ``results.ambiguous-finding``, ``baseline.accepted``, ``baseline.no-result``, ``baseline.unusable``,
+    ``dashboard.decided``.
     """
     finding = findings.get(store, finding_id)
     if finding.state == STATE_ACCEPTED:  # a second time would undo what was set since
@@ -102,6 +106,31 @@ def accept(store: Store, finding_id: str, *, actor: str, reason: str = "") -> Mo
             fix="measure it again, then farm baseline set last",
         )
     why = reason or f"finding {finding.finding_id}: {finding.word}"
-    done = moved(store, move, actor=actor, reason=why, event=ACCEPTED)
-    findings.triage(store, finding.finding_id, STATE_ACCEPTED, actor, reason)
-    return done
+    seen = finding.state if was is None else was
+    with changing(store) as connection:
+        findings.triage(connection, finding.finding_id, STATE_ACCEPTED, actor, reason, was=seen)
+        return moved(connection, move, actor=actor, reason=why, event=ACCEPTED)
+
+
+def reopen(store: Store, finding_id: str, *, actor: str, reason: str = "", was: str | None = None) -> Finding:
+    """Let a finding wait for somebody again. Where it was accepted, and its series is still held against what
+    it found, the baseline goes back to where it was before.
+
+    Raises UsageError ``results.unknown-finding``, ``results.ambiguous-finding``, ``dashboard.decided``.
+    """
+    finding = findings.get(store, finding_id)
+    seen = finding.state if was is None else was
+    with changing(store) as connection:
+        after = findings.triage(connection, finding.finding_id, NEW, actor, reason, was=seen)
+        held = baselines.history(connection, finding.series, limit=2)
+        moved_by_it = len(held) == 2 and held[0].event == ACCEPTED and held[0].job_id == finding.job_id
+        if seen == STATE_ACCEPTED and moved_by_it:
+            baselines.put(
+                connection,
+                series=finding.series,
+                job_id=held[1].job_id,
+                artifact_sha256=held[1].artifact_sha256,
+                actor=actor,
+                reason=f"finding {finding.finding_id} is open again" + (f": {reason}" if reason else ""),
+            )
+    return after

@@ -1,4 +1,7 @@
-"""One transaction with a store or its bare engine, its faults turned into errors that people can act on."""
+"""One transaction with a store or its bare engine, its faults turned into errors that people can act on.
+
+What is handed a connection takes part in that connection's transaction.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ if TYPE_CHECKING:
 
     from farm_results.store import Store
 
-    Source: TypeAlias = Store | Engine
+    Source: TypeAlias = Store | Engine | Connection
 
 # PostgreSQL's driver tells how many rows an INSERT added only when it is asked to.
 COUNTED = {"preserve_rowcount": True}
 
 
 def engine_of(source: Source) -> Engine:
-    """The engine of a store, or the engine itself."""
+    """The engine of a store or a connection, or the engine itself."""
     found: Any = getattr(source, "engine", source)
     engine: Engine = found
     return engine
@@ -35,6 +38,11 @@ def name_of(source: Source) -> str:
 @contextmanager
 def reading(source: Source) -> Iterator[Connection]:
     """A connection for reading. Raises as ``Store`` does."""
+    from sqlalchemy import Connection
+
+    if isinstance(source, Connection):
+        yield source
+        return
     with store_faults(name_of(source)), engine_of(source).connect() as connection:
         yield connection
 
@@ -42,8 +50,13 @@ def reading(source: Source) -> Iterator[Connection]:
 @contextmanager
 def changing(source: Source) -> Iterator[Connection]:
     """A transaction that writes: all of it is committed at the end, or nothing. Raises as ``Store`` does."""
+    from sqlalchemy import Connection
+
     from farm_results.storage.engine import writing
 
+    if isinstance(source, Connection):  # what began it ends it
+        yield source
+        return
     with store_faults(name_of(source)), writing(engine_of(source)).begin() as connection:
         yield connection
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from farm_results.dashboard.blocks import Page, Table
 from farm_results.dashboard.fleet import AuditEntry
 from farm_results.dashboard.pages import View
-from farm_results.dashboard.rows import to_device, to_run
-from farm_results.pages.grid import grid
+from farm_results.dashboard.rows import to_device, to_finding, to_run, to_series
+from farm_results.pages.grid import Link, grid
 
 PATHS = ("/queue",)
 NAV = (11, "Queue and audit")
@@ -62,7 +62,18 @@ def page(view: View) -> Page:
 def audit_table(entries: Sequence[AuditEntry], title: str) -> Table:
     """The audit trail, newest first."""
     rows = [
-        (e.at_unix_s, to_device(e.device) if e.device else "", e.actor, e.event, e.reason) for e in entries
+        (e.at_unix_s, to_device(e.device) if e.device else "", e.actor, e.event, e.reason, _about(e))
+        for e in entries
     ]
-    columns = {"when": "time", "device": "text", "who": "text", "what": "text", "why": "text"}
+    columns = {"when": "time", "device": "text", "who": "text", "what": "text", "why": "text", "": "text"}
     return Table("audit", title, grid(columns, rows), "nothing was changed yet")
+
+
+def _about(entry: AuditEntry) -> Link | None:
+    """What an entry is about, where it has a page: its reason begins with the name."""
+    name = entry.reason.partition(":")[0]
+    if entry.event == "finding":
+        return to_finding(name, "finding")
+    if entry.event.startswith("baseline ") and name.startswith("series "):
+        return to_series(name.removeprefix("series "), "trend")
+    return None

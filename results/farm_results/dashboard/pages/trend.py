@@ -5,30 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from farm_agent.errors import UsageError
-from farm_results.dashboard.blocks import Block, Charted, Facts, Links, Note, Page, Table, Triage
+from farm_results.dashboard.blocks import Block, Charted, Facts, Links, Note, Page, Table
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.pages.run import comparisons_table
 from farm_results.dashboard.query import link
-from farm_results.dashboard.rows import to_comparison, to_device, to_model, to_result
+from farm_results.dashboard.rows import to_device, to_finding, to_model, to_result
+from farm_results.dashboard.triage import triage_of
 from farm_results.detect import mde, noise
 from farm_results.detect.changepoints import ChangePoint, change_points, segment_starts
 from farm_results.detect.silence import silence
-from farm_results.finding import ACCEPTED, ACKNOWLEDGED, EXPECTED, INVALID, Finding
+from farm_results.finding import Finding
 from farm_results.history import baselines, comparisons, findings, points
 from farm_results.pages.charts import trend as chart
-from farm_results.pages.filters import Shown, cell, change, share, when
+from farm_results.pages.filters import Shown, cell, share, when
 from farm_results.pages.grid import Link, grid
 from farm_results.pages.marks import marks
 from farm_results.point import Point
 
 PATHS = ("/trend/{series:whole}",)
 USUAL_POINTS, MOST_POINTS = 1000, 10_000
-CHOICES = (
-    (ACKNOWLEDGED, "Acknowledge"),
-    (EXPECTED, "Expected"),
-    (INVALID, "Invalid"),
-    (ACCEPTED, "Accept as the new baseline"),
-)
+DECIDED = 3
 
 
 def page(view: View) -> Page:
@@ -70,7 +66,8 @@ def page(view: View) -> Page:
             )
         )
     )
-    blocks += [_triage(one) for one in found if one.state in findings.OPEN]
+    blocks += [triage_of(one) for one in found if one.state in findings.OPEN]
+    blocks += [triage_of(one) for one in found if one.state not in findings.OPEN][:DECIDED]
     blocks += _tables(changes, found, history, kind)
     blocks.append(comparisons_table(comparisons.of_series(store, series, limit=50)))
     return Page(title, tuple(blocks), simulated=bool(key.origin), subtitle=subtitle)
@@ -131,31 +128,6 @@ def _neighbours(changes: Sequence[ChangePoint]) -> list[Link]:
     return [Link("Compare before and after the last change", address)]
 
 
-def _triage(one: Finding) -> Triage:
-    rows: list[tuple[str, object]] = [("Found", when(one.at_unix_s)), ("State", one.state)]
-    if one.effect is not None:
-        interval = f" ({change(one.low)} to {change(one.high)})" if one.low is not None else ""
-        rows.append(("Change", f"{one.effect * 100:+.1f} %{interval}"))
-    if one.trigger_z is not None:
-        rows.append(("Trigger", f"z = {one.trigger_z:.1f}"))
-    rows += [(f"Suspect: {cause.kind}", cause.text) for cause in one.causes]
-    if one.job_id:
-        rows.append(("Result", to_result(one.job_id, "that night's")))
-    if one.reference_job_id:
-        rows.append(("Against", to_result(one.reference_job_id, "the reference's result")))
-    if one.comparison_id:
-        rows.append(("A/B", to_comparison(one.comparison_id)))
-    if one.note:
-        rows.append(("Note", one.note))
-    choices = tuple(
-        (state, text)
-        for state, text in CHOICES
-        if state != one.state and (state != ACCEPTED or (one.job_id and one.effect is not None))
-    )
-    message = one.message or f"{one.model} on {one.device}"
-    return Triage(one.finding_id, message, one.word, one.state, one.origin, tuple(rows), choices)
-
-
 def _tables(
     changes: Sequence[ChangePoint],
     found: Sequence[Finding],
@@ -203,9 +175,17 @@ def _tables(
     ]
     if decided:
         rows = [
-            (one.at_unix_s, marks(one.word, origin=one.origin), one.effect, one.state, one.note)
+            (
+                one.at_unix_s,
+                marks(one.word, origin=one.origin),
+                one.effect,
+                one.state,
+                one.note,
+                to_finding(one.finding_id, "who, undo"),
+            )
             for one in decided
         ]
         columns = {"when": "time", "what": "marks", "change": "change", "called": "text", "why": "text"}
+        columns |= {"": "text"}
         tables.insert(0, Table("decided", "What people decided", grid(columns, rows)))
     return tables
