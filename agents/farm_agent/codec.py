@@ -61,10 +61,10 @@ def encode(value: object) -> Any:  # noqa: ANN401 - JSON
     names = _names(kind)
     if names is not None:
         return {name: encode(getattr(value, name)) for name in names}
-    if isinstance(value, dict):
-        return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [encode(item) for item in value]
+    if isinstance(value, collections.abc.Mapping):
+        return {str(key): encode(item) for key, item in value.items()}
     return value
 
 
@@ -112,7 +112,7 @@ def _decoder(kind: Any, unknown: str) -> _Decoder:  # noqa: ANN401 - any type
     if origin in (dict, collections.abc.Mapping):
         return _mapping(_decoder(get_args(kind)[1], unknown))
     if dataclasses.is_dataclass(kind):
-        return functools.partial(_dataclass, kind, unknown)
+        return _dataclass(kind, unknown)
     return functools.partial(_scalar, kind)
 
 
@@ -163,6 +163,8 @@ def _sequence(item: _Decoder, as_tuple: bool) -> _Decoder:  # noqa: FBT001 - of 
 def _mapping(item: _Decoder) -> _Decoder:
     def mapping(data: Any) -> Any:  # noqa: ANN401
         if not isinstance(data, dict):
+            if item is _as_it_is and isinstance(data, collections.abc.Mapping):
+                return data  # one of our own, which is read when somebody looks into it
             raise _Wrong("object", _name(data))
         if item is _as_it_is:
             return {str(key): value for key, value in data.items()}
@@ -177,47 +179,55 @@ def _mapping(item: _Decoder) -> _Decoder:
     return mapping
 
 
-def _dataclass(kind: Any, unknown: str, data: Any) -> Any:  # noqa: ANN401
-    if not isinstance(data, dict):
-        raise _Wrong("object", _name(data))
-    if unknown == "refuse":
-        known = _names(kind) or ()
-        for key in data:
-            if key not in known:
-                raise _Wrong("one of the keys {}".format(", ".join(known)), "unknown key", f".{key}")
-    values, name = {}, ""
-    try:
-        for name, exact, decoder, needed in _fields(kind, unknown):
-            if name in data:
-                value = data[name]
-                values[name] = value if type(value) is exact else decoder(value)
-            elif needed:
-                _refuse(needed)
-    except _Wrong as wrong:
-        raise wrong.inside(f".{name}") from None
-    return kind(**values)
+def _dataclass(kind: Any, unknown: str) -> _Decoder:  # noqa: ANN401
+    def built(data: Any) -> Any:  # noqa: ANN401
+        if not isinstance(data, dict):
+            raise _Wrong("object", _name(data))
+        if unknown == "refuse":
+            known = _names(kind) or ()
+            for key in data:
+                if key not in known:
+                    raise _Wrong("one of the keys {}".format(", ".join(known)), "unknown key", f".{key}")
+        values, name = [], ""
+        try:
+            for name, exact, nothing, decoder, default in _fields(kind, unknown):
+                value = data.get(name, _ABSENT)
+                if type(value) is exact or (value is None and nothing):
+                    values.append(value)
+                else:
+                    values.append(default() if value is _ABSENT else decoder(value))
+        except _Wrong as wrong:
+            raise wrong.inside(f".{name}") from None
+        return kind(*values)
+
+    return built
+
+
+_ABSENT = object()
 
 
 @functools.lru_cache(maxsize=None)
-def _fields(kind: Any, unknown: str) -> Tuple[Tuple[str, Any, _Decoder, str], ...]:  # noqa: ANN401
-    """Of each field: its name, the type whose values need no look, its decoder, and the name of what it asks
-    for where it must be there."""
+def _fields(kind: Any, unknown: str) -> Tuple[Tuple[str, Any, bool, _Decoder, Callable[[], Any]], ...]:  # noqa: ANN401
+    """Of each field: its name, the type whose values need no look, whether None does not either, its decoder,
+    and what stands there where it is absent."""
     hints: Dict[str, Any] = get_type_hints(kind)
     found = []
     for field in dataclasses.fields(kind):
         hint = hints[field.name]
         members = [member for member in get_args(hint) if member is not type(None)]
         alone = members[0] if _is_union(hint) and len(members) == 1 else hint
-        needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        found.append(
-            (
-                field.name,
-                alone if alone in _PLAIN else None,
-                _decoder(hint, unknown),
-                _type_name(hint) if needed else "",
-            )
-        )
+        exact = alone if alone in _PLAIN else None
+        found.append((field.name, exact, alone is not hint, _decoder(hint, unknown), _default(field, hint)))
     return tuple(found)
+
+
+def _default(field: Any, hint: Any) -> Callable[[], Any]:  # noqa: ANN401
+    if field.default_factory is not dataclasses.MISSING:
+        factory: Callable[[], Any] = field.default_factory
+        return factory
+    if field.default is not dataclasses.MISSING:
+        return lambda: field.default
+    return functools.partial(_refuse, _type_name(hint))
 
 
 def _refuse(needed: str) -> None:

@@ -34,6 +34,7 @@ HELPERS = frozenset(
         "results_output",
         "results_push",
         "results_query",
+        "results_read",
         "results_transfer",
         "shapes_option",
         "state",

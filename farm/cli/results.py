@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from farm.cli import results_care, results_push, results_query, results_transfer
+from farm.cli import results_care, results_push, results_query, results_read, results_transfer
 from farm.cli.output import print_json, print_table, print_text, say
 from farm.cli.results_output import LAYOUTS, show_comparisons, show_results
+from farm.cli.results_read import LISTED
 from farm.cli.state import State, json_option, pass_state
 from farm.cli.types import examples
 from farm.config import masked
@@ -20,6 +21,7 @@ from farm.errors import EXIT_NOTHING, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
     from farm_results.comparison import Comparison
+    from farm_results.history.comparisons import Outcome
     from farm_results.model import Result, Run
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,7 +29,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 BUNDLE = "bundle"
 CI = ("bmf", "gha_bench", "gitlab", "junit", "openmetrics", "otava")
 EXPORTS = ("csv", "json", "md", "parquet", BUNDLE, *CI)
-LISTED = 200
 STATUSES = ("ok", "failed", "skipped")
 COLUMNS = ("run", "when", "model", "device", "runtime", "prec", "measured", "p50", "95 % interval", "verdict")
 
@@ -84,9 +85,9 @@ def list_results(state: State, /, **wanted: Any) -> int:  # noqa: ANN401 - the o
     Without --limit, the newest 200 of them.
     """
     given = wanted["limit"]
-    results, made = _read(state, None, {**wanted, "limit": given or LISTED + 1})
+    results, made = results_read.of_all(state, {**wanted, "limit": given or LISTED + 1})
     if given is None and len(results) > LISTED:
-        results = _newest(results, LISTED)
+        results = results_read.newest(results, LISTED)
         say(f"the newest {LISTED} of more: --limit N for more of them, farm results export for all")
     if state.json:
         show_results(results, "json")
@@ -144,7 +145,7 @@ def show(state: State, /, run: str, layout: str, **wanted: Any) -> int:  # noqa:
 
     RUN is a run's id or the beginning of it. Exit code 4 when nothing matches.
     """
-    results, made = _read(state, run, wanted)
+    results, made = results_read.of_run(state, run, wanted)
     if results or not made:
         title = f"Run {results[0].run_id}" if results else ""
         show_results(results, "json" if state.json else layout, title=title)
@@ -188,15 +189,20 @@ def export(state: State, /, run: str | None, layout: str | None, out: Path | Non
     if run is None and wanted["limit"] is None and report.can_stream(name):
         return results_transfer.write_all(state, name, out, wanted)
     most = results_transfer.MOST_AT_ONCE
-    results, made = _read(state, run, {**wanted, "limit": wanted["limit"] or most + 1})
+    wanted |= {"limit": wanted["limit"] or most + 1}
+    made: Sequence[Comparison | Outcome]
+    if run is None:
+        results, made = results_read.of_all(state, wanted)
+    else:
+        results, made = in_turns = results_read.of_run(state, run, wanted)
+        if made and not results:
+            return _export_comparisons(in_turns[1], name, out)
     if len(results) > most:
         raise UsageError(
             f"more than {most} results match, and {name} of them is made in memory",
             code="results.too-many",
             fix="name a RUN, or leave RUN and --limit out with csv, json or parquet: those take any number",
         )
-    if not results and run is not None and made:
-        return _export_comparisons(made, name, out)
     if not results:
         return EXIT_NOTHING
     _say_comparisons(made)
@@ -221,7 +227,7 @@ def _export_comparisons(made: Sequence[Comparison], name: str, out: Path | None)
     return EXIT_OK
 
 
-def _say_comparisons(made: Sequence[Comparison]) -> None:
+def _say_comparisons(made: Sequence[Comparison | Outcome]) -> None:
     if made:
         count, run_id = len(made), made[-1].run_id
         say(f"and {count} comparison{'s' * (count != 1)} in turns, the newest: farm show {run_id}")
@@ -260,37 +266,6 @@ def _say_if_unfinished(state: State, run: str) -> None:
         store.close()
     if text:
         say(text)
-
-
-def _read(state: State, run: str | None, wanted: dict[str, Any]) -> tuple[list[Result], list[Comparison]]:
-    """The results, and the comparisons in turns beside them, oldest first: those of the run, or the newest
-    of all; none where filters were given that only results have."""
-    from farm_results.history import comparisons
-    from farm_results.store import open_store
-
-    store = open_store(state.config.store)
-    try:
-        results = store.results(run, **wanted)
-        narrow = any(wanted[name] is not None for name in ("model", "runtime", "status"))
-        if narrow:
-            made = []
-        elif run is None:
-            made = comparisons.recent(store, device=wanted["device"], limit=LISTED)
-        else:
-            made = comparisons.of_run(store, store.find_run(run))
-    finally:
-        store.close()
-    made = [one for one in made[::-1] if one.run_id and wanted["device"] in (None, one.device)]
-    if not results and (run is None or not made):
-        say("no result matches")
-    return results, made
-
-
-def _newest(results: list[Result], count: int) -> list[Result]:
-    """The newest, in the order in which they stand."""
-    kept = sorted(results, key=lambda result: (-result.created_unix_s, result.job_id))[:count]
-    jobs = {result.job_id for result in kept}
-    return [result for result in results if result.job_id in jobs]
 
 
 def _row(result: Result) -> tuple[str, ...]:

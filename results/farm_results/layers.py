@@ -12,6 +12,7 @@ from farm_agent.messages.layers import Layer, LayerProfile
 from farm_results import text
 from farm_results.model import Result
 from farm_results.report.rows import Table
+from farm_results.storage.document import Document
 from farm_results.text import printable
 
 NOTHING = "–"
@@ -36,7 +37,10 @@ class Unit:
 
 def profile_of(result: Result) -> LayerProfile | None:
     """The result's profile; None when none was asked for, or a document of another farm holds none."""
-    job = result.document.get("job")
+    document = result.document
+    if isinstance(document, Document) and document.lacks("layers"):
+        return None
+    job = document.get("job")
     data = job.get("layers") if isinstance(job, Mapping) else None
     if data is None:
         return None

@@ -14,7 +14,8 @@ from farm_agent import codec
 from farm_agent.errors import FarmBug, InfrastructureError, UsageError
 from farm_results.history.standing import note_result
 from farm_results.model import Result, Run
-from farm_results.storage.columns import columns_of, pack_document, unpack_document
+from farm_results.storage.columns import columns_of, pack_document
+from farm_results.storage.document import result_of
 from farm_results.storage.engine import Location, insert_into, locate, open_engine, writing
 from farm_results.storage.faults import store_faults
 from farm_results.storage.lookup import find_id
@@ -237,27 +238,14 @@ class Store:
             .limit(limit)
         )
         with store_faults(self.name), self.engine.connect() as connection:
-            rows = [(result_of(row[0], row[1]), float(row[2])) for row in connection.execute(query)]
+            found = connection.execute(query)
+            rows = [(result_of(row[0], row[1], whole=False), float(row[2])) for row in found]
         return [result for result, _ in sorted(rows, key=lambda row: (row[1], *_order(row[0])))]
 
 
 def _order(result: Result) -> tuple[object, ...]:
     parts = (result.run_id, result.model, result.device, result.runtime, result.format, result.precision)
     return (*parts, result.threads, result.job_id)
-
-
-def result_of(record: str, packed: bytes | None) -> Result:
-    """A result as it lies in its rows. Raises DecodeError or JSONDecodeError, which ``store_faults`` turns
-    into ``store.corrupt``."""
-    values = json.loads(record)
-    if packed is None:
-        raise codec.DecodeError("document", "one beside the row", "none")
-    if isinstance(values, dict):
-        try:
-            values["document"] = unpack_document(packed)
-        except ValueError as error:
-            raise codec.DecodeError("document", "packed JSON", str(error)) from error
-    return codec.decode(Result, values)
 
 
 def open_store(where: str | Path) -> Store:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 import zlib
+from dataclasses import replace
 from typing import Any
 
 from farm_agent import codec
 from farm_results.environment import segment_id
 from farm_results.model import Result
 from farm_results.series import key_of, number_of, series_id
+from farm_results.storage.document import Document
 
 _PLAIN = (
     *(
@@ -31,7 +33,7 @@ _PLAIN = (
 
 def columns_of(result: Result) -> dict[str, Any]:
     """One row of the table ``result``."""
-    record = codec.encode(result)
+    record = codec.encode(replace(result, document={}))
     del record["document"]
     number, latency = number_of(result), result.latency
     derived = {
@@ -75,16 +77,11 @@ def energy_of(result: Result) -> float | None:
 
 
 def pack_document(result: Result) -> bytes:
-    """The document as it lies in the store."""
-    return zlib.compress(codec.dumps(dict(result.document)).encode(), 6)
+    """The document as it lies in the store: ``document.Document`` reads it."""
+    return zlib.compress(document_text(result).encode(), 6)
 
 
-def unpack_document(packed: bytes) -> dict[str, Any]:
-    """What ``pack_document`` was given. Raises ValueError for what is not a packed document."""
-    try:
-        found = json.loads(zlib.decompress(packed))
-    except (zlib.error, TypeError) as error:  # SQLite hands out text where somebody put some
-        raise ValueError(str(error)) from error
-    if not isinstance(found, dict):
-        raise ValueError("a document is not an object")  # noqa: TRY004 - the store's fault, as the others
-    return found
+def document_text(result: Result) -> str:
+    """The document as canonical JSON, where NaN and infinities may stand."""
+    known = result.document
+    return known.text if isinstance(known, Document) else codec.dumps(dict(known))

@@ -92,8 +92,8 @@ def _results(store: Store, problems: list[Problem]) -> Iterator[Row]:
     from sqlalchemy import select
 
     from farm_results.storage.columns import columns_of
+    from farm_results.storage.document import result_of
     from farm_results.storage.schema import DOCUMENT, RESULT
-    from farm_results.store import result_of
 
     last: str | None = None
     while True:

@@ -136,7 +136,7 @@ class _Layout:
 
 def _layout(kind: str) -> _Layout:
     from farm_results.storage import schema
-    from farm_results.store import result_of
+    from farm_results.storage.document import result_of
 
     if kind == "results":
         document, result = schema.DOCUMENT.c, schema.RESULT.c
