@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from farm_results.model import Result
     from farm_results.store import Store
 
+NOTHING = "compare.nothing"
+SHOW = ("farm", "results", "show")
 MOST_ROWS, MOST_TURNS = 2000, 50
 OWN_NAMES = {
     "cold-start": "cold_total",
@@ -87,10 +90,10 @@ def results_of_both(
     in ``by`` alone; every one when both are."""
     if reference.kind == refs.BASELINE and candidate.kind != refs.BASELINE:
         theirs = _some(candidate, refs.results_of(store, candidate))
-        return _some(reference, _held_against(store, reference, theirs, by)), theirs
+        return _some(reference, _held_against(store, reference, theirs, by), candidate.text), theirs
     ours = _some(reference, refs.results_of(store, reference))
     if candidate.kind == refs.BASELINE and reference.kind != refs.BASELINE:
-        return ours, _some(candidate, _held_against(store, candidate, ours, by))
+        return ours, _some(candidate, _held_against(store, candidate, ours, by), reference.text)
     return ours, _some(candidate, refs.results_of(store, candidate))
 
 
@@ -121,13 +124,14 @@ def _series(results: Sequence[Result]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(series_id(key_of(result)) for result in results))
 
 
-def _some(ref: refs.Ref, results: list[Result]) -> list[Result]:
+def _some(ref: refs.Ref, results: list[Result], other: str = refs.LAST) -> list[Result]:
+    """``other``: what may become the baseline that is not there."""
     if not results:
         baseline = ref.kind == refs.BASELINE
         raise UsageError(
             f"{ref.text} has no results" if not baseline else "none of these series has a baseline yet",
-            code="compare.nothing",
-            fix="farm baseline set last" if baseline else f"farm results show {ref.text}",
+            code=NOTHING,
+            fix=shlex.join(["farm", "baseline", "set", other] if baseline else [*SHOW, ref.text]),
         )
     if len(results) > MOST_ROWS:
         raise UsageError(

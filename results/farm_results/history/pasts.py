@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from farm_results.point import usable
@@ -14,13 +15,16 @@ if TYPE_CHECKING:
 
     from farm_results.storage.session import Source
 
+_BY_TIME = itemgetter(1, 2)
 AT_ONCE = 500
 """So many names go into one query; databases refuse tens of thousands."""
 
 
 class PastPoint(NamedTuple):
-    """What ``Point`` says of a stored result, without what nobody counts noise by."""
+    """What ``Point`` says of a stored result, without what nobody counts noise by, and its series."""
 
+    series: str
+    created_unix_s: float
     job_id: str
     status: str
     verdict: str
@@ -47,21 +51,17 @@ def newest_of(source: Source, series: Sequence[str], limit: int) -> dict[str, li
     from farm_results.storage.schema import RESULT, SERIES
 
     names = list(dict.fromkeys(series))
-    columns = [RESULT.c[name] for name in ("series", "created_unix_s", *PastPoint._fields)]
     since = nth_newest(RESULT.alias(), SERIES.c.series, limit)
     both = SERIES.join(RESULT, and_(RESULT.c.series == SERIES.c.series, RESULT.c.created_unix_s >= since))
-    query = select(*columns).select_from(both)
-    found: dict[str, list[tuple[float, PastPoint]]] = {}
+    query = select(*(RESULT.c[name] for name in PastPoint._fields)).select_from(both)
+    found: dict[str, list[PastPoint]] = {}
     with reading(source) as connection:
         for start in range(0, len(names), AT_ONCE):
             part = query.where(SERIES.c.series.in_(names[start : start + AT_ONCE]))
-            for one, at, *point in connection.execute(part):
-                found.setdefault(one, []).append((at, PastPoint._make(point)))
+            for point in map(PastPoint._make, connection.execute(part).all()):
+                found.setdefault(point.series, []).append(point)
     # Those of the same moment as the last one came along, too.
-    return {
-        one: [point for _, point in sorted(points, key=lambda each: (each[0], each[1].job_id))[-limit:]]
-        for one, points in found.items()
-    }
+    return {one: sorted(points, key=_BY_TIME)[-limit:] for one, points in found.items()}
 
 
 def nth_newest(

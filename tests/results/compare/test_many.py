@@ -37,10 +37,13 @@ def test_one_question_for_all_series_tells_what_one_for_each_did(store_address: 
         assert list(found) == [one for one in found if one in every]
         assert set(found) == set(every)
         for one in every:
-            names = pasts.PastPoint._fields
-            old = [tuple(getattr(point, name) for name in names) for point in points(store, one, limit=limit)]
-            assert list(map(tuple, found[one])) == old
-            assert [point.usable for point in found[one]] == [each[1] == "ok" for each in old]
+            assert {point.series for point in found[one]} == {one}
+            names = ("usable", *pasts.PastPoint._fields[2:])
+            known, old = (
+                [[getattr(point, name) for name in names] for point in each]
+                for each in (found[one], points(store, one, limit=limit))
+            )
+            assert known == old
     assert pasts.newest_of(store, [], 5) == {}
     store.close()
 

@@ -21,6 +21,7 @@ from farm_results.compare.row import (
 from farm_results.dashboard.blocks import (
     Block,
     Charted,
+    Command,
     Count,
     Counts,
     Field,
@@ -65,7 +66,12 @@ def page(view: View) -> Page:
     form = Filters(query.path, fields, "Compare")
     if not a and not b:
         return _start(view, form)
-    found = _compared(view, a or refs.BASELINE_WORD, b, by, asked or (known_metrics.OWN,))
+    try:
+        found = _compared(view, a or refs.BASELINE_WORD, b, by, asked or (known_metrics.OWN,))
+    except UsageError as error:
+        if error.code != stored.NOTHING:
+            raise
+        return _nothing(form, error)
     most = query.rows()
     blocks: list[Block] = [form, _counts(found)]
     blocks += [Note(line) for line in words.closing_lines(found)]
@@ -99,6 +105,12 @@ def _start(view: View, form: Filters) -> Page:
         "Name two sides. Only measuring both in turns on one device (farm bench --ab) says slower or faster."
     )
     return Page("Compare", (form, Note(text), comparisons_table(recent)), simulated=simulated(recent))
+
+
+def _nothing(form: Filters, error: UsageError) -> Page:
+    """A new farm has no baselines, and its pages lead here all the same: no mistake of who reads them."""
+    note = Note(f"There is nothing to compare: {error.message}.", "warn")
+    return Page("Compare", (form, note, Command("What helps", error.fix)))
 
 
 def _compared(view: View, a: str, b: str, by: Sequence[str], asked: Sequence[str]) -> Compared:
