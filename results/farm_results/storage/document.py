@@ -12,6 +12,11 @@ from farm_agent import codec
 from farm_agent.errors import UsageError
 from farm_results.model import Result
 
+_SMALL = ("artifact", "facts", "spec")
+"""What many results are asked for at once: the job beside them is nine tenths of the text."""
+_SPEC = ',"spec":'
+_SCAN = json.JSONDecoder().raw_decode
+
 
 class Document(Mapping[str, Any]):
     """What ``pack`` was given. What is damaged is refused at once, by its checksum.
@@ -26,6 +31,7 @@ class Document(Mapping[str, Any]):
         except (zlib.error, TypeError, UnicodeDecodeError) as error:  # SQLite may hand out text
             raise codec.DecodeError("document", "packed JSON", str(error)) from error
         self._values: dict[str, Any] | None = None
+        self._parts: dict[str, Any] | None = None
 
     def values_read(self) -> dict[str, Any]:
         """All of it. Raises DecodeError for what is no document."""
@@ -44,6 +50,11 @@ class Document(Mapping[str, Any]):
         return f'"{name}":{{' not in self.text
 
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - JSON
+        if self._values is None and key in _SMALL:
+            if self._parts is None:
+                self._parts = _beside_job(self.text)
+            if key in self._parts:
+                return self._parts[key]
         return self._looked_into()[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -64,6 +75,29 @@ class Document(Mapping[str, Any]):
                 code="store.corrupt",
                 fix="farm results verify names it; restore the store from a backup",
             ) from error
+
+
+def _beside_job(text: str) -> dict[str, Any]:
+    """What stands before ``job`` and the ``spec`` behind it, in canonical JSON: keys in order, no spaces.
+    What cannot be told apart for certain is left out."""
+    found: dict[str, Any] = {}
+    try:
+        at = 1 if text[0] == "{" else len(text)
+        while True:
+            key, at = _SCAN(text, at)
+            if key == "job" or text[at] != ":":
+                break
+            found[key], at = _SCAN(text, at + 1)
+            if text[at] != ",":
+                return found
+            at += 1
+        # The last key of that name; of the outermost object where only its end follows.
+        spec, end = _SCAN(text, text.rindex(_SPEC) + len(_SPEC))
+        if text[end:] == "}":
+            found["spec"] = spec
+    except (ValueError, IndexError, RecursionError):
+        return {}
+    return found
 
 
 def result_of(record: str, packed: bytes | None, *, whole: bool = True) -> Result:

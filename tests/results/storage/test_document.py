@@ -52,6 +52,27 @@ def test_what_is_read_later_is_the_same(tmp_path: Path) -> None:
         store.close()
 
 
+ODD: tuple[dict[str, object], ...] = (
+    {"artifact": {"job": 1, "spec": 2}, "facts": {"job": {}}, "job": {"spec": {"a": 1}}, "spec": {"b": [2]}},
+    {"facts": [',"spec":{}}', '"job":'], "job": {"z": {"spec": {}}}},
+    {"job": {"spec": {"a": {"spec": {}}}}, "zeta": {"spec": 1}},
+    {"facts": None, "spec": {"spec": {"spec": []}}},
+    {"artifact": '"', "job": '}}},"spec":{', "sent_bytes": 1, "spec": {"job": {}, "spec": "}"}},
+    {"job": {}, "spec": None},
+    {"spec": 1, "x": {}},
+)
+
+
+@pytest.mark.parametrize("whole", ODD)
+def test_parts_of_a_document_are_those_of_the_whole(whole: dict[str, object]) -> None:
+    """What stands beside the job is read without it, and never taken from within it."""
+    for key in ("artifact", "facts", "spec", "job", "sent_bytes", "z"):
+        document = Document(zlib.compress(codec.dumps(whole).encode()))
+        assert document.get(key, "none") == whole.get(key, "none")
+        assert {name: document.get(name) for name in whole} == whole
+    assert dict(document) == whole
+
+
 @pytest.mark.parametrize("written", [b"{", b"[]", b"null", b"[" * 100_000, b'{"a": '])
 def test_what_is_no_document_is_told_of(tmp_path: Path, written: bytes) -> None:
     """A damaged one at once; what somebody packed that is none, to whom looks into it."""
