@@ -53,7 +53,18 @@ def chosen(store: Store, name: str, wanted: Mapping[str, object]) -> Chosen:
     limit = wanted.get("limit")
     kept = kept[-limit:] if isinstance(limit, int) else kept
     runs = dict.fromkeys([*(result.run_id for result in kept), *reversed(ref.run_ids)])
-    return Chosen(tuple(kept), tuple(one for one in _compared(store, list(runs)) if _matches(one, filters)))
+    compared = [one for one in _compared(store, list(runs)) if _matches(one, filters)]
+    if ref.kind == refs.JOB:
+        compared = [one for one in compared if _is_of(one, kept)]
+    return Chosen(tuple(kept), tuple(compared))
+
+
+def _is_of(one: Comparison, results: Sequence[Result]) -> bool:
+    """Whether a comparison is about one of these results, or their series."""
+    from farm_results.series import key_of, series_id
+
+    jobs = {one.reference.job_id, one.candidate.job_id}
+    return any(each.job_id in jobs or series_id(key_of(each)) == one.series for each in results)
 
 
 def _compared(store: Store, run_ids: Sequence[str]) -> list[Comparison]:

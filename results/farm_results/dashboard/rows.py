@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from farm_results.store import Store
+
+
+MOST_REASONS = 200
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,24 @@ def _metric(record: str) -> str:
     """The name of a result's metric, without reading all else."""
     found = re.search(r'"accuracy_metric":\s*"([^"\\]*)"', record)
     return found[1] if found else ""
+
+
+def reasons(store: Store, jobs: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """What went wrong and what helps, of the first ``MOST_REASONS`` of these jobs."""
+    from sqlalchemy import select
+
+    from farm_agent import codec
+    from farm_results.model import Result
+    from farm_results.storage.schema import RESULT
+
+    wanted = select(RESULT.c.record).where(RESULT.c.job_id.in_(list(jobs)[:MOST_REASONS]))
+    found: dict[str, tuple[str, str]] = {}
+    with reading(store) as connection:
+        for (record,) in connection.execute(wanted):
+            with contextlib.suppress(ValueError):  # its own page says what is wrong with a record
+                one = codec.loads(Result, str(record))
+                found[one.job_id] = (one.error_message, one.error_fix)
+    return found
 
 
 def words_of_run(store: Store, run_id: str) -> Counter[str]:

@@ -53,8 +53,11 @@ def share(value: float | None) -> str:
 
 
 def change(value: float | None) -> str:
-    """``+3.1 %`` of 0.031, ``−2.1 %`` of -0.021."""
-    return NOTHING if value is None or not math.isfinite(value) else f"{value * 100:+.1f} %".replace("-", "−")
+    """``+3.1 %`` of 0.031, ``−2.1 %`` of -0.021, ``0.0 %`` of what is nearer to nothing."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    shown = f"{value * 100:+.1f} %".replace("-", "−")
+    return shown[1:] if shown[1:] == "0.0 %" else shown
 
 
 def plain_number(value: float | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from farm_results.model import Caveat, Result
 from farm_results.report.rows import runtime_text
-from farm_results.text import printable
+from farm_results.text import printable, threads_text
 
 # More rows than this with one reason in different numbers share a line.
 MOST_ALIKE = 3
@@ -57,7 +57,7 @@ def _namer(results: Sequence[Result]) -> Callable[[Result], str]:
         if models:
             parts.insert(0, result.model)
         if threads:
-            parts.append(f"{result.threads} threads")
+            parts.append(threads_text(result.threads))
         if batches:
             parts.append(f"batch {result.options.get('batch', 'unknown')}")
         return " ".join(printable(part) for part in parts if part)

@@ -106,10 +106,13 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
     """A table for issues and pull requests; foreign text is escaped."""
     from farm_results.report.md import escape, line_of
 
-    headings = columns(comparisons)
+    several = len({each.candidate.model for each in comparisons}) > 1
+    headings = ({"model": "left"} if several else {}) | columns(comparisons)
     rules = ["---:" if side == "right" else "---" for side in headings.values()]
     lines = [line_of([*headings]), line_of(rules)]
-    lines += [line_of([escape(cell) for cell in row(each)]) for each in comparisons]
+    for each in comparisons:
+        model = [printable(each.candidate.model)] if several else []
+        lines.append(line_of([escape(cell) for cell in (*model, *row(each))]))
     told = [f"{printable(each.device)}: {line}" for each in comparisons for line in caveat_lines(each)]
     caveats = [f"- {escape(line)}" for line in told]
     return "\n".join([*lines, *([""] if caveats else []), *caveats]) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,25 @@ def test_a_run_of_comparisons_alone_is_reported(here: Path, capsys: Streams) -> 
     ):
         assert report("20261123-ab", *wanted) == 4
     assert report("20261123-ab", "--model", "mobilenet", "--device", "pi", "--html", "-") == 0
+    capsys.readouterr()
+    store = open_store(here / "store")
+    store.add_result(made.result("job-ab", run_id="20261123-ab", model="other"))
+    other = replace(candidate, model="larger")
+    for number, kind, second in ((10, "aa", candidate), (11, "ab", other)):
+        sides = (reference, second, "slower", 2, effect)
+        own = Comparison(f"ab-{number}", 1_795_200_070.0, kind, "", "pi", "20261123-ab", *sides)
+        comparisons.add(store, own)
+    store.close()
+    assert report("20261123-ab", "--md") == 0
+    told = capsys.readouterr().out
+    assert "| model | device | runtime | reference |" in told, "several models are told apart"
+    assert "| larger | pi |" in told
+    assert report("20261123-ab", "--html", "-") == 0
+    text = capsys.readouterr().out
+    for words in ("A/A", "mobilenet → larger", "mobilenet → larger: branch over main"):
+        assert words in text, words
+    assert report("job-ab", "--html", "-") == 0
+    assert "branch over main" not in capsys.readouterr().out, "of another model"
 
 
 def test_markdown(here: Path, capsys: Streams) -> None:

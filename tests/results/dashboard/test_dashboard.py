@@ -93,6 +93,13 @@ def test_every_table_has_its_csv(made: Scene) -> None:
     assert seen > 40
     trend = client.get(f"/trend/{made.series}?csv=trend").text.splitlines()
     assert len(trend) == 41
+    failed = client.get("/runs/20261121-060000-aaaa?csv=failed").text
+    assert "outputs differ,farm inspect m.onnx" in failed, "why, and what helps"
+    turns = client.get("/compare?csv=ab").text.splitlines()
+    assert turns[0].startswith("when [time],says,kind,model,target,device,")
+    assert "same,A/A,nightnet," in turns[1] + turns[2]
+    assert "kind,change" in client.get(f"/trend/{made.series}?csv=ab").text
+    assert "/pareto?run=" in client.get("/runs/2026-night-038").text
     assert client.get("/runs?csv=nothing").status_code == 404
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -210,6 +211,7 @@ def test_a_reason_names_the_batch_and_the_threads_where_rows_differ_in_them() ->
     small = result("job-1", options={"batch": "1"}, verdict=Verdict("valid"))
     large = result("job-2", options={"batch": "8"}, threads=4, verdict=noisy)
 
-    assert lines_of_caveats([small, large]) == [
-        "NOISY  pi onnxruntime fp32 4 threads batch 8: something moved → stop it"
-    ]
+    for each, threads in ((large, "4 threads"), (replace(large, threads=1), "1 thread")):
+        assert lines_of_caveats([replace(small, threads=2), each]) == [
+            f"NOISY  pi onnxruntime fp32 {threads} batch 8: something moved → stop it"
+        ]

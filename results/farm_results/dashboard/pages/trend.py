@@ -69,7 +69,8 @@ def page(view: View) -> Page:
     blocks += [triage_of(one) for one in found if one.state in findings.OPEN]
     blocks += [triage_of(one) for one in found if one.state not in findings.OPEN][:DECIDED]
     blocks += _tables(changes, found, history, kind)
-    blocks.append(comparisons_table(comparisons.of_series(store, series, limit=50)))
+    in_turns = comparisons.of_series(store, series, limit=50)
+    blocks.append(comparisons_table(in_turns, one_series=True))
     return Page(title, tuple(blocks), simulated=bool(key.origin), subtitle=subtitle)
 
 

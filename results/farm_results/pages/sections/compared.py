@@ -21,16 +21,38 @@ MOST_PAIRED = 8
 
 def table_of(found: Sequence[Comparison]) -> Grid:
     """A row per comparison: only here stands "slower" and "faster"."""
-    columns = {"says": "marks", "device": "text", "reference": "text", "candidate": "text"}
+    same_kind = len({one.kind for one in found}) < 2 and all(one.kind == "ab" for one in found)
+    columns = {"says": "marks", **({} if same_kind else {"kind": "text"})}
+    columns |= {"model": "text", "target": "text", "device": "text", "reference": "text", "candidate": "text"}
     columns |= {"change": "change", "low": "change", "high": "change", "pairs": "count", "when": "time"}
     rows = []
     for one in found:
         effect = one.effect
         values = (effect.ratio, effect.low, effect.high) if effect is not None else (None, None, None)
         word = marks(one.word, origin=one.origin)
-        sides = (one.reference.label, one.candidate.label)
-        rows.append((word, one.device, *sides, *values, one.pairs, one.created_unix_s))
+        kind = () if same_kind else (kind_of(one),)
+        what = (model_of(one), target_of(one), one.device, one.reference.label, one.candidate.label)
+        rows.append((word, *kind, *what, *values, one.pairs, one.created_unix_s))
     return grid(columns, rows)
+
+
+def kind_of(one: Comparison) -> str:
+    """An A/A is one artifact against itself."""
+    return "A/A" if one.kind == "aa" else "A/B"
+
+
+def model_of(one: Comparison) -> str:
+    """``old → new`` where the sides are two models."""
+    names = dict.fromkeys(side.model for side in (one.reference, one.candidate) if side.model)
+    return " → ".join(names)
+
+
+def target_of(one: Comparison) -> str:
+    """``onnxruntime int8 ×4``: how it ran."""
+    side = one.candidate if one.candidate.runtime else one.reference
+    scenario = "" if one.scenario in ("", "latency") else one.scenario
+    threads = f"×{side.threads}" if side.threads else ""
+    return " ".join(filter(None, (side.runtime, side.precision, threads, scenario)))
 
 
 def counts(found: Sequence[Comparison]) -> list[Count]:
@@ -55,10 +77,15 @@ def reasons(found: Sequence[Comparison]) -> list[str]:
 
 def charts(found: Sequence[Comparison]) -> list[Chart]:
     """The ratio of candidate to reference with its interval, against a line at 1."""
-    several = len({one.device for one in found}) > 1
+    parts = [
+        read
+        for read in (model_of, target_of, lambda one: one.device)
+        if len({read(one) for one in found}) > 1
+    ]
 
     def where(one: Comparison) -> str:
-        return f"{one.device}: " if several else ""
+        told = " ".join(read(one) for read in parts)
+        return f"{told}: " if told else ""
 
     rows = [
         interval.Row(
