@@ -7,16 +7,20 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, Dict, NoReturn, Optional
 
-from farm_agent import android, codec, faults, identity, libc, pack, runtimes, sysfs, task
+from farm_agent import android, codec, faults, identity, libc, pack, probes, runtimes, sysfs, task
 from farm_agent.wire import Facts, RuntimeFact
 
 PROBE_TIMEOUT_S = 60.0
 
 
-def facts() -> Facts:
-    """Read everything; each runtime is imported in a process of its own, because an import may crash."""
+def facts(folder: Optional[Path] = None, *, fresh: bool = True) -> Facts:
+    """Read everything; each runtime is imported in a process of its own, because an import may crash.
+
+    ``folder``: the agent's, where it keeps what was found; unless ``fresh``, what is kept is believed.
+    """
     cpu = sysfs.fields(sysfs.text("/proc/cpuinfo", 1 << 20) or "")
     system = os.uname()
     properties = android.properties()
@@ -32,7 +36,7 @@ def facts() -> Facts:
         os=release or sysfs.os_release() or system.sysname,
         libc=libc.libc(),
         python=platform.python_version(),
-        runtimes=tuple(probe(name) for name in runtimes.names()),
+        runtimes=probes.survey(folder, probe, fresh=fresh) if folder else tuple(map(probe, runtimes.names())),
         details={**_details(cpu), **({"android": told} if told else {})},
     )
 

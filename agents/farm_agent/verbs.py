@@ -49,11 +49,11 @@ def hello(options: argparse.Namespace) -> None:
 
 
 def show_facts(options: argparse.Namespace) -> None:
-    """What this box is; the root is not needed for it."""
-    del options
+    """What this box is; with the word ``kept``, runtimes that were imported before are not imported again."""
     from farm_agent import facts
 
-    reply.send(codec.encode(facts.facts()))
+    folder = open_root(options.root).path if options.root else None
+    reply.send(codec.encode(facts.facts(folder, fresh=options.words != ["kept"])))
 
 
 def stock(options: argparse.Namespace) -> None:

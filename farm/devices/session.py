@@ -95,9 +95,9 @@ class Session:
         return self.call(lambda client, _: client.hello(), patience_s=patience_s)
 
     def facts(self, *, patience_s: float = 60.0) -> Facts:
-        """What the device is; asked once per session, since it probes every runtime."""
+        """What the device is; asked once per session, since it probes every runtime that changed."""
         if self._facts is None:
-            self._facts = self.call(lambda client, _: client.facts(), patience_s=patience_s)
+            self._facts = self.call(lambda client, _: client.facts(fresh=False), patience_s=patience_s)
         return self._facts
 
     def tidy(self) -> None:

@@ -95,6 +95,14 @@ def test_facts_name_every_runtime_with_a_version_or_a_reason(client: AgentClient
     assert facts.machine
     assert facts.kernel
 
+    kept = Path(client.root) / "probes.json"
+    working = {fact.name: fact.version for fact in facts.runtimes if fact.version}
+    for name, version in working.items():
+        kept.write_text(kept.read_text().replace(f'"{version}"', f'"kept {name}"'))
+    again = client.facts(fresh=False).runtimes
+    assert {fact.version for fact in again if fact.version} == {f"kept {name}" for name in working}
+    assert client.facts().runtimes == facts.runtimes
+
 
 @pytest.mark.parametrize(
     "stdout",

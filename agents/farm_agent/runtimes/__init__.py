@@ -4,6 +4,7 @@ A file must provide:
 
     probe() -> Probe                       imports the runtime, never raises
     PACKAGES: Tuple[str, ...]              the installed packages that it reads when it is imported
+    FILES_DECIDE: bool                     whether nothing but them and numpy decides what ``probe`` finds
     open(path, options) -> Session         raises errors.JobError (code "runtime.*") when it cannot load
 
 Files are listed without importing any of them. ``options``: threads (int), precision ("fp32", "fp16",

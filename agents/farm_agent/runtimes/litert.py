@@ -14,6 +14,7 @@ from farm_agent.wire import PrecisionProof, TensorSpec
 DISTRIBUTIONS = (("ai_edge_litert", "ai-edge-litert"), ("tflite_runtime", "tflite-runtime"))
 # What an import of it reads from the disk.
 PACKAGES = tuple(package for package, _ in DISTRIBUTIONS)
+FILES_DECIDE = True
 
 
 def probe() -> Probe:

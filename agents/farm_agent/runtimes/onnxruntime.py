@@ -27,6 +27,7 @@ ACCURACY_LEVEL = "session.qdq_matmulnbits_accuracy_level"
 
 # What an import of it reads from the disk.
 PACKAGES = ("onnxruntime",)
+FILES_DECIDE = True
 
 
 def probe() -> Probe:

@@ -52,6 +52,7 @@ DYNAMIC = "DYNAMIC_QUANTIZATION_GROUP_SIZE"
 
 # What an import of it reads from the disk.
 PACKAGES = ("openvino",)
+FILES_DECIDE = True
 
 
 def probe() -> Probe:

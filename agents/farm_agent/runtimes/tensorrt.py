@@ -32,6 +32,7 @@ DTYPES = {
 
 # What an import of it reads from the disk.
 PACKAGES = ("tensorrt", "tensorrt_libs", "tensorrt_bindings")
+FILES_DECIDE = False  # a driver and a GPU do, too
 
 
 def probe() -> Probe:
