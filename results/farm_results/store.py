@@ -127,25 +127,26 @@ class Store:
         with store_faults(self.name), writing(self.engine).begin() as connection:
             if not connection.execute(select(RUN.c.run_id).where(RUN.c.run_id == result.run_id)).first():
                 raise FarmBug(f"run {result.run_id} was never added", code="store.run-missing")
-            statement = self._insert(result, late=late)
+            columns = columns_of(result)
+            statement = self._insert(columns, late=late)
             added = int(connection.execute(statement, execution_options=COUNTED).rowcount) == 1
             if added:
-                self._follow(connection, result)
+                self._follow(connection, result, columns["record"])
             if also is not None:
                 also(connection)
             return added
 
-    def _follow(self, connection: Connection, result: Result) -> None:
+    def _follow(self, connection: Connection, result: Result, record: str) -> None:
         """What goes with a row: its document, and how its series stands now."""
         document = insert_into(self.engine, DOCUMENT).values(
-            job_id=result.job_id, packed=pack_document(result)
+            job_id=result.job_id, packed=pack_document(result, record)
         )
         packed = {"packed": document.excluded.packed}
         connection.execute(document.on_conflict_do_update(index_elements=[DOCUMENT.c.job_id], set_=packed))
         note_result(connection, result)
 
-    def _insert(self, result: Result, *, late: bool) -> Any:  # noqa: ANN401 - the two dialects share no class
-        statement = insert_into(self.engine, RESULT).values(columns_of(result))
+    def _insert(self, columns: dict[str, Any], *, late: bool) -> Any:  # noqa: ANN401 - the two dialects
+        statement = insert_into(self.engine, RESULT).values(columns)
         if not late:
             return statement.on_conflict_do_nothing()
         return statement.on_conflict_do_update(

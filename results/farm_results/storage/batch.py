@@ -25,10 +25,14 @@ def insert_results(connection: Connection, results: Sequence[Result]) -> set[str
     if not wanted:
         return set()
     insert = insert_into(connection.engine, RESULT).on_conflict_do_nothing().returning(RESULT.c.job_id)
-    added = {str(row[0]) for row in connection.execute(insert, [columns_of(result) for result in wanted])}
+    rows = {result.job_id: columns_of(result) for result in wanted}
+    added = {str(row[0]) for row in connection.execute(insert, list(rows.values()))}
     fresh = [result for result in wanted if result.job_id in added]
     if fresh:
-        documents = [{"job_id": result.job_id, "packed": pack_document(result)} for result in fresh]
+        documents = [
+            {"job_id": result.job_id, "packed": pack_document(result, rows[result.job_id]["record"])}
+            for result in fresh
+        ]
         connection.execute(DOCUMENT.insert(), documents)
         note_results(connection, fresh)
     return added

@@ -91,7 +91,7 @@ def _results(store: Store, problems: list[Problem]) -> Iterator[Row]:
     """Results whose rows can be read; one that cannot does not hide those behind it."""
     from sqlalchemy import select
 
-    from farm_results.storage.columns import columns_of
+    from farm_results.storage.columns import columns_of, is_sealed
     from farm_results.storage.document import result_of
     from farm_results.storage.schema import DOCUMENT, RESULT
 
@@ -114,6 +114,8 @@ def _results(store: Store, problems: list[Problem]) -> Iterator[Row]:
             except ValueError as error:
                 problems.append(Problem(ROW, row["job_id"], str(error)))
                 continue
+            if not is_sealed(row["record"], packed):
+                problems.append(Problem(ROW, row["job_id"], "its record is not the one that was stored"))
             problems += _differing(row, columns_of(result))
             yield result
         if len(rows) < BATCH:
