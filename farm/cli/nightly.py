@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from farm_results.finding import Finding
     from farm_results.store import Store
 
+COLLECT_WAIT_S = 60.0
 NONE_YET = "no night yet: farm nightly run"
 GATES = ("regression", "silent", "error", "never")
 
@@ -296,13 +297,25 @@ def _tell(state: State) -> Tell:
 
 
 def _recover(state: State) -> Recover:
-    """What was measured while the store was away comes before anything that a night decides."""
+    """What was measured comes home before anything that a night decides: what waits on this machine because
+    the store was away, and on devices because the process that drove them died."""
 
     def recover(store: Store) -> None:
-        from farm.jobs import spooling
+        from farm.devices import inventory
+        from farm.jobs import collecting, runs, spooling
         from farm_results.storage.spool import Spool
 
+        runs.close_dead(store)
         spooling.flush(store, Spool(state.config.state_dir, store.name), say)
+        left = {job.device for job in collecting.listed(store) if not job.driver}
+        if not left:
+            return
+        devices = [each for name, each in inventory.load(state.config.inventory_path).items() if name in left]
+        say(f"bringing home what a run that broke off left on {', '.join(sorted(left))}")
+        wait_s = min(COLLECT_WAIT_S, state.config.nightly.wait_s)
+        for done in collecting.collect(store, state.config, devices, wait_s=wait_s, tell=say):
+            if done.error is not None:
+                say(f"{done.device}: {done.error.message}; what it has comes later")
 
     return recover
 

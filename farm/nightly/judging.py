@@ -74,7 +74,8 @@ class Judging:
 
     def _look(self, cell: CellRecord) -> Look | None:
         try:
-            return look(self.store, cell.job_ids[-1], threshold=self.settings.trigger_z)
+            *tried, last = cell.job_ids
+            return look(self.store, last, threshold=self.settings.trigger_z, without=tried)
         except FarmError as error:
             if error.code in AWAY:
                 raise

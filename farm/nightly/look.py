@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -87,9 +87,12 @@ class Look:
         return shift_of(statistics.median(medians), statistics.median(usual[-30:]), sigma)
 
 
-def look(store: Store, job_id: str, *, threshold: float) -> Look:
+def look(store: Store, job_id: str, *, threshold: float, without: Collection[str] = ()) -> Look:
     """Read what was known of the series of a job that went well, when it did: a night may be judged late.
-    Raises as ``Store`` does."""
+
+    ``without``: jobs of other attempts of the same night, which say nothing of its past. Raises as ``Store``
+    does.
+    """
     from farm_results.history import baselines, findings, points
     from farm_results.series import key_of, series_id
 
@@ -97,7 +100,7 @@ def look(store: Store, job_id: str, *, threshold: float) -> Look:
     series = series_id(key_of(result))
     read = points.points(store, series, until_unix_s=result.created_unix_s, limit=WINDOW)
     now = next((p for p in read if p.job_id == result.job_id), read[-1])
-    earlier = tuple(p for p in read if p.job_id != result.job_id)
+    earlier = tuple(p for p in read if p.job_id != result.job_id and p.job_id not in without)
     known = tuple(findings.of_series(store, series, limit=WINDOW))
     history = tuple(levelled(earlier, [*known, *_recoveries(known)]))
     found = trigger(history, now, threshold=threshold)
@@ -105,7 +108,7 @@ def look(store: Store, job_id: str, *, threshold: float) -> Look:
         found = trigger(joined(history, now.segment), now, threshold=threshold)
         found = replace(found, new_segment=True)
     base = baselines.current(store, series)
-    why = _why(found, now, earlier) or _left_open(known, earlier)
+    why = _why(found, now, earlier) or _left_open(known, earlier) or _never_compared(store, found, now, base)
     return Look(result, series, now, earlier, history, known, found, base, why)
 
 
@@ -120,8 +123,25 @@ def _why(found: Trigger, now: Point, earlier: Sequence[Point]) -> str:
         return found.reason
     usable = [point for point in earlier if point.usable]
     if found.count < LEAST and usable and now.usable and usable[-1].artifact_sha256 != now.artifact_sha256:
-        return f"its model or conversion changed, and {found.count} nights are too few to tell noise"
+        return _changed(found)
     return ""
+
+
+def _never_compared(store: Store, found: Trigger, now: Point, base: Baseline | None) -> str:
+    """The same where the night of the change broke off before its A/B: its number is in the past by now."""
+    from farm_results.history import comparisons
+
+    if base is None or found.count >= LEAST or not now.usable or base.artifact_sha256 == now.artifact_sha256:
+        return ""
+    pair = (base.artifact_sha256, now.artifact_sha256)
+    taken = comparisons.of_series(store, base.series, limit=WINDOW)
+    told = any((each.reference.artifact_sha256, each.candidate.artifact_sha256) == pair for each in taken)
+    return "" if told else _changed(found)
+
+
+def _changed(found: Trigger) -> str:
+    nights = f"{found.count} night{'s' * (found.count != 1)}"
+    return f"its model or conversion changed after {nights}, too few to tell noise"
 
 
 def _left_open(known: Sequence[Finding], earlier: Sequence[Point]) -> str:

@@ -18,7 +18,7 @@ from farm.nightly.choose import Last, choose
 from farm.nightly.content import of_result, took_s
 from farm.nightly.diary import Diary, begun, broken, resumed, with_job_ids
 from farm.nightly.leftovers import close
-from farm.nightly.record import DONE, INTERRUPTED, MEASURED, SKIPPED, WAITING, CellRecord, NightRecord
+from farm.nightly.record import DONE, FAILED, INTERRUPTED, MEASURED, SKIPPED, WAITING, CellRecord, NightRecord
 from farm.nightly.settings import WEEKLY, NightlySettings
 from farm.nightly.settle import heard, settle
 from farm.nightly.tell import Tell, tell_once
@@ -155,24 +155,40 @@ def last_of(store: Store, wanted: Sequence[Wanted]) -> dict[str, Last]:
 
 
 def _measure(store: Store, bench: Bench, diary: Diary, wanted: Sequence[Wanted]) -> bool:
-    """Measure what waits; False when a person interrupted it."""
+    """Measure what waits, and once more what failed because the store was away for a while; False when a
+    person interrupted it."""
     by_key = {each.key: each for each in wanted}
+
+    def round_of(waiting: Sequence[CellRecord]) -> bool:
+        def began(jobs: Mapping[str, str]) -> None:
+            diary.put(*with_job_ids(waiting, dict(jobs)))
+            diary.flush()
+
+        chosen = [by_key[cell.key] for cell in waiting]
+        whole = bench.measure(
+            diary.record.night_id, chosen, began, lambda result: heard(store, diary, result)
+        )
+        settle(store, diary)
+        return whole
+
     waiting = [cell for cell in diary.record.cells if cell.state == WAITING]
-    chosen = [by_key[cell.key] for cell in waiting]
-    if not chosen:
-        return True
-
-    def began(jobs: Mapping[str, str]) -> None:
-        diary.put(*with_job_ids(waiting, dict(jobs)))
-        diary.flush()
-
-    whole = bench.measure(diary.record.night_id, chosen, began, lambda result: heard(store, diary, result))
-    settle(store, diary)
-    if whole:
-        left = [cell for cell in diary.record.cells if cell.state == WAITING]
-        diary.put(*(replace(c, state=SKIPPED, why="the night's time was over before its turn") for c in left))
+    if waiting and not round_of(waiting):
+        return False
+    again = [cell for cell in diary.record.cells if cell.state == WAITING and cell.error_code]
+    if again and not round_of(again):
+        return False
+    left = [cell for cell in diary.record.cells if cell.state == WAITING]
+    late = "the night's time was over before its turn"
+    diary.put(
+        *(
+            replace(cell, state=FAILED, why=cell.text)
+            if cell.error_code
+            else replace(cell, state=SKIPPED, why=late)
+            for cell in left
+        )
+    )
     diary.flush()
-    return whole
+    return True
 
 
 def _judge(store: Store, settings: NightlySettings, bench: Bench, diary: Diary, say: Say) -> bool:

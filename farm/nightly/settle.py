@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from farm.nightly.away import AWAY
 from farm.nightly.record import FAILED, MEASURED, SKIPPED, WAITING, CellRecord
 
 if TYPE_CHECKING:
@@ -38,10 +39,12 @@ def heard(store: Store, diary: Diary, result: Result) -> None:
 
 
 def ended(cell: CellRecord, result: Result) -> CellRecord:
-    """The cell after its job."""
+    """The cell after its job; one that the store's absence failed still waits, with that error."""
     if result.status == "ok":
-        return replace(cell, state=MEASURED)
+        return replace(cell, state=MEASURED, text="", error_code="")
     if result.error_code == "run.interrupted":
         return cell
+    if result.error_code in AWAY:  # it says nothing of the device or the model
+        return replace(cell, text=result.error_message[:500], error_code=result.error_code)
     state = SKIPPED if result.status == "skipped" else FAILED
     return replace(cell, state=state, why=result.error_message[:500], error_code=result.error_code)

@@ -32,7 +32,7 @@ class Cell:
     kernel: str = "6.1"
     runtime_version: str = "1.20"
     problem: str = ""
-    fails: bool = False
+    fails: bool | str = False
     priority: int = 0
 
     def result(self, job_id: str = "", run_id: str = "", at_unix_s: float = 0.0) -> Result:
@@ -59,7 +59,8 @@ class Cell:
             document=document,
         )
         if self.fails:
-            return replace(found, status="failed", latency=None, error_code="job.x", error_message="it broke")
+            code = self.fails if isinstance(self.fails, str) else "job.x"
+            return replace(found, status="failed", latency=None, error_code=code, error_message="it broke")
         return found
 
     @property

@@ -41,7 +41,7 @@ def _stepped(store: Store, *names: str) -> World:
     return world
 
 
-def _killed(*_words: object) -> bool:
+def _killed(*_words: object, **_options: object) -> bool:
     raise SystemError("killed")
 
 
@@ -194,3 +194,61 @@ def test_a_large_night_is_written_down_at_a_pace_and_nothing_stays_unwritten(sto
 
 def _cell(number: int) -> CellRecord:
     return CellRecord(f"k{number}", "pi", "net", "onnxruntime fp32 ×1", f"s{number}")
+
+
+def test_an_attempt_that_broke_off_hides_no_step_of_a_young_series(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one night, measured twice tonight because the first process died: the first number is no past of
+    the second. And a night that is given up before its A/B leaves the change to the next one."""
+    world = World(store, Cell(model="twice"), Cell(model="left"))
+    world.night()
+    for cell in world.cells:
+        cell.artifact, cell.old_ns = "a2", 5e6
+        world.levels[cell.series] *= 1.1
+    world.settings = replace(world.settings, trigger_z=10.0)
+    asked = len(world.bench.asked)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.bench, "confirm", _killed)
+        with pytest.raises(SystemError):
+            world.night(quiet=False)
+    (broken, *_) = recent(store)
+    again = replace(store.result(broken.cells[0].job_ids[-1]), job_id="again")
+    store.add_result(again)
+    nights.put(store, night_of(replace(broken, cells=(_attempts(broken.cells[0], "again"),))))
+    world.bench.now_s -= DAY_S - 60
+    said: list[str] = []
+    night = world.night(quiet=False, say=said.append)
+    for past in ("1 night", "2 nights"):
+        assert sum(f"changed after {past}, too few" in text for text in said) == 1
+    outcomes = {cell.model: cell.outcome for cell in night.cells}
+    assert (night.night_id, outcomes["twice"]) == (broken.night_id, "regression")
+    assert outcomes["left"] == "regression", "measured in a night that lost sight of it"
+    assert len(world.bench.asked) == asked + 2
+    world.night(quiet=False)
+    assert len(world.bench.asked) == asked + 2, "compared once"
+
+
+def test_what_failed_for_want_of_a_store_is_measured_once_more(store: Store) -> None:
+    """The store was away for a moment: that says nothing of the device. Twice in one night it is a failure
+    that says why."""
+    world = World(store, Cell(model="a", fails="store.unreachable"), Cell(model="b", fails="store.locked"))
+    plain, rounds = world.bench.measure, []
+
+    def measure(*words: Any) -> bool:
+        rounds.append(len(words[1]))
+        if len(rounds) == 2:
+            world.cells[0].fails = False
+        return plain(*words)
+
+    world.bench.measure = measure  # type: ignore[method-assign,assignment]
+    night = world.night()
+    assert rounds == [2, 2]
+    assert [(cell.state, cell.error_code, cell.why) for cell in night.cells] == [
+        ("measured", "", "never measured"),
+        ("failed", "store.locked", "it broke"),
+    ]
+
+
+def _attempts(cell: CellRecord, job_id: str) -> CellRecord:
+    return replace(cell, job_ids=(*cell.job_ids, job_id))

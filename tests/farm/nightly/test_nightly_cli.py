@@ -74,6 +74,9 @@ def test_a_slower_network_is_a_regression_with_its_canary_and_the_night_survives
     assert (resumed["attempts"], resumed["state"]) == (2, "done")
     outcomes = [(cell["model"], cell["outcome"]) for cell in resumed["cells"]]
     assert outcomes == [("digits", "new"), ("net", "new")]
+    store = open_store(farm.store)
+    assert store.count() == 2, "what the killed one left running was brought home, not measured again"
+    store.close()
 
     _written(farm, layers=8, canary=True)
     plan = _night(farm.run("--json", "nightly", "plan"))
