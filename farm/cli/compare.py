@@ -152,12 +152,14 @@ def _show(found: Compared, *, everything: bool, as_markdown: bool) -> None:
 
 
 def _exit_code(found: Compared, fail_on: tuple[str, ...]) -> int:
-    from farm.gate import unsure
-
     if not any(row.effect is not None for row in found.rows):
         return EXIT_NOTHING
     if "never" in fail_on:
         return EXIT_OK
     if "regression" in fail_on and found.of("regressed"):
         return EXIT_GATE
-    return EXIT_INCONCLUSIVE if "noise" in fail_on and unsure((), found) else EXIT_OK
+    if "noise" not in fail_on:
+        return EXIT_OK
+    from farm.gate import unsure
+
+    return EXIT_INCONCLUSIVE if unsure((), found) else EXIT_OK

@@ -12,6 +12,9 @@ from farm_results.compare.row import DIFFERENCE
 
 WINDOW, LEAST = 60, 5
 FLOOR = 1e-4
+GAUSS = 1.4826
+"""A normal distribution's standard deviation in MADs; not out of ``detect``, whose numpy takes longer to load
+than a comparison to make."""
 EFFICIENCY = 0.37
 """Of the MAD, beside that of a standard deviation: so many degrees of freedom it is worth."""
 
@@ -64,8 +67,6 @@ def history_of(
     against each other, so that no real change of the past passes for noise. ``without``: jobs to leave out,
     those whose difference is in question.
     """
-    from farm_results.detect.robust import GAUSS
-
     groups: dict[tuple[str, ...], list[float]] = {}
     for point in points[-WINDOW:]:
         number = value(point) if point.usable and point.job_id not in without else None

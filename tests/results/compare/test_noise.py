@@ -9,7 +9,9 @@ import pytest
 from scipy import stats  # type: ignore[import-untyped]
 
 from farm_results.compare.chance import benjamini_hochberg, degrees_of, t_quantile
+from farm_results.compare import noise
 from farm_results.compare.noise import history_of
+from farm_results.detect import robust
 from tests.results.compare.nights import OTHER, history
 
 
@@ -64,3 +66,7 @@ def test_many_tests_are_corrected_as_scipy_corrects_them() -> None:
 def test_degrees_of_freedom_of_a_sum_lie_between_its_parts_and_their_sum() -> None:
     assert degrees_of([(1.0, 4.0), (1.0, 4.0)]) == pytest.approx(8.0)
     assert degrees_of([(1.0, 4.0), (1e-9, 4.0)]) == pytest.approx(4.0)
+
+
+def test_noise_of_comparisons_and_of_nights_is_on_one_scale() -> None:
+    assert noise.GAUSS == robust.GAUSS
