@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats  # type: ignore[import-untyped]
 
-from farm_results.compare.chance import benjamini_hochberg, degrees_of, t_quantile
 from farm_results.compare import noise
+from farm_results.compare.chance import benjamini_hochberg, degrees_of, t_quantile
 from farm_results.compare.noise import history_of
 from farm_results.detect import robust
 from tests.results.compare.nights import OTHER, history
