@@ -45,13 +45,15 @@ class Facts:
 
 @dataclass(frozen=True)
 class Tile:
-    """One thing in a strip: its name, and a word that also decides its look. ``origin``: simulated or ""."""
+    """One thing in a strip: its name, and a word that also decides its look. ``origin``: simulated or "";
+    ``note``: what else is to be known of it, in a word."""
 
     name: str
     word: str
     href: str = ""
     title: str = ""
     origin: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)

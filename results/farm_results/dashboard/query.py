@@ -43,7 +43,9 @@ class Query:
         """One of some words, as forms spell them; anything else is told and left out."""
         text, known = self.text(name), {printable(choice, TEXT_LIMIT): choice for choice in choices}
         if text and text not in known:
-            self.notices.append(f"{name}={text} is none of {', '.join(filter(None, known))}")
+            words = ", ".join(filter(None, known))
+            why = f"is none of {words}" if words else "is left out: here is nothing of it to choose from"
+            self.notices.append(f"{name}={text} {why}")
             return default
         return known[text] if text else default
 

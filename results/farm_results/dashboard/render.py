@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,11 +16,13 @@ from farm_results.pages.marks import marks
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
     from farm_agent.errors import FarmError
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_WORDS = re.compile(r"([\s,;]+)")
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def templates() -> Environment:
         "marked": lambda word, origin: marks(word, origin=origin),
         "quoted": quoted,
         "styled": styled,
+        "linked": linked,
     }
     return made
 
@@ -72,6 +76,18 @@ def templates() -> Environment:
 def styled(word: str) -> str:
     """A word as the end of a style's name: nothing but letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", word.lower())[:40].strip("-")
+
+
+def linked(text: str, paths: Iterable[str]) -> Markup:
+    """Text in which these paths of this server are links, everything else escaped."""
+    from markupsafe import Markup, escape
+
+    known = set(paths)
+    parts = [
+        Markup('<a href="{0}">{0}</a>').format(part) if part in known else escape(part)
+        for part in _WORDS.split(text)
+    ]
+    return Markup("").join(parts)
 
 
 def render_page(page: Page, query: Query, shell: Shell) -> str:

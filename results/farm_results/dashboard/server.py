@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 ENDING_S = 10
 AT_ONCE = 200
 KEEP_ALIVE_S = 15
+HEAD_LIMIT = 64 * 1024
+UNREADABLE = (
+    f"error[serve.too-large]: not HTTP, or an address and headers of more than {HEAD_LIMIT // 1024} KiB\n"
+    "  fix: ask for less in the address\n"
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,14 @@ def bind(host: str, port: int) -> Bound:
 def serve(app: Starlette, bound: Bound, *, started: Callable[[], None] = lambda: None) -> None:
     """Answer until SIGINT or SIGTERM; ``started`` is called once it answers."""
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Protocol(H11Protocol):
+        """Says what is wrong with what cannot be read at all."""
+
+        def send_400_response(self, msg: str) -> None:
+            """``msg``: h11 tells no more than that it is invalid."""
+            super().send_400_response(f"{msg}\n{UNREADABLE}")
 
     class Server(uvicorn.Server):
         """Tells when it answers, writes nothing by itself, and takes a signal as the way to end well."""
@@ -108,7 +121,8 @@ def serve(app: Starlette, bound: Bound, *, started: Callable[[], None] = lambda:
         limit_concurrency=AT_ONCE,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=ENDING_S,
-        http="h11",
+        http=Protocol,
+        h11_max_incomplete_event_size=HEAD_LIMIT,
         ws="none",
     )
     Server(settings).run(sockets=[bound.listener])

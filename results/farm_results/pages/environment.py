@@ -25,6 +25,7 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # a server that runs while farm is updated keeps the templates that fit its code
     )
     made.filters |= {
         "ns": filters.ns,

@@ -325,25 +325,3 @@ def test_a_store_that_fails_is_a_page(made: Scene, tmp_path: Path) -> None:
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
     assert str(heard[0]) == "secret detail"
-
-
-def test_an_empty_store_has_pages(tmp_path: Path) -> None:
-    """A newcomer's first look says what to do."""
-    store = open_store(tmp_path)
-    client = Client(Dashboard(store, Access(TOKEN, open_reading=True)))
-    for url in (
-        "/",
-        "/devices",
-        "/findings",
-        "/runs",
-        "/trend",
-        "/compare",
-        "/pareto",
-        "/layers",
-        "/models",
-        "/queue",
-    ):
-        answer = client.get(url)
-        assert answer.status_code == 200, (url, answer.text)
-    assert "farm nightly" in client.get("/").text
-    store.close()

@@ -16,12 +16,12 @@ COLUMNS = {
     "state": "text",
     "health": "text",
     "reason": "text",
+    "changed since accepted": "text",
     "profile": "text",
     "tags": "text",
     "last seen": "time",
     "canary p50": "ns",
     "usual": "ns",
-    "changed since accepted": "text",
     "used by": "text",
     "reserved by": "text",
     "waiting": "count",
@@ -59,7 +59,13 @@ def page(view: View) -> Page:
     ]
     more = query.url(limit=min(most * 2, 2000)) if len(shown) > most else ""
     empty = "no device matches" if known else "no device is known; farm enroll adds one"
-    table = Table("devices", f"{len(shown)} of {len(known)} devices", grid(columns, rows), empty, more)
+    table = Table(
+        "devices",
+        f"{len(shown)} of {len(known)} device{'s' * (len(known) != 1)}",
+        grid(columns, rows),
+        empty,
+        more,
+    )
     return Page("Devices", (Filters(query.path, fields), table), simulated=made_up, live_s=20)
 
 
@@ -68,12 +74,12 @@ def _row(one: DeviceView) -> tuple[object, ...]:
         one.word,
         one.health,
         one.reason,
+        "; ".join(one.drift),
         one.profile,
         ", ".join(one.tags),
         one.seen_unix_s or None,
         one.canaries[-1].p50_ns if one.canaries else None,
         one.usual_ns,
-        "; ".join(one.drift),
         one.holder,
         one.reserved_by,
         one.waiting,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from farm_results.dashboard.blocks import Block, Charted, Field, Filters, Links, Note, Page, Table
 from farm_results.dashboard.pages import View
 from farm_results.dashboard.query import link
-from farm_results.dashboard.rows import simulated, to_result
+from farm_results.dashboard.rows import simulated, to_device, to_model, to_result
 from farm_results.layers import layer_lines, profile_of, typical_us, units
 from farm_results.model import Result
 from farm_results.pages.charts import bars
@@ -38,13 +38,14 @@ def page(view: View) -> Page:
 
 
 def _list(view: View, form: Filters) -> Page:
-    found = [one for one in reversed(view.store.results(limit=LOOK_AT)) if profile_of(one) is not None]
+    newest = view.store.results(limit=LOOK_AT)
+    found = [one for one in reversed(newest) if profile_of(one) is not None]
     rows = [
         (
             Link(one.job_id, link("/layers", job=one.job_id)),
             one.created_unix_s,
-            one.model,
-            one.device,
+            to_model(one.model),
+            to_device(one.device),
             f"{one.runtime} {one.precision}",
             marks_of(one),
         )
@@ -58,7 +59,8 @@ def _list(view: View, form: Filters) -> Page:
         "target": "text",
         "verdict": "marks",
     }
-    empty = f"none of the newest {LOOK_AT} results has one: farm bench --profile-ops times layers"
+    empty = f"none of the newest {len(newest)} results has one" if newest else "none yet"
+    empty += ": farm bench --profile-ops times layers"
     table = Table("profiles", "Results with a profile", grid(columns, rows), empty)
     return Page("Layers", (form, table), simulated=simulated(found))
 

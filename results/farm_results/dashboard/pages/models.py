@@ -33,6 +33,7 @@ def page(view: View) -> Page:
     columns = {"model": "text", "series": "count", "devices": "count", "formats": "text", "runtimes": "text"}
     columns |= {"precisions": "text", "last measured": "time"}
     more = query.url(limit=min(2 * most, 2000)) if len(found) > most and most < 2000 else ""
-    table = Table("models", "Models", grid(columns, rows), "no model matches", more)
+    empty = "no model matches" if every else "none yet; farm bench measures one"
+    table = Table("models", "Models", grid(columns, rows), empty, more)
     fields = (Field("q", "Name holds", text),)
     return Page("Models", (Filters(query.path, fields), table), simulated=simulated(every))

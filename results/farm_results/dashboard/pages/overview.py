@@ -46,7 +46,14 @@ def page(view: View) -> Page:
     title = "What the last night found, the worst first" if found else "What waits for somebody"
     blocks.append(findings_table("findings", title, worst_first(shown)[:100], "nothing"))
     tiles = tuple(
-        Tile(one.name, one.word, to_device(one.name).href, one.reason or ", ".join(one.drift), one.origin)
+        Tile(
+            one.name,
+            one.word,
+            to_device(one.name).href,
+            "; ".join(filter(None, (one.reason, *one.drift))),
+            one.origin,
+            "changed" if one.drift else "",
+        )
         for one in devices
     )
     blocks.append(Strip("The fleet", tiles, "no device is known; farm enroll adds one"))
@@ -108,9 +115,11 @@ def _night_note(night: nights.Head | None) -> Note:
     if night.state == RUNNING:
         return Note(f"A night goes on since {when(night.started_unix_s)}.", "info")
     ended = f" to {when(night.ended_unix_s)}" if night.ended_unix_s else ""
-    level = "good" if night.state == "done" else "warn"
+    cells = "".join(f", {count} {word}" for word, count in night.states.items())
+    whole = night.state == "done" and not night.states.get("failed")
     more = to_night(night.night_id, "What it did")
-    return Note(f"The last night, {when(night.started_unix_s)}{ended}: {night.state}.", level, more)
+    text = f"The last night, {when(night.started_unix_s)}{ended}: {night.state}{cells}."
+    return Note(text, "good" if whole else "warn", more)
 
 
 def _counts(found: Sequence[Finding], waiting: Sequence[Finding]) -> Counts:

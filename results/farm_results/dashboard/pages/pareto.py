@@ -157,9 +157,11 @@ def _words(items: Sequence[Item], feasible: Sequence[Item], bounds: dict[str, fl
     if not items:
         return Note("Nothing was measured of this.", "warn")
     if not bounds:
-        return Note(f"{len(items)} configurations; limits leave those that you can use.")
+        many = f"{len(items)} configuration{'s' * (len(items) != 1)}"
+        return Note(f"{many}; limits leave those that you can use.")
     level = "good" if feasible else "warn"
-    return Note(f"{len(feasible)} of {len(items)} configurations keep the limits.", level)
+    verb = "keeps" if len(feasible) == 1 else "keep"
+    return Note(f"{len(feasible)} of {len(items)} configurations {verb} the limits.", level)
 
 
 def _choice(shown: Sequence[Item], by_job: dict[str, Line]) -> list[Block]:
@@ -179,7 +181,7 @@ def _choice(shown: Sequence[Item], by_job: dict[str, Line]) -> list[Block]:
     apart = ", its energy of the same place," if len(places(shown)) > 1 else ""
     note = f"best: no other believed one{apart} is at least as good in all columns and better in one"
     blocks: list[Block] = [
-        Table("configurations", "Configurations", grid(columns, rows, note), "none keeps them")
+        Table("configurations", "Configurations", grid(columns, rows, note), "no configuration is left")
     ]
     able = [item for item, good in zip(shown, best, strict=True) if good and "p50_ns" in item.values]
     if able:

@@ -57,7 +57,8 @@ def page(view: View) -> Page:
         Field("runtime", "Runtime", runtime),
     )
     more = query.url(limit=min(2 * most, 2000)) if len(found) > most and most < 2000 else ""
-    table = Table("series", "Series", grid(columns, rows), "no series matches", more)
+    empty = "no series matches" if device or model or runtime else "none yet; farm bench begins one"
+    table = Table("series", "Series", grid(columns, rows), empty, more)
     return Page(
         "Trends", (Filters(query.path, fields), table), simulated=any(one.row.origin for one in shown)
     )
