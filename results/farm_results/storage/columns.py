@@ -31,6 +31,15 @@ _PLAIN = (
     *("artifact_sha256", "artifact_bytes", "peak_memory_bytes", "accuracy"),
 )
 
+LONGEST = {
+    "verdict": 40,
+    "model_sha256": 64,
+    "artifact_sha256": 64,
+    "runtime_version": 100,
+    "origin": 40,
+}
+"""What is longer is cut in its column, and whole in the record: PostgreSQL refuses long rows of an index."""
+
 
 def columns_of(result: Result) -> dict[str, Any]:
     """One row of the table ``result``."""
@@ -51,6 +60,7 @@ def columns_of(result: Result) -> dict[str, Any]:
         "record": codec.dumps(record),
     }
     row = {name: record[name] for name in _PLAIN} | derived
+    row |= {name: row[name][:most] for name, most in LONGEST.items()}
     # What is no number is missing: one database keeps a NaN, the other does not.
     return {name: None if isinstance(x, float) and math.isnan(x) else x for name, x in row.items()}
 

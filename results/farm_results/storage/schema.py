@@ -65,6 +65,13 @@ def _by_prefix(name: str, column: str) -> Index:
     return Index(name, column, postgresql_ops={column: "text_pattern_ops"}).ddl_if(dialect="postgresql")
 
 
+_POINT = (
+    *("series", "created_unix_s", "job_id", "run_id", "status", "verdict", "value", "low", "high"),
+    *("between_cv", "segment", "model_sha256", "artifact_sha256", "runtime_version", "energy_j"),
+    *("peak_memory_bytes", "accuracy", "origin"),
+)
+"""All that a ``Point`` needs, in its order: a series' rows lie one on each page of a year's table."""
+
 RUN = Table(
     "run",
     METADATA,
@@ -115,7 +122,7 @@ RESULT = Table(
     Index("result_run", "run_id"),
     _by_prefix("result_begins", "job_id"),
     Index("result_created", "created_unix_s"),
-    Index("result_in_series", "series", "created_unix_s"),
+    Index("result_points", *_POINT),
     Index("result_on_device", "device", "created_unix_s"),
     Index("result_of_model", "model", "created_unix_s"),
     Index("result_of_runtime", "runtime", "created_unix_s"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 MIGRATION_WAIT_S = 60.0
 _ADVISORY_LOCK = 0x6661726D  # "farm"
+LARGE = 50_000
+"""Results. From so many on, people wait for a new schema long enough to wonder."""
 
 
 def ensure_current(engine: Engine, where: str) -> None:
@@ -67,8 +70,18 @@ def _upgrade(connection: Connection, where: str) -> None:
             code="store.foreign",
             fix="name another store with FARM_STORE=DIRECTORY",
         )
+    if revision is not None and _is_large(connection):
+        text = "the store %s is brought to this farm's schema %s, once: about a minute for a million results"
+        logging.getLogger(__name__).warning(text, where, HEAD)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _is_large(connection: Connection) -> bool:
+    from sqlalchemy import text
+
+    query = text("SELECT job_id FROM result LIMIT 1 OFFSET :count")
+    return connection.execute(query, {"count": LARGE}).first() is not None
 
 
 def _use_wal(engine: Engine) -> None:

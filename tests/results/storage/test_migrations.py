@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
+from typing import Any
 
+import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, column, create_engine, inspect, table, text
+from sqlalchemy import Engine, column, create_engine, event, inspect, table, text
 
 import farm_results.storage.migrations
 from farm_agent import codec
 from farm_results.history import nights
 from farm_results.history.points import points, series_rows
+from farm_results.model import Verdict
 from farm_results.night import Night
+from farm_results.storage import upgrade
+from farm_results.storage.columns import LONGEST
 from farm_results.storage.engine import locate, open_engine
 from farm_results.storage.schema import escape
-from farm_results.store import open_store
+from farm_results.storage.verify import verify
+from farm_results.store import Store, open_store
 from tests.results.made import HOSTILE, latency, result, run
 
 FIRST = {"run", "result", "lease", "leased_job"}
@@ -135,5 +142,76 @@ def test_nights_get_their_brief_and_give_it_up_again(store_address: str) -> None
         assert nights.recent(store, limit=None) == before
         assert nights.heads(store, limit=None) == heads
         assert "night_started" in {index["name"] for index in inspect(store.engine).get_indexes("night")}
+        store.close()
+    engine.dispose()
+
+
+def plan_of_points(store: Store, series: str) -> str:
+    """By what the points of a series are read, where no table is read from end to end."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_c: object, _cursor: object, statement: str, parameters: Any, *_more: object) -> None:
+        seen.append((statement, parameters))
+
+    event.listen(store.engine, "before_cursor_execute", note)
+    points(store, series)
+    event.remove(store.engine, "before_cursor_execute", note)
+    is_lite = store.engine.dialect.name == "sqlite"
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not is_lite:
+            for statement in (
+                "VACUUM ANALYZE result",
+                "SET enable_seqscan = off",
+                "SET enable_bitmapscan = off",
+            ):
+                connection.exec_driver_sql(statement)
+        explain = "EXPLAIN QUERY PLAN " if is_lite else "EXPLAIN "
+        rows = connection.exec_driver_sql(explain + seen[-1][0], seen[-1][1]).all()
+        connection.invalidate()
+    return " ".join(str(row[-1]) for row in rows)
+
+
+def test_points_come_from_one_index_and_long_words_fit_into_it(
+    store_address: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0005 to 0004 and back on real rows: no row of the table is touched for a series, nothing is sorted.
+    What no honest device says is cut in its column alone. Who waits for a large store is told why."""
+    locate(store_address).folder.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(locate(store_address).url)
+    rng = random.Random(5)
+    long = dict.fromkeys(LONGEST, "")
+    long |= {name: "".join(rng.choices("\x00\\é\U0001f600", k=2000)) for name in LONGEST if name != "verdict"}
+    long["verdict"] = "w" * 50 + long["origin"]
+    verdict = Verdict(long.pop("verdict"))
+    store = open_store(store_address)
+    store.add_run(run())
+    store.add_result(result("job-0", sample_hashes=()))
+    store.add_result(result("job-1", verdict=verdict, **long))
+    before = store.results()
+    series = [points(store, row.series) for row in series_rows(store)]
+    assert [one.runtime_version for one in before] == ["1.23.0", long["runtime_version"]]
+    assert {point.runtime_version for (point,) in series} == {"1.23.0", long["runtime_version"][:100]}
+    store.close()
+    for large in (2, 1):
+        moved(engine, "0004", "downgrade")
+        with engine.begin() as connection:
+            for name, text_ in (long | {"verdict": verdict.word}).items():
+                change = table("result", column(name), column("job_id")).update()
+                connection.execute(change.where(column("job_id") == "job-1").values({name: escape(text_)}))
+        monkeypatch.setattr(upgrade, "LARGE", large)
+        caplog.clear()
+        store = open_store(store_address)
+        assert ("about a minute" in caplog.text) == (large == 1)
+        assert store.results() == before
+        assert [points(store, row.series) for row in series_rows(store)] == series
+        assert verify(store).problems == ()
+        plan = plan_of_points(store, series[0][0].job_id)
+        wanted = (
+            "Index Only Scan Backward using result_points",
+            "USING COVERING INDEX result_points (series=?)",
+        )
+        assert any(words in plan for words in wanted), plan
+        assert "Sort" not in plan, plan
+        assert "TEMP B-TREE" not in plan, plan
         store.close()
     engine.dispose()
