@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Table
 
 BUSY_TIMEOUT_MS = 20_000
+MAKING_S = 10.0
 # Hundreds of devices share these; each needs one for some milliseconds, now and then.
 POOL = {"pool_size": 10, "max_overflow": 20, "pool_timeout": 120}
 
@@ -89,6 +91,7 @@ def open_engine(where: str | Path | Location) -> Engine:
     location = where if isinstance(where, Location) else locate(where)
     with store_faults(location.name):
         location.folder.mkdir(parents=True, exist_ok=True)
+        _refuse_emptied(location)
         try:
             is_server = not location.url.startswith("sqlite")
             engine = create_engine(location.url, pool_pre_ping=is_server, **POOL)
@@ -104,6 +107,26 @@ def open_engine(where: str | Path | Location) -> Engine:
             event.listen(engine, "begin", partial(_begin_sqlite, turns))
         ensure_current(engine, location.name)
     return engine
+
+
+def _refuse_emptied(location: Location) -> None:
+    """A database file without a byte, beside samples: cut by a full disk or a failed copy. Taken for new, it
+    would hide that everything is gone, and the next sweep would remove the samples.
+
+    One that another process makes at this moment has no byte either, for some milliseconds.
+    """
+    file = Path(location.name)
+    if not location.url.startswith("sqlite") or not file.is_file():
+        return
+    now = file.stat()
+    if now.st_size or time.time() - now.st_mtime < MAKING_S:
+        return
+    if any(path.is_file() for path in (location.folder / "objects").glob("??/*")):
+        raise UsageError(
+            f"the store {location.name} is an empty file, and samples lie beside it",
+            code="store.corrupt",
+            fix="restore it from a backup; remove the file to begin anew",
+        )
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ANN401, ARG001 - DBAPI

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import shutil
@@ -154,6 +155,24 @@ def test_a_truncated_database_is_an_error(tmp_path: Path, kept: float) -> None:
     file = filled(tmp_path, results=60)
     os.truncate(file, int(file.stat().st_size * kept))
     assert code_of(lambda: open_store(tmp_path).results()) == "store.corrupt"
+
+
+def test_a_store_cut_to_nothing_is_not_taken_for_new(tmp_path: Path) -> None:
+    """Samples beside an empty file tell that there was a store; without them, or while another process makes
+    the file, it is a new one."""
+    file = filled(tmp_path)
+    with contextlib.closing(open_store(tmp_path)) as store:
+        store.objects.put_bytes(b"samples")
+    os.truncate(file, 0)
+    os.utime(file, (1e9, 1e9))
+    assert code_of(lambda: open_store(tmp_path)) == "store.corrupt"
+    assert file.stat().st_size == 0
+    os.utime(file)
+    open_store(tmp_path).close()
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "farm.db").touch()
+    os.utime(tmp_path / "new" / "farm.db", (1e9, 1e9))
+    open_store(tmp_path / "new").close()
 
 
 @pytest.mark.parametrize("record", ["{", "[]", "{}", "null", '"text"', '{"job_id": 3}'])
