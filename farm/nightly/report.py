@@ -87,7 +87,7 @@ def sentences(night: NightRecord, found: Sequence[Finding]) -> list[str]:
     lines.append(f"found: {counted(worst_first(found)) or nothing}")
     waiting = sum(cell.outcome == "unconfirmed" for cell in night.cells)
     if waiting:
-        lines.append(f"{waiting} stood out and wait for an A/B")
+        lines.append(f"{waiting} stood out, and no A/B was taken or could tell: the next night looks again")
     return [*lines, *night.notes]
 
 
@@ -140,8 +140,11 @@ def plan_sentences(cells: Sequence[CellRecord], budget_s: float) -> list[str]:
     for device in dict.fromkeys(cell.device for cell in cells):
         mine = [cell for cell in cells if cell.device == device]
         chosen = [cell for cell in mine if cell.state == WAITING]
-        total = _span(sum(cell.estimate_s for cell in chosen))
-        lines.append(f"{device}: {len(chosen)} of {len(mine)} cells, about {total} of {_span(budget_s)}")
+        total_s = sum(cell.estimate_s for cell in chosen)
+        line = f"{device}: {len(chosen)} of {len(mine)} cells, about {_span(total_s)} of {_span(budget_s)}"
+        if total_s > budget_s:
+            line += ": more than the budget, so what is not begun by then waits for other nights"
+        lines.append(line)
     return lines
 
 

@@ -40,8 +40,9 @@ def heard(store: Store, diary: Diary, result: Result) -> None:
 
 def ended(cell: CellRecord, result: Result) -> CellRecord:
     """The cell after its job; one that the store's absence failed still waits, with that error."""
+    cell = replace(cell, text="", error_code="")
     if result.status == "ok":
-        return replace(cell, state=MEASURED, text="", error_code="")
+        return replace(cell, state=MEASURED)
     if result.error_code == "run.interrupted":
         return cell
     if result.error_code in AWAY:  # it says nothing of the device or the model

@@ -60,7 +60,8 @@ class Cell:
         )
         if self.fails:
             code = self.fails if isinstance(self.fails, str) else "job.x"
-            return replace(found, status="failed", latency=None, error_code=code, error_message="it broke")
+            text = f"it broke: {code}"
+            return replace(found, status="failed", latency=None, error_code=code, error_message=text)
         return found
 
     @property

@@ -14,6 +14,7 @@ from farm.errors import InfrastructureError
 from farm.nightly import away
 from farm.nightly.diary import Diary, latest, night_of, recent
 from farm.nightly.record import CellRecord, NightRecord
+from farm.nightly.report import cell_row
 from farm_results.comparison import Comparison
 from farm_results.finding import Finding
 from farm_results.history import findings, nights
@@ -232,22 +233,25 @@ def test_an_attempt_that_broke_off_hides_no_step_of_a_young_series(
 def test_what_failed_for_want_of_a_store_is_measured_once_more(store: Store) -> None:
     """The store was away for a moment: that says nothing of the device. Twice in one night it is a failure
     that says why."""
-    world = World(store, Cell(model="a", fails="store.unreachable"), Cell(model="b", fails="store.locked"))
+    names = {"a": "store.unreachable", "b": "store.locked", "c": "store.unreachable"}
+    world = World(store, *(Cell(model=name, fails=code) for name, code in names.items()))
     plain, rounds = world.bench.measure, []
 
     def measure(*words: Any) -> bool:
         rounds.append(len(words[1]))
         if len(rounds) == 2:
-            world.cells[0].fails = False
+            world.cells[0].fails, world.cells[2].fails = False, "lease.timeout"
         return plain(*words)
 
     world.bench.measure = measure  # type: ignore[method-assign,assignment]
     night = world.night()
-    assert rounds == [2, 2]
+    assert rounds == [3, 3]
     assert [(cell.state, cell.error_code, cell.why) for cell in night.cells] == [
         ("measured", "", "never measured"),
-        ("failed", "store.locked", "it broke"),
+        ("failed", "store.locked", "it broke: store.locked"),
+        ("failed", "lease.timeout", "it broke: lease.timeout"),
     ]
+    assert cell_row(night.cells[2])[-1] == "it broke: lease.timeout", "the last trouble, not the first"
 
 
 def _attempts(cell: CellRecord, job_id: str) -> CellRecord:

@@ -16,6 +16,7 @@ from farm.health import quarantine
 from farm.nightly.diary import night_of, recent
 from farm.nightly.obstacles import seen
 from farm.nightly.record import CellRecord, NightRecord
+from farm.nightly.report import plan_sentences
 from farm_results.history import nights
 from farm_results.storage.session import changing
 from farm_results.store import Store, open_store
@@ -129,3 +130,11 @@ def test_a_plan_says_which_devices_cannot_be_had(store: Store) -> None:
     assert "--anyway" not in lines[0], "nights have no such option"
     assert "reserved by alice@there" in lines[1]
     assert "in use now by bob@there" in lines[2]
+
+
+def test_a_budget_that_holds_less_than_the_first_cells_is_said() -> None:
+    """The canary and the first cell are planned in any case."""
+    cells = [CellRecord(name, "pi", name, "onnxruntime fp32", name, estimate_s=66.0) for name in "ab"]
+    (line,) = plan_sentences(cells, 60.0)
+    assert line.startswith("pi: 2 of 2 cells, about 2 min of 60 s: more than the budget")
+    assert "more than" not in plan_sentences(cells, 600.0)[0]
