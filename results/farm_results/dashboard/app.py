@@ -147,7 +147,10 @@ class Dashboard:
         if isinstance(error, FarmBug):
             self.complain(error)
         headers = {"retry-after": "10"} if status_of(error) == 503 else None
-        return HTMLResponse(render_error(error, self.shell(request)), status_of(error), headers=headers)
+        shell = self.shell(request)
+        # What was decided meanwhile stands on the page of the same address.
+        again = shell.path if request.method == "POST" and status_of(error) != 404 else ""
+        return HTMLResponse(render_error(error, shell, again), status_of(error), headers=headers)
 
     def _limiter(self) -> Any:  # noqa: ANN401 - anyio's, which is made inside a running loop
         from anyio import CapacityLimiter

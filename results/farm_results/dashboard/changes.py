@@ -36,7 +36,9 @@ def change_routes(dashboard: Dashboard) -> list[Route]:
         there = local_path(request.query_params.get("next", "/"))
         if request.scope.get(SESSION):
             return RedirectResponse(there, 303)
-        return HTMLResponse(render_login(dashboard.shell(request), there))
+        lost = "Nothing was changed: your session has ended. Log in, then send it once more."
+        problem = lost if request.query_params.get("lost") else ""
+        return HTMLResponse(render_login(dashboard.shell(request), there, problem))
 
     async def log_in(request: Request) -> Response:
         form = await _form(request)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from farm_results.dashboard.access import BEARER, Access
 
@@ -99,8 +99,11 @@ class Guard:
             fix = "send the header Authorization: Bearer TOKEN"
             return _refused(401, "serve.unauthorized", "this needs the token", fix)
         query = scope.get("query_string", b"").decode("latin-1")
-        asked = path + (f"?{query}" if query else "") if method != "POST" else "/"
-        return RedirectResponse(f"/login?next={quote(asked[:1000], safe='')}", 303)
+        asked = path + (f"?{query}" if query else "")
+        lost = ""
+        if method == "POST":  # a page that was left open: back to it, since what was sent is gone
+            asked, lost = _left(headers.get("referer", ""), host), "lost=1&"
+        return RedirectResponse(f"/login?{lost}next={quote(asked[:1000], safe='')}", 303)
 
     def _known(self, host: str) -> bool:
         name = _host_name(host)
@@ -131,6 +134,16 @@ class Guard:
         if origin is None:
             return session == BEARER
         return origin.lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
+
+
+def _left(referer: str, host: str) -> str:
+    """The page of this server that a form was sent from; the first one where that is not known."""
+    try:
+        page = urlsplit(referer)
+    except ValueError:
+        return "/"
+    own = page.netloc.lower() == host.lower() and page.path.startswith("/")
+    return urlunsplit(("", "", page.path, page.query, "")) if own else "/"
 
 
 def _refused(status: int, code: str, message: str, fix: str) -> Any:  # noqa: ANN401 - a response

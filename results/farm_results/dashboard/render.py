@@ -101,9 +101,9 @@ def render_page(page: Page, query: Query, shell: Shell) -> str:
     return _render("page.html", shell=shell, first=first, moving=moving, **own)
 
 
-def render_error(error: FarmError, shell: Shell) -> str:
-    """What went wrong and what to do about it."""
-    return _render("error.html", title="Not possible", error=error, shell=shell)
+def render_error(error: FarmError, shell: Shell, again: str = "") -> str:
+    """What went wrong and what to do about it. ``again``: where to look at it once more."""
+    return _render("error.html", title="Not possible", error=error, shell=shell, again=again)
 
 
 def render_login(shell: Shell, there: str, problem: str = "", name: str = "") -> str:

@@ -289,7 +289,14 @@ def test_without_a_session_or_read_only_nothing_changes(made: Scene) -> None:
     looking = client_of(made)
     assert 'name="secret"' not in looking.get(f"/trend/{made.series}").text
     answer = looking.post(f"/findings/{made.finding}", {"state": INVALID, "note": "x"})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2F")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?lost=1&next=%2F")
+    for sent_from, there in (
+        ("http://127.0.0.1:8787/trend/a?b=c", "%2Ftrend%2Fa%3Fb%3Dc"),
+        ("//evil/x", "%2F"),
+    ):
+        answer = looking.post(f"/findings/{made.finding}", {"state": INVALID}, referer=sent_from)
+        assert answer.headers["location"] == f"/login?lost=1&next={there}"
+    assert "Nothing was changed" in looking.get(answer.headers["location"]).text
     access = Access(TOKEN, open_reading=True, read_only=True, port=8787)
     reader = client_of(made, access=access).log_in()
     assert 'name="secret"' not in reader.get(f"/trend/{made.series}").text

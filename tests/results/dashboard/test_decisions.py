@@ -25,7 +25,9 @@ def test_people_decide_findings(tmp_path: Path) -> None:
         assert (answer.status_code, answer.headers["location"]) == (303, page)
     assert "looking" in client.get(page).text
     for stale in ({"state": INVALID, "note": "stale"}, {"state": ACCEPTED, "note": "stale"}):
-        assert client.post(address, form | stale).status_code == 409
+        answer = client.post(address, form | stale)
+        assert answer.status_code == 409
+        assert f'<a href="{address}">As it is now</a>' in answer.text
     before = baselines.current(made.store, made.series)
     assert before is not None
     assert before.job_id == "night-m-000", "neither the finding nor the baseline, or both"
