@@ -7,8 +7,34 @@ import re
 from pathlib import Path
 
 NETWORK = frozenset(
-    {"9p", "afs", "ceph", "cifs", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "smbfs", "sshfs", "davfs"}
+    [
+        "9p",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "davfs",
+        "davfs2",
+        "gcsfuse",
+        "glusterfs",
+        "gpfs",
+        "juicefs",
+        "lustre",
+        "mfs",
+        "moosefs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "orangefs",
+        "rclone",
+        "s3fs",
+        "smb3",
+        "smbfs",
+        "sshfs",
+        "vboxsf",
+    ]
 )
+"""As the kernel calls them, and behind ``fuse.`` the programs that bring them."""
 _MOUNTS = Path("/proc/self/mountinfo")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 

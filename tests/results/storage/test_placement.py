@@ -15,6 +15,8 @@ MOUNTS = """\
 32 31 0:42 / /home/me/board/local rw - tmpfs tmpfs rw
 33 22 0:43 / /twice rw - ext4 /dev/sdb rw
 34 22 0:44 / /twice rw - cifs //server/x rw
+35 22 0:45 / /cluster rw - beegfs beegfs_nodev rw
+36 22 0:46 / /cloud rw - fuse.rclone remote: rw
 a line that is none
 """
 
@@ -28,6 +30,8 @@ a line that is none
         ("/home/me/board", "fuse.sshfs", True),
         ("/home/me/board/local/farm", "tmpfs", False),
         ("/twice/farm", "cifs", True),
+        ("/cluster/farm", "beegfs", True),
+        ("/cloud/farm", "fuse.rclone", True),
     ],
 )
 def test_the_file_system_is_that_of_the_nearest_mount(
