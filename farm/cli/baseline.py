@@ -1,4 +1,4 @@
-"""``farm baseline``: which result each series is held against. Nothing else moves a baseline."""
+"""``farm baseline``: which result each series is held against, and moving it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def command() -> None:
     """Show and move the results that series are held against.
 
     A nightly run compares each series with its baseline. The first night of a series sets it; after that
-    only these commands move it, each time with who did it and why.
+    people move it, by these commands or the dashboard, each time with who did it and why.
     """
 
 

@@ -107,7 +107,7 @@ def _bounds(latency: Latency, name: str) -> tuple[float | None, float | None]:
 
 def _between(latency: Latency) -> float | None:
     """The standard error of the median of the processes' medians; None with one process."""
-    if latency.between_cv is None or latency.blocks < 2:
+    if latency.between_cv is None or not math.isfinite(latency.between_cv) or latency.blocks < 2:
         return None
     return latency.between_cv * math.sqrt(median_cost(latency.blocks) / latency.blocks)
 

@@ -99,6 +99,8 @@ def test_one_process_without_a_history_has_no_interval() -> None:
     assert (row.section, row.low, row.p, row.q) == (LARGE, None, None, None)
     assert row.effect == pytest.approx(0.6)
     assert "nobody knows" in row.reason
+    broken = replace(one, latency=replace(one.latency, between_cv=float("nan")))
+    assert only(compare([measured("a")], [broken])).low is None
 
 
 def test_a_change_of_the_surroundings_forbids_the_comparison_and_is_named() -> None:
