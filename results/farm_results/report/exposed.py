@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from farm_results.series import SeriesKey
 from farm_results.text import printable
@@ -44,6 +45,12 @@ def headline(
     return {metric: value, f"{stem}_low_ns": low, f"{stem}_high_ns": high}
 
 
+@lru_cache(maxsize=5000)
+def _shown(word: str) -> str:
+    """The series of a farm share their words."""
+    return printable(word)
+
+
 @dataclass(frozen=True)
 class Exposed:
     """One series' newest measurement. ``values``: by the names of ``FAMILIES``; None is left out, and so is
@@ -57,10 +64,11 @@ class Exposed:
     def labels(self) -> list[str]:
         """The values of ``LABELS``. The verdict and what is simulated go with every number."""
         key = self.key
-        options = " ".join(f"{name}={value}" for name, value in sorted(key.options.items()))
+        options = " ".join([f"{name}={value}" for name, value in sorted(key.options.items())])
         words = (self.series, key.model, key.device, key.profile, key.format, key.runtime, key.precision)
         more = (str(key.threads), key.scenario, options, key.origin or MEASURED, self.verdict or "none")
-        return [printable(word, LABEL_LIMIT) for word in (*words, *more)]
+        every = words + more
+        return [_shown(word) if len(word) <= LABEL_LIMIT else printable(word, LABEL_LIMIT) for word in every]
 
     def numbers(self) -> Iterable[tuple[str, float]]:
         """(name in ``FAMILIES``, value in the base unit)."""

@@ -8,7 +8,7 @@ are.
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +18,8 @@ from farm_results.series import key_of, number_of, series_id
 from farm_results.storage.columns import energy_of
 
 SUFFIX = "prom"
+_ODD = re.compile(r'[\\\n"]')
+_NOT_FINITE = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ def families(exposed: Sequence[Exposed]) -> Iterator[Gauge]:
     found: dict[str, list[tuple[str, float]]] = {}
     info: list[tuple[str, float]] = []
     for one in exposed:
-        labels = label_text(dict(zip(LABELS, one.labels(), strict=True)))
+        words = one.labels()
+        if _ODD.search("".join(words)):
+            words = [_escaped(word) for word in words]
+        labels = _LABELLED.format(*words)
         info.append((labels, 1.0))
         for name, value in one.numbers():
             found.setdefault(name, []).append((labels, value))
@@ -51,6 +56,10 @@ def families(exposed: Sequence[Exposed]) -> Iterator[Gauge]:
     for name, (family_name, text, _) in FAMILIES.items():
         if name in found:
             yield Gauge(family_name, text, found[name])
+
+
+_LABELLED = "{{" + ",".join(f'{name}="{{{LABELS.index(name)}}}"' for name in sorted(LABELS)) + "}}"
+"""What ``label_text`` would write of them, two thousand times at every scrape."""
 
 
 def label_text(labels: Mapping[str, str]) -> str:
@@ -74,10 +83,8 @@ def text_of(found: Iterable[Gauge]) -> str:
 
 
 def _number(value: float) -> str:
-    number = float(value)
-    if math.isfinite(number):
-        return repr(number)
-    return "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"
+    text = repr(float(value))
+    return _NOT_FINITE.get(text, text)
 
 
 def _exposed(series: str, result: Result) -> Exposed:
