@@ -147,7 +147,7 @@ def _view(
         usual_ns=line.usual_ns[0] if line.usual_ns else None,
         usual_spread_ns=line.usual_ns[1] if line.usual_ns else None,
         canaries=tuple(Canary(c.unix_s, c.p50_ns, c.series, c.slower) for c in standing.record.canaries),
-        drift=line.drift,
+        drift=tuple(each.replace(" -> ", " → ") for each in line.drift),
         facts=standing.record.facts,
     )
 

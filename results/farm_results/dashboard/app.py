@@ -18,7 +18,7 @@ from farm_results.dashboard.fleet import Fleet, NoFleet
 from farm_results.dashboard.guard import SESSION, Guard, TooLargeError
 from farm_results.dashboard.pages import Registered, View, registered
 from farm_results.dashboard.query import Query, address_of
-from farm_results.dashboard.render import Shell, file_name, render_error, render_page
+from farm_results.dashboard.render import Shell, file_name, preload, render_error, render_page
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -61,6 +61,7 @@ class Dashboard:
         from farm_results.pages import STATIC
 
         whole.register()
+        preload()  # what an update of farm puts in their place does not fit the code that runs
         pages = registered()
         shown = [Route(path, self._endpoint(page, pages)) for page in pages for path in page.paths]
         own = Path(__file__).resolve().parent / "static"

@@ -73,6 +73,12 @@ def templates() -> Environment:
     return made
 
 
+def preload() -> None:
+    """Read every template now."""
+    for name in templates().list_templates(extensions=("html",)):
+        templates().get_template(name)
+
+
 def styled(word: str) -> str:
     """A word as the end of a style's name: nothing but letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", word.lower())[:40].strip("-")

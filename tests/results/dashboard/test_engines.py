@@ -78,6 +78,7 @@ def test_pages_say_the_same_on_both_engines(tmp_path: Path, postgres: Server) ->
         assert texts[0] == texts[1], address
         seen += one.text.count("csv=")
     assert seen > 60, "tables, which the pages hold whole"
+    assert "kernel 6.1 → 6.6" in small.get("/devices").text
     lite.store.close()
     real.store.close()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from farm_results.dashboard.access import Access
 from farm_results.dashboard.app import Dashboard
+from farm_results.dashboard.render import preload, templates
 from farm_results.history import nights
 from farm_results.night import Night
 from farm_results.store import open_store
@@ -44,6 +45,14 @@ def test_an_empty_store_has_pages(tmp_path: Path) -> None:
     assert 'What helps: <a href="/models">/models</a></p>' in client.get("/models/none").text
     assert "What helps: <a" not in client.get("/results/none").text
     store.close()
+
+
+def test_a_running_server_keeps_its_templates() -> None:
+    """An update of farm puts others in their place, which do not fit the code that runs."""
+    assert not templates().auto_reload
+    preload()
+    kept = {name for _, name in (templates().cache or {})}
+    assert {"page.html", "error.html", "login.html", "shell.html", "_table.html"} <= kept
 
 
 def test_the_overview_says_what_the_night_could_not_do(tmp_path: Path) -> None:

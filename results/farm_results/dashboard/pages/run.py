@@ -115,7 +115,9 @@ def comparisons_table(found: Sequence[Comparison], *, one_series: bool = False) 
     columns = {"when": "time", "says": "marks", **({"kind": "text"} if kinds else {})}
     columns |= {} if one_series else {"model": "text", "target": "text", "device": "text"}
     columns |= {"change": "change", "from": "change", "to": "change", "pairs": "count"}
-    columns |= {"reference": "text", "candidate": "text", "": "text"}
+    # A night calls its sides that; what a person called them tells more.
+    named = any(_sides(one) != ("reference", "candidate") for one in found)
+    columns |= {**({"reference": "text", "candidate": "text"} if named else {}), "": "text"}
     rows = [
         (
             one.created_unix_s,
@@ -126,13 +128,17 @@ def comparisons_table(found: Sequence[Comparison], *, one_series: bool = False) 
             one.effect.low if one.effect else None,
             one.effect.high if one.effect else None,
             one.pairs,
-            one.reference.label or one.reference.model,
-            one.candidate.label or one.candidate.model,
+            *(_sides(one) if named else ()),
             to_comparison(one.comparison_id),
         )
         for one in found
     ]
     return Table("ab", "Measured in turns on the device (A/B)", grid(columns, rows), "none")
+
+
+def _sides(one: Comparison) -> tuple[str, str]:
+    reference, candidate = one.reference, one.candidate
+    return reference.label or reference.model, candidate.label or candidate.model
 
 
 def _what(one: Comparison) -> tuple[object, object, object]:
