@@ -14,6 +14,9 @@ MEASURING_SHARE = 0.75
 NOT_THERE = "skipped"
 """Problem code of what the device does not have and nobody named."""
 NEVER_S = 10 * 365 * 86400.0
+AHEAD_S, UNTOLD_S = 3600.0, 7 * 86400.0
+"""A result that lies so far ahead tells of a clock that stepped: nobody knows how long its cell has waited.
+As old as a week it neither waits for years nor is in front every night."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def _of_device(
 
     def rank(each: Wanted) -> tuple[int, float, float]:
         before = last.get(each.key)
-        age_s = NEVER_S if before is None else max(0.0, now_unix_s - before.at_unix_s)
+        age_s = NEVER_S if before is None else _age_s(before, now_unix_s)
         if each.canary:
             return (0, 0.0, 0.0)
         if reasons[each.key]:
@@ -111,7 +114,14 @@ def _reason(each: Wanted, before: Last | None) -> str:
     return "" if before.content and each.content else "not known whether it changed"
 
 
+def _age_s(before: Last, now_unix_s: float) -> float:
+    age_s = now_unix_s - before.at_unix_s
+    return UNTOLD_S if age_s < -AHEAD_S else max(0.0, age_s)
+
+
 def _since(before: Last, now_unix_s: float) -> str:
+    if before.at_unix_s > now_unix_s + AHEAD_S:
+        return "unchanged, measured by a clock that was ahead"
     hours = max(0.0, now_unix_s - before.at_unix_s) / 3600
     ago = f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
     return f"unchanged, measured {ago} ago"

@@ -16,17 +16,19 @@ if TYPE_CHECKING:
     from farm_results.comparison import Comparison
     from farm_results.store import Store
 
-EVERY_S = 6.5 * 86400.0
+EVERY_S, AHEAD_S = 6.5 * 86400.0, 3600.0
 NO_ARTIFACT = "ab."
 """Codes of what cannot be compared by its kind; another series of the device may do."""
 
 
 def due(store: Store, device: str, *, now_unix_s: float, origin: str) -> bool:
-    """Whether the device has had no A/A for a week."""
+    """Whether the device has had no A/A for a week. One from the future, of a clock that stepped back since,
+    says nothing of when it was."""
     from farm_results.history import comparisons
 
-    last = comparisons.recent(store, kind=AA, device=device, origin=origin, limit=1)
-    return not last or now_unix_s - last[0].created_unix_s >= EVERY_S
+    since_s = now_unix_s - EVERY_S
+    taken = comparisons.recent(store, kind=AA, device=device, origin=origin, since_unix_s=since_s, limit=None)
+    return not any(since_s < each.created_unix_s <= now_unix_s + AHEAD_S for each in taken)
 
 
 def take(

@@ -153,6 +153,15 @@ def test_every_cell_has_its_turn_whatever_the_budget() -> None:
     assert seen == {each.key for each in wanted}
 
 
+def test_a_cell_measured_by_a_clock_that_was_ahead_waits_no_years() -> None:
+    """It is as old as a week: behind what waited longer, before what did not."""
+    ages = {"ahead": -4 * 365 * 24, "old": 20 * 24, "fresh": 24}
+    last = {key: Last(NOW_S - hours * HOUR_S, CONTENT) for key, hours in ages.items()}
+    cells = choose([_wanted(key) for key in ages], last, budget_s=9e9, now_unix_s=NOW_S)
+    assert [cell.key for cell in cells] == ["old", "ahead", "fresh"]
+    assert "a clock that was ahead" in cells[1].why
+
+
 def test_the_last_time_decides_how_long_a_cell_takes_and_devices_have_budgets_of_their_own() -> None:
     """What took 20 minutes takes 20 minutes; what another device spent does not count."""
     wanted = [_wanted("a"), _wanted("b"), _wanted("c", device="board")]
