@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ACTOR = "farm nightly"
 BROKE_OFF = "the night broke off before its A/B"
+NOT_KEPT = "ab.not-kept"
 AT_THE_END = "judged when all A/Bs of the night are there"
 
 
@@ -152,7 +153,10 @@ class Judging:
         except FarmError as error:
             if error.code in AWAY:
                 raise
-            return None, f"{error.message} [{error.code}]"
+            trouble = f"{error.message} [{error.code}]"
+            if error.code == NOT_KEPT:  # nothing can ever be held against this baseline again
+                trouble += f"; if tonight's is right: farm baseline set {found.now.job_id}"
+            return None, trouble
         finally:
             self.left_s = min(self.left_s, self.left_s - (self.bench.now_unix_s() - begun))
             self.tried = True

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from farm.nightly.record import DONE, FAILED, MEASURED, SKIPPED, WAITING, CellRecord, NightRecord
+from farm.nightly.record import DONE, FAILED, MEASURED, SKIPPED, UNCONFIRMED, WAITING, CellRecord, NightRecord
 from farm.nightly.tell import counted, counted_words, worst_first
 
 if TYPE_CHECKING:
@@ -85,7 +85,11 @@ def sentences(night: NightRecord, found: Sequence[Finding]) -> list[str]:
     lines = [f"{mark(night.origin)}{night.night_id} {night.state}: {', '.join(parts) or 'nothing measured'}"]
     nothing = "nothing that stands out" if night.state == DONE else "nothing yet"
     lines.append(f"found: {counted(worst_first(found)) or nothing}")
-    waiting = sum(cell.outcome == "unconfirmed" for cell in night.cells)
+    open_ones = [cell for cell in night.cells if cell.outcome == UNCONFIRMED]
+    unheard = [cell for cell in open_ones if cell.trigger_z is None]
+    if unheard:
+        lines.append(f"{len(unheard)} without a verdict: {unheard[0].text}")
+    waiting = len(open_ones) - len(unheard)
     if waiting:
         lines.append(f"{waiting} stood out, and no A/B was taken or could tell: the next night looks again")
     return [*lines, *night.notes]

@@ -190,7 +190,7 @@ def test_an_a_b_that_cannot_be_taken_is_told_only_where_much_moved(store: Store)
     night = world.night(quiet=False)
     (finding,) = world.found()
     assert (finding.model, finding.word) == ("large", "inconclusive")
-    assert "ab.not-kept" in finding.message
+    assert "[ab.not-kept]; if tonight's is right: farm baseline set night-" in finding.message
     assert {cell.model: cell.outcome for cell in night.cells}["large"] == "inconclusive"
     world.night(quiet=False)
     assert len(world.found()) == 1

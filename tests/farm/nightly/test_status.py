@@ -107,6 +107,29 @@ def test_each_end_of_a_night_has_its_words(store: Store, status: Status) -> None
     assert listed[2]["states"] == {"measured": 2}
 
 
+def test_what_cannot_be_compared_did_not_stand_out(store: Store, status: Status) -> None:
+    """Two kinds of cells without a verdict, each in its own words."""
+    made = [("throttled: not to be compared", None), ("too little", 1.7), ("too little", -1.6)]
+    cells = tuple(
+        CellRecord(
+            f"k{place}",
+            "pi",
+            "net",
+            "t",
+            "s",
+            state="measured",
+            outcome="unconfirmed",
+            text=text,
+            trigger_z=z,
+        )
+        for place, (text, z) in enumerate(made)
+    )
+    nights.begin(store, night_of(NightRecord("night-1", 1e9, state="done", ended_unix_s=1e9, cells=cells)))
+    lines = status().err.splitlines()
+    assert "1 without a verdict: throttled: not to be compared" in lines
+    assert any(line.startswith("2 stood out, and no A/B") for line in lines)
+
+
 def test_a_night_of_the_future_is_not_the_last_one_for_ever(store: Store, status: Status) -> None:
     """Measured before the clock was set back by years: the newest one of today is shown."""
     for night_id, at_unix_s in (("night-now", 1.7e9), ("night-future", 9e9)):
