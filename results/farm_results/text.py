@@ -43,7 +43,10 @@ def threads_text(count: int) -> str:
 
 def unit_of(value_ns: float) -> tuple[str, float]:
     """The unit in which a time reads best, and its nanoseconds."""
-    return next(((name, size) for name, size in _UNITS_NS if value_ns >= size), _UNITS_NS[-1])
+    for unit in _UNITS_NS:
+        if value_ns >= unit[1]:
+            return unit
+    return _UNITS_NS[-1]
 
 
 def duration(value_ns: float, digits: int = 3) -> str:

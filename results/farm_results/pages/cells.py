@@ -60,7 +60,7 @@ def bare_rows_html(grid: Grid, most: int) -> Markup:
 def _whole(value: Any, kind: str, label: str, *, right: bool) -> str:  # noqa: ANN401
     if isinstance(value, (float, int)):
         style = "r" if right else _style(str(value), kind, right=right)
-        return f'<td class="{style}"{label}{_sorted_by(value, kind)}>{_inner(value, kind)}</td>'
+        return f'<td class="{style}"{label}{_sorted_by(value, kind)}>{_plain(value, kind)}</td>'
     if isinstance(value, Marks):
         inner, style = _marks(value)
         return f'<td class="{"r" if right else style}"{label}>{inner}</td>'
@@ -71,16 +71,17 @@ def _whole(value: Any, kind: str, label: str, *, right: bool) -> str:  # noqa: A
 
 
 def _inner(value: Any, kind: str) -> str:  # noqa: ANN401
-    if isinstance(value, str):
-        shown = _words(value) or escape(cell(value))
-    elif isinstance(value, Marks):
+    if isinstance(value, Marks):
         return _marks(value)[0]
-    elif isinstance(value, Mark):
+    if isinstance(value, Mark):
         return _mark(value)
-    elif hasattr(value, "href"):
+    if hasattr(value, "href"):
         return f'<a href="{escape(value.href)}">{_words(value.text)}</a>'
-    else:
-        shown = escape(cell(value, kind))
+    return _plain(value, kind)
+
+
+def _plain(value: Any, kind: str) -> str:  # noqa: ANN401
+    shown = _words(value) if value and isinstance(value, str) else escape(cell(value, kind))
     return f"<code>{shown}</code>" if kind == "code" else shown
 
 

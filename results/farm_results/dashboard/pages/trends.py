@@ -27,19 +27,18 @@ def page(view: View) -> Page:
     device_of, model_of, marks_of = cache(to_device), cache(to_model), cache(_marks)
     rows = []
     for one in shown:
-        key, value = one.row.key, one.value
-        is_time = one.row.metric.endswith("_ns")
+        is_time = one.metric.endswith("_ns")
         rows.append(
             (
-                marks_of(one.verdict, key.origin),
-                to_series(one.row.series, f"{key.runtime} {key.precision} ×{key.threads}"),
-                key.scenario,
-                model_of(key.model),
-                device_of(key.device),
-                value if is_time else None,
-                None if is_time else value,
-                one.row.last_unix_s,
-                one.row.first_unix_s,
+                marks_of(one.verdict, one.origin),
+                to_series(one.series, f"{one.runtime} {one.precision} ×{one.threads}"),
+                one.scenario,
+                model_of(one.model),
+                device_of(one.device),
+                one.value if is_time else None,
+                None if is_time else one.value,
+                one.last_unix_s,
+                one.first_unix_s,
             )
         )
     columns = {
@@ -59,10 +58,8 @@ def page(view: View) -> Page:
     more = query.url(limit=min(2 * most, 2000)) if len(found) > most and most < 2000 else ""
     empty = "no series matches" if device or model or runtime else "none yet; farm bench begins one"
     table = Table("series", "Series", grid(columns, rows), empty, more)
-    return Page(
-        "Trends", (Filters(query.path, fields), table), simulated=any(one.row.origin for one in shown)
-    )
+    return Page("Trends", (Filters(query.path, fields), table), simulated=any(one.origin for one in shown))
 
 
-def _marks(verdict: str, origin: str) -> Marks:
+def _marks(verdict: str | None, origin: str) -> Marks:
     return marks(verdict or "unknown", origin=origin)
