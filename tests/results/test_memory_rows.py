@@ -12,7 +12,7 @@ from farm_agent.errors import UsageError
 from farm_results.comparison import Comparison, Effect, Side
 from farm_results.finding import ACKNOWLEDGED, EXPECTED, Cause, Finding
 from farm_results.history import baselines, comparisons, findings, nights
-from farm_results.history.points import points, series_row, series_rows
+from farm_results.history.points import points, series_row, series_rows, standings
 from farm_results.night import INTERRUPTED, Night
 from farm_results.series import key_of, series_id
 from farm_results.storage.schema import AUDIT
@@ -62,6 +62,21 @@ def test_points_of_a_series(store: Store) -> None:
     assert [found.origin for found in series_rows(store, device="pi")] == ["simulated", ""]
     assert series_rows(store, origin="", limit=1)[0].key.device == "nano"
     assert series_rows(store, runtime="none") == []
+    store.add_result(result("never-ok", model="new", created_unix_s=8.0, status="failed", latency=None))
+    listed = standings(store, limit=9)
+    assert [one.series for one in listed] == [one.series for one in series_rows(store)]
+    assert {
+        (one.device, one.model, one.origin, one.verdict, one.value, one.last_unix_s) for one in listed
+    } == {
+        ("nano", "mobilenet", "", "valid", latency().p50_ns, 9.0),
+        ("pi", "mobilenet", "simulated", "valid", latency().p50_ns, 9.0),
+        ("pi", "new", "", None, None, 8.0),
+        ("pi", "mobilenet", "", "valid", 1003.0, 4.0),
+    }
+    assert [one.device for one in standings(store, model="mobilenet", runtime="onnxruntime", limit=1)] == [
+        listed[0].device
+    ]
+    assert standings(store, device="none") == []
     for text in HOSTILE:
         assert series_row(store, text) is None
         assert points(store, text) == []
