@@ -115,6 +115,8 @@ def test_marks_stay_on_paper_in_the_dark_and_on_a_phone(browser: Browser, report
                 )
                 assert colours[0] != colours[1]
             assert page.locator(".banner").is_visible()
+            ink = page.evaluate("getComputedStyle(document.body).color")
+            assert ink == ("rgb(27, 31, 36)" if media == "print" else "rgb(230, 233, 237)"), "paper is white"
 
 
 def test_tables_are_sorted_by_keyboard(browser: Browser, report: str) -> None:
