@@ -142,6 +142,7 @@ class Judging:
         """The same, taken now."""
         if self._no_time():
             return None, "no time left in the budget"
+        self.diary.put(replace(cell, text=f"{found.why}; an A/B is running"))
         self.diary.flush()
         begun = self.bench.now_unix_s()
         pair = (found.reference_job_id, found.now.job_id)
