@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from farm_results.store import Store
 
 MARK = "SIMULATED.json"
+STALE_S = 86400.0
 Tell = Callable[[int, int], None]
 """Hears how many nights are done, and of how many."""
 
@@ -69,6 +72,7 @@ def demo(
     _refuse_others(folder, known)
     with store_faults(str(folder)):
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         story = Story(nights)
@@ -88,21 +92,38 @@ def demo(
 
 def _refuse_others(folder: Path, known: Demo | None) -> None:
     """Raises UsageError ``demo.not-empty`` where making the demo anew would cost somebody something."""
+    from farm_results.history import comparisons
     from farm_results.history.points import series_rows
     from farm_results.store import open_store
 
     taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     what = "something that is no demo"
     if known is not None:
+        others = [each.name for each in folder.iterdir() if not _own(each.name)]
         store = open_store(folder)
-        taken, what = bool(series_rows(store, origin="", limit=1)), "results that a device measured, too"
+        measured = series_rows(store, origin="", limit=1) or comparisons.recent(store, origin="", limit=1)
         store.close()
+        taken = bool(measured or others)
+        what = "results that a device measured, too" if measured else f"{min(others, default='')!r}, too"
     if taken:
         raise UsageError(
             f"{folder} holds {what}, and simulated results never mix with others",
             code="demo.not-empty",
             fix="name a folder of its own: farm demo --into FOLDER",
         )
+
+
+def _own(name: str) -> bool:
+    """Whether a file is one of a store that holds a demo."""
+    return name in (MARK, "objects") or name.startswith("farm.db")
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed demos of this folder left beside it."""
+    for part in folder.parent.glob(f".{glob.escape(folder.name)}-*"):
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime > STALE_S:
+                shutil.rmtree(part, ignore_errors=True)
 
 
 def read(folder: Path) -> Demo | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from sqlalchemy import select
 import farm.cli
 from farm.demo.fleet import ENTRIES, Entry, machine
 from farm.demo.job import Night, disturbed, made
-from farm.demo.simulate import MARK, Demo, demo
+from farm.demo.simulate import MARK, STALE_S, Demo, demo
 from farm.demo.story import Story
 from farm.errors import UsageError
 from farm.health import rows
@@ -169,13 +170,21 @@ def test_a_demo_takes_no_folder_from_anybody(fleet: Demo, tmp_path: Path) -> Non
     def broken(_done: int, _of: int) -> None:
         raise KeyboardInterrupt
 
+    for name, age_s in (("killed", 2 * STALE_S), ("at work", 60.0)):
+        left = tmp_path / f".half-{name}"
+        (left / "store").mkdir(parents=True)
+        os.utime(left, (time.time() - age_s,) * 2)
     with pytest.raises(KeyboardInterrupt):
         quick(tmp_path / "half", tell=broken)
-    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".half-at work", "mine"]
 
     used = tmp_path / "used"
     open_store(used).close()
     (used / MARK).write_text((fleet.folder / MARK).read_text())
+    (used / "report.html").write_text("kept")
+    with pytest.raises(UsageError, match=r"'report\.html', too"):
+        quick(used, again=True)
+    (used / "report.html").unlink()
     opened = open_store(used)
     opened.add_run(results_made.run())
     opened.add_result(results_made.result())
