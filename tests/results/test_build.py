@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from farm.sample import sample_data
 from farm_agent.errors import JobError
 from farm_agent.wire import Accuracy, Failure, MemoryPhase
 from farm_profiles.profile import Target
@@ -137,3 +139,6 @@ def test_a_failure_belongs_to_the_series_of_what_was_asked_for() -> None:
     from farm_results.pages.sections.origin import commands_of
 
     assert commands_of(fast)[0].endswith("--batch 4 --scenario throughput --streams 1,8")
+    own = replace(fast, model="digits", document={"spec": {"dataset": {"name": sample_data().name}}})
+    assert commands_of(own)[0].startswith("farm bench -d "), "the bundled network is no file of the reader's"
+    assert commands_of(replace(own, model="mine"))[0].startswith("farm bench mine.onnx -d ")

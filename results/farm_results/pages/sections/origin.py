@@ -32,7 +32,8 @@ def command_of(run: Run) -> str:
 
 def commands_of(result: Result) -> list[str]:
     """What measures this cell again, and what shows it in full."""
-    words = ["farm", "bench", f"{result.model}.onnx", "-d", result.device, "-r", result.runtime]
+    words = ["farm", "bench", *([] if _is_bundled(result) else [f"{result.model}.onnx"])]
+    words += ["-d", result.device, "-r", result.runtime]
     words += ["-p", result.precision, "--threads", str(result.threads)]
     if "batch" in result.options:
         words += ["--batch", result.options["batch"]]
@@ -41,6 +42,12 @@ def commands_of(result: Result) -> list[str]:
     for name, value in result.conditions.items():
         words += _asked(name.rpartition(".")[2], value)
     return [masked(shlex.join(map(_word, words))), shlex.join(["farm", "show", _word(result.job_id)])]
+
+
+def _is_bundled(result: Result) -> bool:
+    """The network that comes with farm, on its own samples: `farm bench` alone, without a file, takes it."""
+    dataset = _mapping(_mapping(result.document.get("spec")).get("dataset"))
+    return (result.model, dataset.get("name")) == ("digits", "digits_test.npz")
 
 
 def _asked(name: str, value: str) -> list[str]:
