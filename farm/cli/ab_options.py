@@ -171,7 +171,9 @@ def run_again(
         raise UsageError(
             f"{ab.text} has no ok result in the scenario {scenario} of {', '.join(sorted(chosen))}",
             code="ab.reference",
-            fix="name the device with -d, the --scenario, or another run (farm results runs)",
+            fix="farm baseline set last"
+            if ab.text == refs.BASELINE_WORD and not found
+            else "name the device with -d, the --scenario, or another run (farm results runs)",
         )
     terms = Terms(
         plan=request.blocks,

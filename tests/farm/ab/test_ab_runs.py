@@ -175,6 +175,8 @@ def test_the_plan_of_two_files(
     words = ["bench", files[0], "--ab", files[1], "-r", "onnxruntime", "--dry-run", "--smoke"]
     assert cli.main(words) == 0
     assert "20 fresh processes" in capsys.readouterr().err
+    assert cli.main(["bench", "--ab", "@baseline"]) == 2
+    assert "fix: farm baseline set last" in capsys.readouterr().err
 
 
 def at(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
