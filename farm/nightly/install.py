@@ -18,6 +18,7 @@ from farm.errors import InfrastructureError, UsageError
 from farm.nightly.timers import MARK, Job, cron_line, search_path, units, workflow, workflow_path
 from farm.notify_settings import VARIABLE
 
+XDG = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
 SYSTEMD, CRON, GITHUB = "systemd", "cron", "github"
 KINDS = (SYSTEMD, CRON, GITHUB)
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
@@ -89,6 +90,12 @@ def environment_hints() -> list[str]:
         if name == VARIABLE:
             where = 'to a file that [notify] of farm.toml names: file = "..."'
         found.append(f"{name} is set here and will not be at night: write it {where}")
+    homes = [name for name in XDG if os.environ.get(name)]
+    if homes:
+        found.append(
+            f"{', '.join(homes)} moved farm's folders here and will not at night: "
+            "write store, inventory_path and state_dir into farm.toml"
+        )
     if os.environ.get("SSH_AUTH_SOCK"):
         found.append(
             "an SSH agent answers here; at night there is none: devices need keys without a passphrase"
@@ -117,6 +124,10 @@ def carry_out(kind: str, job: Job, found: Sequence[Change], *, remove: bool = Fa
                 hints.append("for nights without anybody logged in: loginctl enable-linger")
             hints.append(f"what the nights say: journalctl --user -u {job.name}")
     if kind == GITHUB and not remove and _any(found):
+        if not (workflow_path(job).parents[2] / ".git").exists():
+            hints.append(
+                f"{job.folder} is in no git repository: GitHub reads the workflow at a repository's top"
+            )
         hints.append("commit it to the default branch: GitHub starts nothing from another one")
         hints.append("its runner must have farm, reach the devices, and hold the store (docs/nightly.md)")
     return list(dict.fromkeys(hints))

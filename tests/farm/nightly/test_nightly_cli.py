@@ -144,7 +144,9 @@ def test_units_and_workflow_are_written_again_the_same_and_removed(
     dry = farm.run("nightly", "install", "--systemd", "--github", "--at", "03:15", "--dry-run")
     assert "OnCalendar=*-*-* 03:15:00" in dry.out
     assert not units.exists()
-    farm.run("nightly", "install", "--systemd", "--github", "--at", "03:15")
+    written = farm.run("nightly", "install", "--systemd", "--github", "--at", "03:15").err
+    assert "moved farm's folders here and will not at night: write store" in written
+    assert f"{folder} is in no git repository" in written
     files = {path: path.read_text() for path in units.iterdir()}
     assert len(files) == 2
     assert "enable farm-nightly-a-h-b-home-" in log.read_text()
@@ -166,7 +168,7 @@ def test_units_and_workflow_are_written_again_the_same_and_removed(
     assert read["on"]["schedule"] == [{"cron": "15 3 * * *"}]
     assert "defaults" not in read["jobs"]["night"]
     (folder.parent / ".git").mkdir()
-    farm.run("nightly", "install", "--github")
+    assert "no git repository" not in farm.run("nightly", "install", "--github").err
     (inside,) = (folder.parent / ".github" / "workflows").iterdir()
     assert inside.name == "farm-nightly-a-h-b-home.yml", "GitHub reads the repository's top alone"
     assert _workflow(inside)["jobs"]["night"]["defaults"]["run"]["working-directory"] == folder.name
