@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
-from farm_agent.wire import BlockResult, MemoryPhase
+from farm_agent.wire import MemoryPhase
 
 
-def peak_bytes(blocks: Sequence[BlockResult]) -> int | None:
+class Held(Protocol):
+    """A process: a ``BlockResult``, or only what it held."""
+
+    @property
+    def memory(self) -> Sequence[MemoryPhase]:
+        """At the end of each phase."""
+        ...
+
+
+def peak_bytes(blocks: Sequence[Held]) -> int | None:
     """The largest peak over the processes; None when nobody could tell."""
     return max((peak for block in blocks if (peak := _peak(block)) is not None), default=None)
 
 
-def delta_bytes(blocks: Sequence[BlockResult]) -> int | None:
+def delta_bytes(blocks: Sequence[Held]) -> int | None:
     """What the model took: the peak less what the process held once the runtime was imported, the largest
     over the processes. None when nobody could tell."""
     found = []
@@ -24,7 +34,7 @@ def delta_bytes(blocks: Sequence[BlockResult]) -> int | None:
     return max(found, default=None)
 
 
-def _peak(block: BlockResult) -> int | None:
+def _peak(block: Held) -> int | None:
     """The peak (VmHWM) at the end of the measured phase, without the timed loop's own buffers; at least that
     of the phases before there were any."""
     known = [p for p in block.memory if p.peak_rss_bytes is not None]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from statistics import median
 
 from farm_results.compare.chance import degrees_of, t_quantile
-from farm_results.compare.metrics import Metric, median_cost, metric_of
+from farm_results.compare.metrics import Metric, median_cost
 from farm_results.compare.noise import History, PastNumber, history_of
 from farm_results.compare.pairs import Pair
 from farm_results.compare.row import (
@@ -32,6 +32,8 @@ from farm_results.series import LOWER, key_of
 
 Past = Callable[[str], Sequence[PastNumber]]
 """A series' points, oldest first."""
+Between = Callable[[Result, Result], tuple[Difference, ...]]
+"""``environment.differences``, perhaps remembered: all metrics of a pair ask for the same."""
 
 ALPHA, INTERVAL = 0.01, 0.05
 """The share of false alarms among the rows called changed; one less the level of the intervals shown."""
@@ -45,11 +47,10 @@ PROCESSES, HISTORY = "the processes; no history", "the processes and the history
 ITSELF, COUNTED = "its own interval", "counted"
 
 
-def row_of(pair: Pair, metric_name: str, past: Past) -> Row:
+def row_of(pair: Pair, metric: Metric, past: Past, between: Between = differences) -> Row:
     """The row with its effect, interval and p. Its section is "" where statistics decide (``settled``), else
     not comparable or only in one."""
-    newest = (pair.candidate or pair.reference)[-1]
-    metric = metric_of(metric_name, newest)
+    newest = pair.newest
     base = Row(
         INCOMPARABLE,
         metric.name,
@@ -67,7 +68,7 @@ def row_of(pair: Pair, metric_name: str, past: Past) -> Row:
     base = replace(base, reference=ours, candidate=theirs)
     if ours is None or theirs is None:
         return replace(base, section=ALONE, reason=_why_alone(pair, base))
-    base = replace(base, differences=_differences(before[-1], after[-1], pair))
+    base = replace(base, differences=_differences(before[-1], after[-1], pair, between))
     reason = _forbidden(before[-1], after[-1], metric, base.differences)
     if metric.scale != DIFFERENCE and min(ours.value, theirs.value) <= 0 and ours.value != theirs.value:
         return replace(
@@ -149,9 +150,9 @@ def _why_alone(pair: Pair, row: Row) -> str:
     return f"the {side} has no {row.metric}"
 
 
-def _differences(before: Result, after: Result, pair: Pair) -> tuple[Difference, ...]:
+def _differences(before: Result, after: Result, pair: Pair, between: Between) -> tuple[Difference, ...]:
     """What differs, but for what is compared on purpose."""
-    found = differences(before, after)
+    found = between(before, after)
     if "device" in pair.by and before.device != after.device:
         found = tuple(one for one in found if one.kind != SURROUNDINGS or one.name in ("protocol", "harness"))
     return tuple(one for one in found if one.kind == SURROUNDINGS) if pair.axis else found

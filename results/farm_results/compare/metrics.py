@@ -7,7 +7,9 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from farm_agent import codec
 from farm_agent.errors import UsageError
+from farm_agent.wire import MemoryPhase
 from farm_results.accuracy import SHARES
 from farm_results.compare.noise import PastNumber
 from farm_results.compare.row import DIFFERENCE, RATIO, Reading
@@ -163,20 +165,25 @@ def _energy(result: Result) -> Reading | None:
     return Reading(value, value - half, value + half, found.u_gross_j / value, MANY)
 
 
+@dataclass(frozen=True)
+class _Process:
+    """Of a process no more than what it held."""
+
+    memory: tuple[MemoryPhase, ...] = ()
+
+
 def _memory(result: Result) -> Reading | None:
     """The largest process's peak; how far the processes lie apart is what tells of its noise."""
-    from farm_agent.errors import FarmError
     from farm_results.memory import peak_bytes
-    from farm_results.view.raw import job_of
 
     value = _positive(result.peak_memory_bytes)
     if value is None:
         return None
     try:
-        job = job_of(result)
-    except FarmError:
-        job = None
-    peaks = [] if job is None else [_positive(peak_bytes([block])) for block in job.blocks]
+        processes = [codec.decode(_Process, dict(block)) for block in _blocks(result)]
+    except codec.DecodeError:
+        processes = []
+    peaks = [_positive(peak_bytes([process])) for process in processes]
     return _reading_of(value, [peak for peak in peaks if peak is not None], largest=True)
 
 
@@ -192,11 +199,11 @@ def _accuracy(result: Result) -> Metric:
     from farm_results import metrics
 
     name = result.accuracy_metric
-    lower = name in metrics.names() and metrics.load(name).LOWER_IS_BETTER
     if name in SHARES:
         name, zone, large = name or "accuracy", 0.005, 0.02
         share = Metric(name, "share", _share, _past_accuracy, HIGHER, DIFFERENCE, zone, large, _samples)
         return replace(share, timeless=True)
+    lower = name in metrics.names() and metrics.load(name).LOWER_IS_BETTER
     return Metric(name, "", _score, _past_accuracy, LOWER if lower else HIGHER, basis=_samples, timeless=True)
 
 

@@ -36,6 +36,11 @@ class Pair:
     axis: str = ""
     by: tuple[str, ...] = ()
 
+    @property
+    def newest(self) -> Result:
+        """The candidate's newest result, or the reference's where there is none."""
+        return (self.candidate or self.reference)[-1]
+
 
 def pairs_of(
     reference: Sequence[Result], candidate: Sequence[Result], by: Sequence[str] = ()

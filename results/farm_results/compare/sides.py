@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from farm_results.compare.chance import benjamini_hochberg
-from farm_results.compare.judge import ALPHA, COUNTED, row_of, settled
-from farm_results.compare.metrics import OWN, metric_of
+from farm_results.compare.judge import ALPHA, COUNTED, Past, row_of, settled
+from farm_results.compare.metrics import OWN, Metric, metric_of
 from farm_results.compare.noise import PastNumber
 from farm_results.compare.pairs import Pair, pairs_along, pairs_of
 from farm_results.compare.row import SECTIONS, Compared, Row
+from farm_results.environment import Difference, differences
 from farm_results.model import Result
 
 Pasts = Callable[[Sequence[str]], Mapping[str, Sequence[PastNumber]]]
@@ -68,23 +69,32 @@ def _judged(
             known = past(list(dict.fromkeys(one for two in both for one in two)))
         return known.get(series, ())
 
-    rows = [(pair, name, row_of(pair, name, remembered)) for pair in pairs for name in asked]
-    rows = [(pair, name, row) for pair, name, row in rows if name == OWN or row.reference or row.candidate]
+    rows = [row for pair in pairs for row in _rows(pair, asked, remembered)]
     # What is counted is certain; among the chances it would make room for false alarms of the others.
-    tested = [index for index, (_, _, row) in enumerate(rows) if row.p is not None and row.noise != COUNTED]
-    chances = [float(rows[index][2].p or 0.0) for index in tested]
+    tested = [index for index, (_, row) in enumerate(rows) if row.p is not None and row.noise != COUNTED]
+    chances = [float(rows[index][1].p or 0.0) for index in tested]
     corrected = dict(zip(tested, benjamini_hochberg(chances), strict=True))
     done = [
-        settled(
-            row, metric_of(name, (pair.candidate or pair.reference)[-1]), corrected.get(index, row.p), alpha
-        )
-        for index, (pair, name, row) in enumerate(rows)
+        settled(row, metric, corrected.get(index, row.p), alpha) for index, (metric, row) in enumerate(rows)
     ]
     return Compared(*names, rows=tuple(sorted(_distinct(done), key=_order)), alpha=alpha)
 
 
-def _newest(pair: Pair) -> Result:
-    return (pair.candidate or pair.reference)[-1]
+def _rows(pair: Pair, asked: Sequence[str], past: Past) -> Iterator[tuple[Metric, Row]]:
+    """One for each metric that a side has, and always the series' own."""
+    known: dict[tuple[int, int], tuple[Difference, ...]] = {}
+
+    def between(before: Result, after: Result) -> tuple[Difference, ...]:
+        both = id(before), id(after)
+        if both not in known:
+            known[both] = differences(before, after)
+        return known[both]
+
+    for name in asked:
+        metric = metric_of(name, pair.newest)
+        row = row_of(pair, metric, past, between)
+        if name == OWN or row.reference or row.candidate:
+            yield metric, row
 
 
 def _distinct(rows: Sequence[Row]) -> list[Row]:
