@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 
 CANVAS = ".chart .canvas"
 REDRAWN = "old => document.querySelector('.canvas canvas').toDataURL() !== old"
+# Every piece of text of every chart with how far it reaches over its chart's edges.
+CUT = """() => [...document.querySelectorAll(".chart .canvas")].flatMap((box) => {
+  const chart = window.echarts.getInstanceByDom(box);
+  return chart.getZr().storage.getDisplayList(true).filter((one) => one.type === "tspan").map((one) => {
+    const rect = one.getBoundingRect().clone();
+    if (one.transform) rect.applyTransform(one.transform);
+    const over = Math.max(-rect.x, -rect.y, rect.x + rect.width - chart.getWidth(),
+                          rect.y + rect.height - chart.getHeight());
+    return [box.parentElement.id, one.style.text, over];
+  });
+})"""
 COLOURS = "one => [getComputedStyle(one).color, getComputedStyle(one).backgroundColor]"
 
 
@@ -56,6 +67,15 @@ def opened(page: Page, address: str) -> list[str]:
     return requests
 
 
+def check_texts(page: Page) -> None:
+    """No text of a chart is cut off at its edge, and no result's name loses what tells it from others."""
+    found = page.evaluate(CUT)
+    assert [one for one in found if one[2] > 1.5] == []
+    words = " ".join(text for _, text, _ in found)
+    for name in ("pi onnxruntime fp32", "SIMULATED THROTTLED jetson openvino fp32", "SLOWER main over main"):
+        assert name in words, words[:3000]
+
+
 @pytest.mark.parametrize(
     "settings",
     [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"color_scheme": "light", "viewport": PHONE}],
@@ -72,6 +92,7 @@ def test_it_draws_every_chart_and_asks_for_nothing(
         count = page.locator(CANVAS).count()
         assert count >= 10
         assert page.locator(f"{CANVAS} canvas").count() >= count
+        check_texts(page)
         # Nothing foreign became an element.
         assert page.locator("main img, main b, main script:not([type])").count() == 0
 
@@ -156,3 +177,5 @@ def test_it_prints_every_chart(browser: Browser, report: str, tmp_path: Path) ->
         assert (tmp_path / "report.pdf").stat().st_size > 100_000
         assert problems(page) == []
         assert page.locator(f"{CANVAS}:not([data-drawn])").count() == 0
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        check_texts(page)

@@ -26,7 +26,8 @@ from farm_results.pages.grid import Grid, grid
 from farm_results.pages.marks import SIMULATED
 
 MOST_ITEMS = 500
-LABEL_PX = 14
+# Between labels of dots at one height, and above the highest dots, so that the axis' name can be read.
+LABEL_PX, TOP_PX = 14, 20
 _UNITS = {
     "bytes": (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)),
     "j": (("J", 1.0), ("mJ", 1e-3), ("µJ", 1e-6)),
@@ -83,15 +84,16 @@ def chart(
     groups = list(dict.fromkeys(item.group for item in placed))
     view = _View((x, y), (shown_in(x, placed, place), shown_in(y, placed, place)))
     moved = _moved(placed, best, y)
+    above = _above(placed, moved, y)
     series = [_dots(placed, best, group, index, view, moved) for index, group in enumerate(groups)]
     series.append(_line(placed, best, view))
     option = base(
         legend={"top": 4, "type": "scroll"},
         xAxis=_axis(view.axes[0], nameLocation="middle", nameGap=28),
-        yAxis=_axis(view.axes[1]),
+        yAxis=_axis(view.axes[1], nameGap=TOP_PX + above, nameTextStyle={"align": "left"}),
         series=series,
     )
-    option["grid"] |= {"bottom": 36, "top": 62}
+    option["grid"] |= {"bottom": 36, "top": 54 + TOP_PX + above}
     option["tooltip"] |= {"trigger": "item", "formatter": "@format:point"}
     table = _grid(items, (x, y))
     return Chart(name, title, option, table, _note(items, both, place), height_px=380, log_axis="x")
@@ -127,9 +129,7 @@ def shown_in(name: str, items: Sequence[Item], place: str = "") -> Axis:
 
 def _axis(own: Axis, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - ECharts' own keys
     arrow = "less is better" if own.better == LOWER else "more is better"
-    return value_axis(f"{own.name}, {own.unit} ({arrow})", nameTextStyle={"align": "left"}, **more) | (
-        {"nameTextStyle": {}} if more else {}
-    )
+    return value_axis(f"{own.name}, {own.unit} ({arrow})", **more)
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,7 @@ def _dots(
 
     return {
         "type": "scatter",
+        "labelLayout": "@layout:inside",
         "name": label(group, 40) + (" SIMULATED" if made_up else ""),
         "itemStyle": {"color": series_colour(index)},
         "dimensions": [f"{axis.name}, {axis.unit}" for axis in view.axes],
@@ -185,6 +186,8 @@ def _dots(
                     "color": INK if good else DIM,
                     "fontSize": 11,
                     "opacity": 1,
+                    "textBorderColor": "@color:ground",
+                    "textBorderWidth": 2,
                 },
             }
             for item, good in own
@@ -209,6 +212,14 @@ def _moved(items: Sequence[Item], best: Sequence[bool], y: str) -> dict[str, int
         found[item.label] = -LABEL_PX * min(beside, 6)
         done.append(item)
     return found
+
+
+def _above(items: Sequence[Item], moved: Mapping[str, int], y: str) -> int:
+    """How far labels of dots at the top stand above the chart."""
+    every = [item.values[y] for item in items]
+    span = max(every, default=0.0) - min(every, default=0.0)
+    top = [item for item in items if span and item.values[y] >= max(every) - 0.1 * span]
+    return max((-moved.get(item.label, 0) for item in top), default=0)
 
 
 def _loud(item: Item) -> str:

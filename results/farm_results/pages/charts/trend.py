@@ -66,7 +66,7 @@ def chart(
         xAxis={"type": "time", "axisLabel": {"hideOverlap": True}},
         yAxis=value_axis(unit),
         dataZoom=[{"type": "inside"}, {"type": "slider", "height": 18, "bottom": 6}],
-        series=[*_by_verdict(shown, size), _intervals(shown, size), _band(band, size), _steps(steps)],
+        series=[*_by_verdict(shown, size), _intervals(shown, size), _band(band, size), _steps(steps, shown)],
     )
     option["grid"] |= {"bottom": 40, "top": 48 + (LABEL_PX * LABEL_ROWS if steps else 0)}
     note = "" if len(shown) == len(points) else f"{len(shown)} of {len(points)} points: extremes are kept"
@@ -198,7 +198,9 @@ def _band(band: Band | None, size: float) -> dict[str, Any]:
     }
 
 
-def _steps(steps: Sequence[Step]) -> dict[str, Any]:
+def _steps(steps: Sequence[Step], points: Sequence[Point]) -> dict[str, Any]:
+    first, last = (points[0].at_unix_s, points[-1].at_unix_s) if points else (0.0, 0.0)
+    share = [(step.at_unix_s - first) / (last - first) if last > first else 0.5 for step in steps]
     return {
         "type": "line",
         "name": "what happened",
@@ -206,13 +208,14 @@ def _steps(steps: Sequence[Step]) -> dict[str, Any]:
         "markLine": {
             "symbol": "none",
             "lineStyle": {"color": WORD_COLOURS["invalid"], "type": "solid"},
-            "data": [_mark(step, index) for index, step in enumerate(steps)],
+            "data": [_mark(step, index, share[index]) for index, step in enumerate(steps)],
         },
     }
 
 
-def _mark(step: Step, index: int) -> dict[str, Any]:
-    """Its label above the chart, in one of three rows, so that neighbours can be read."""
+def _mark(step: Step, index: int, share: float) -> dict[str, Any]:
+    """Its label above the chart, in one of three rows, so that neighbours can be read; ``share``: how far to
+    the right it stands, so that no narrow window cuts it off."""
     found: dict[str, Any] = {
         "xAxis": step.at_unix_s * 1e3,
         "label": {
@@ -220,6 +223,7 @@ def _mark(step: Step, index: int) -> dict[str, Any]:
             "color": INK,
             "fontSize": 11,
             "distance": 4 + LABEL_PX * (index % LABEL_ROWS),
+            "align": "left" if share < 1 / 3 else "right" if share > 2 / 3 else "center",
         },
     }
     if step.kind not in ("change point", "finding"):

@@ -89,11 +89,13 @@ def charts(results: Sequence[Result]) -> list[Chart]:
     name = namer(results)
     if len(measured) > 1:
         found.append(interval.chart([_row(result, name(result)) for result in measured]))
-    by_model: dict[str, list[items.Item]] = {result.model: [] for result in results}
+    by_model: dict[str, list[Result]] = {result.model: [] for result in results}
     for result in results:
         if result.status == "ok":
-            by_model[result.model].append(items.item_of(result, name(result)))
-    for number, (model, own) in enumerate(by_model.items()):
+            by_model[result.model].append(result)
+    for number, (model, among) in enumerate(by_model.items()):
+        name = namer(among)  # the title names the model
+        own = [items.item_of(result, name(result)) for result in among]
         if len([item for item in own if len(item.values) > 1]) > 1:
             title = f"What one pays for what{f': {model}' if len(by_model) > 1 else ''}"
             parts = pareto.by_place(own)

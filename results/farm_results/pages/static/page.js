@@ -86,24 +86,71 @@
     };
   }
 
+  // Pixels: a row without its name, a line of that name, from its mark to it, and a row of a legend.
+  const ROW = 24, LINE = 12, NAME_ABOVE = 11, LEGEND_ROW = 24, LEGEND_ITEM = 40;
+  const LINES = 3, LEGEND_ROWS = 6, MOST_OF_WIDTH = 0.5, EDGE = 4, TICKS = 44;
+  const pen = document.createElement("canvas").getContext("2d");
+
+  function wide(text, size) {
+    pen.font = size + "px " + getComputedStyle(document.body).fontFamily;
+    return pen.measureText(text || "").width;
+  }
+
+  // Names that would leave a chart little of a narrow window stand above their rows, in full. Returns by how
+  // many pixels the chart becomes taller.
+  function nameRows(option, box) {
+    const axis = option.yAxis, names = axis && axis.axisLabel;
+    if (!names || !names.margin || names.margin <= box.clientWidth * MOST_OF_WIDTH) return 0;
+    const own = box.dataset.height - option.grid.top - option.grid.bottom;
+    const width = box.clientWidth - 3 * EDGE - option.grid.right;
+    const lines = Math.min(LINES, Math.ceil(Math.max(...axis.data.map((name) => wide(name, 11))) / (0.94 * width)));
+    const above = { inside: true, margin: 0, verticalAlign: "bottom", padding: [0, 0, NAME_ABOVE, 0], fontSize: 11 };
+    Object.assign(names, above, { width, lineHeight: LINE, overflow: lines > 1 ? "break" : "truncate" });
+    Object.assign(axis, { z: 4, axisTick: { show: false } });
+    option.grid.left = 2 * EDGE;
+    for (const one of option.series) if (one.type === "bar") one.barMaxWidth = 10;
+    const row = ROW + lines * LINE, first = NAME_ABOVE + lines * LINE - row / 2;
+    option.grid.top += first;
+    return Math.max(0, axis.data.length * row - own) + first;
+  }
+
+  // A legend in whole rows where it has few of them; paper cannot turn its pages. What is below makes room.
+  function legendRows(option, box) {
+    const legend = option.legend;
+    if (!legend) return 0;
+    let rows = 1, used = 0;
+    for (const name of new Set(legend.data || option.series.map((one) => one.name))) {
+      const own = LEGEND_ITEM + wide(name, 12);
+      if (used && used + own > box.clientWidth - 2 * EDGE) { rows += 1; used = 0; }
+      used += own;
+    }
+    if (rows > LEGEND_ROWS && !root.classList.contains("printing")) return 0;
+    legend.type = "plain";
+    for (const grid of [].concat(option.grid)) grid.top += (rows - 1) * LEGEND_ROW;
+    return (rows - 1) * LEGEND_ROW;
+  }
+
+  // What stands beside a dot stays within the chart, the first of it in any case: its marks stand there.
+  function inside(series, width) {
+    return (one) => {
+      const from = one.labelRect.x, to = from + one.labelRect.width;
+      const least = Math.max(EDGE, Math.min(TICKS, width - EDGE - one.labelRect.width));
+      const dx = Math.max(least - from, Math.min(0, width - EDGE - to));
+      return { dx, dy: (series.data[one.dataIndex].label.offset || [0, 0])[1] };
+    };
+  }
+
   function optionOf(box) {
     const holder = box.parentElement.querySelector('script[type="application/json"]');
     const option = hydrate(JSON.parse(holder.textContent), "");
-    // Names beside a chart leave it most of a narrow window; what is wrong with a number stands first in them.
-    const names = option.yAxis && option.yAxis.axisLabel;
-    const most = Math.round(box.clientWidth * 0.4);
-    if (names && names.margin > most) {
-      option.grid.left = most + 4;
-      names.margin = most;
-      names.width = most - 8;
-    }
-    // Paper cannot turn the pages of a legend.
-    if (option.legend && root.classList.contains("printing")) option.legend.type = "plain";
     const logs = box.dataset.logOn === "1" ? box.dataset.log + "Axis" : "";
     if (logs && option[logs]) {
       for (const axis of [].concat(option[logs])) {
         if (axis.type === "value") { axis.type = "log"; axis.scale = undefined; axis.logBase = 10; }
       }
+    }
+    for (const one of option.series || []) {
+      if (one.labelLayout === "@layout:inside") one.labelLayout = inside(one, box.clientWidth);
     }
     return option;
   }
@@ -112,9 +159,11 @@
     if (!window.echarts || !box.isConnected) return;
     const old = drawn.get(box);
     if (old) old.dispose();
-    box.style.height = (Number(box.dataset.height) || 300) + "px";
+    const option = optionOf(box);
+    const taller = nameRows(option, box) + legendRows(option, box);
+    box.style.height = (Number(box.dataset.height) || 300) + taller + "px";
     const chart = window.echarts.init(box, theme(), { renderer: "canvas" });
-    chart.setOption(optionOf(box));
+    chart.setOption(option);
     if (root.classList.contains("printing")) chart.getZr().flush(); // paper does not wait for the next frame
     drawn.set(box, chart);
     box.dataset.drawn = "1";
@@ -220,10 +269,13 @@
     }
   }
 
+  // Where names and legends stand depends on the width: drawn anew once the window keeps it.
   let waiting = 0;
   window.addEventListener("resize", () => {
-    cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(() => drawn.forEach((chart) => chart.resize()));
+    clearTimeout(waiting);
+    waiting = setTimeout(() => drawn.forEach((chart, box) => {
+      if (box.isConnected && box.clientWidth !== chart.getWidth()) draw(box);
+    }), 100);
   });
   dark.addEventListener("change", redraw);
   // Paper is white and has no scroll: everything is drawn, in the colours of the print style.
