@@ -83,6 +83,13 @@ class Job:
         found = [event for event in self._all_events() if event.seq >= from_seq]
         return found[:MOST_EVENTS]
 
+    def events_bytes(self) -> int:
+        """The size of the file of the events; 0 where there is none yet."""
+        try:
+            return (self.path / "events.jsonl").stat().st_size
+        except OSError:
+            return 0
+
     def next_seq(self) -> int:
         """The number that the next event will have."""
         last = -1

@@ -20,6 +20,10 @@ from farm_agent.wire import WIRE, Hello, JobSpec, JobState
 
 LONGEST_WAIT_S = 600.0
 POLL_S = 0.2
+# What only shows how far a job is may wait for more of its kind: each answer costs the device a process,
+# while it measures.
+MERE_PROGRESS = ("block", "progress")
+PROGRESS_S = 2.0
 MOST_HASHES = 4096
 MOST_RUNTIMES = 16
 
@@ -105,8 +109,9 @@ def attach(options: argparse.Namespace) -> None:
     root = open_root(options.root)
     job_id = words(options, 1)[0]
     found = lifecycle.inspect(root, job_id, options.fence)
-    deadline = time.monotonic() + max(0.0, min(options.wait_s, LONGEST_WAIT_S))
-    while not _news(found, options.from_seq) and time.monotonic() < deadline:
+    news, began = _News(found, options.from_seq), time.monotonic()
+    wait_s = max(0.0, min(options.wait_s, LONGEST_WAIT_S))
+    while not news.come(time.monotonic() - began) and time.monotonic() < began + wait_s:
         time.sleep(POLL_S)
         record = found.record()
         if record is not None and not record.ended and not record.living:
@@ -228,9 +233,24 @@ def stdin_bytes(limit_bytes: int) -> bytes:
     return data
 
 
-def _news(found: Job, from_seq: int) -> bool:
-    record = found.record()
-    return record is None or record.ended or found.next_seq() > from_seq
+class _News:
+    """Whether there is something to tell of a job. Its events are read again only when there are more."""
+
+    def __init__(self, found: Job, from_seq: int) -> None:
+        self._found, self._from_seq = found, from_seq
+        self._bytes = -1
+        self._kinds: List[str] = []
+
+    def come(self, age_s: float) -> bool:
+        record = self._found.record()
+        if record is None or record.ended:
+            return True
+        size = self._found.events_bytes()
+        if size != self._bytes:
+            self._bytes = size
+            self._kinds = [event.kind for event in self._found.events(self._from_seq)]
+        urgent = any(kind not in MERE_PROGRESS for kind in self._kinds)
+        return urgent or (bool(self._kinds) and age_s >= PROGRESS_S)
 
 
 def _state(found: Job) -> JobState:
