@@ -25,7 +25,7 @@ def of_cell(cell: Cell, facts: Facts, pins: PinPlan) -> dict[str, str]:
         return {}
     version = next((fact.version for fact in facts.runtimes if fact.name == cell.target.runtime), "")
     document = {"facts": codec.encode(facts), "spec": {"pins": codec.encode(pins)}}
-    return _content(
+    return content_of(
         cell.model.sha256,
         cache_key(cell.model, cell.recipe),
         {cell.target.runtime: version or ""},
@@ -39,7 +39,7 @@ def of_result(result: Result) -> dict[str, str]:
     key = artifact.get("key") if isinstance(artifact, Mapping) else None
     if not isinstance(key, str) or not result.document.get("facts"):
         return {}
-    return _content(result.model_sha256, key, {result.runtime: result.runtime_version}, result.document)
+    return content_of(result.model_sha256, key, {result.runtime: result.runtime_version}, result.document)
 
 
 def took_s(result: Result) -> float | None:
@@ -68,9 +68,10 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...
     return tuple(found)
 
 
-def _content(
+def content_of(
     model_sha256: str, key: str, runtime: Mapping[str, str], document: Mapping[str, Any]
 ) -> dict[str, str]:
+    """By name, of the parts. ``key``: of the converted file; ``document``: with the device's facts."""
     from farm_results.environment import surroundings
     from farm_results.model import Result
 

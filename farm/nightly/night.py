@@ -20,7 +20,7 @@ from farm.nightly.diary import Diary, begun, broken, resumed, with_job_ids
 from farm.nightly.leftovers import close
 from farm.nightly.record import DONE, FAILED, INTERRUPTED, MEASURED, SKIPPED, WAITING, CellRecord, NightRecord
 from farm.nightly.settings import WEEKLY, NightlySettings
-from farm.nightly.settle import heard, settle
+from farm.nightly.settle import heard, settle, waiting_again, was_away
 from farm.nightly.tell import Tell, tell_once
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _patiently(
         try:
             settle(store, diary)
             diary.change(lambda r: replace(r, cells=planned(store, settings, bench, wanted, r.cells)))
-            return _measure(store, bench, diary, wanted) and _judge(store, settings, bench, diary, say)
+            return _measure(store, bench, diary, wanted, say) and _judge(store, settings, bench, diary, say)
         except FarmError as error:
             if error.code not in AWAY or not left or not is_back(diary, error, bench.stop, say):
                 raise
@@ -154,9 +154,9 @@ def last_of(store: Store, wanted: Sequence[Wanted]) -> dict[str, Last]:
     return found
 
 
-def _measure(store: Store, bench: Bench, diary: Diary, wanted: Sequence[Wanted]) -> bool:
-    """Measure what waits, and once more what failed because the store was away for a while; False when a
-    person interrupted it."""
+def _measure(store: Store, bench: Bench, diary: Diary, wanted: Sequence[Wanted], say: Say) -> bool:
+    """Measure what waits, and once more what failed because its device or the store was away for a while;
+    False when a person interrupted it."""
     by_key = {each.key: each for each in wanted}
 
     def round_of(waiting: Sequence[CellRecord]) -> bool:
@@ -174,9 +174,12 @@ def _measure(store: Store, bench: Bench, diary: Diary, wanted: Sequence[Wanted])
     waiting = [cell for cell in diary.record.cells if cell.state == WAITING]
     if waiting and not round_of(waiting):
         return False
+    diary.put(*(waiting_again(cell) for cell in diary.record.cells if was_away(cell)))
     again = [cell for cell in diary.record.cells if cell.state == WAITING and cell.error_code]
-    if again and not round_of(again):
-        return False
+    if again:
+        say(f"{len(again)} failed because their device or the store was away: once more")
+        if not round_of(again):
+            return False
     left = [cell for cell in diary.record.cells if cell.state == WAITING]
     late = "the night's time was over before its turn"
     diary.put(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from farm_results.model import Result
     from farm_results.store import Store
 
+LOST = ("device.unreachable", "link.lost", "link.timeout")
+
 
 def settle(store: Store, diary: Diary) -> None:
     """Give every cell whose job left a result the state that this says."""
@@ -49,3 +51,13 @@ def ended(cell: CellRecord, result: Result) -> CellRecord:
         return replace(cell, text=result.error_message[:500], error_code=result.error_code)
     state = SKIPPED if result.status == "skipped" else FAILED
     return replace(cell, state=state, why=result.error_message[:500], error_code=result.error_code)
+
+
+def was_away(cell: CellRecord) -> bool:
+    """Whether its device answered when the night began, and went away before the cell was measured."""
+    return cell.state == FAILED and bool(cell.job_ids) and cell.error_code in LOST
+
+
+def waiting_again(cell: CellRecord) -> CellRecord:
+    """The same with another try before it."""
+    return replace(cell, state=WAITING, text=cell.why)

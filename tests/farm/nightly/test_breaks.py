@@ -143,7 +143,7 @@ def test_a_clock_that_is_set_back_hides_no_night_and_loses_none(store: Store) ->
     before the clock was set back by some minutes goes on, and what it had measured stays."""
     world = World(store, Cell(model="a"), Cell(model="b"))
     world.nights(3)
-    world.bench.now_s -= 3 * DAY_S
+    world.bench.now_s -= 3 * DAY_S - 100
     world.bench.interrupt_after = 1
     broken = world.night()
     assert broken.state == "interrupted"
@@ -230,10 +230,10 @@ def test_an_attempt_that_broke_off_hides_no_step_of_a_young_series(
     assert len(world.bench.asked) == asked + 2, "compared once"
 
 
-def test_what_failed_for_want_of_a_store_is_measured_once_more(store: Store) -> None:
-    """The store was away for a moment: that says nothing of the device. Twice in one night it is a failure
-    that says why."""
-    names = {"a": "store.unreachable", "b": "store.locked", "c": "store.unreachable"}
+def test_what_failed_for_want_of_a_store_or_device_is_measured_once_more(store: Store) -> None:
+    """The store or the device was away for a moment: that says nothing of the model. Twice in one night it is
+    a failure that says why."""
+    names = {"a": "store.unreachable", "b": "store.locked", "c": "device.unreachable", "d": "job.x"}
     world = World(store, *(Cell(model=name, fails=code) for name, code in names.items()))
     plain, rounds = world.bench.measure, []
 
@@ -245,11 +245,12 @@ def test_what_failed_for_want_of_a_store_is_measured_once_more(store: Store) -> 
 
     world.bench.measure = measure  # type: ignore[method-assign,assignment]
     night = world.night()
-    assert rounds == [3, 3]
+    assert rounds == [4, 3]
     assert [(cell.state, cell.error_code, cell.why) for cell in night.cells] == [
         ("measured", "", "never measured"),
         ("failed", "store.locked", "it broke: store.locked"),
         ("failed", "lease.timeout", "it broke: lease.timeout"),
+        ("failed", "job.x", "it broke: job.x"),
     ]
     assert cell_row(night.cells[2])[-1] == "it broke: lease.timeout", "the last trouble, not the first"
 
