@@ -198,7 +198,7 @@ def _dataclass(kind: Any, unknown: str) -> _Decoder:  # noqa: ANN401
                     values.append(default() if value is _ABSENT else decoder(value))
         except _Wrong as wrong:
             raise wrong.inside(f".{name}") from None
-        return kind(*values)
+        return kind(*values)  # a third faster than by name; no message of ours has fields by name alone
 
     return built
 
