@@ -27,6 +27,8 @@ SMOKE = {
     "cold-start": (6, 0.5),
 }
 MOST_S = 60.0
+# A warm-up takes at most 30 s, and no longer than a process may measure; but two seconds where that is less.
+WARMUP_MOST_S, WARMUP_LEAST_MOST_S = 30.0, 2.0
 CI_HALF_WIDTH = 0.005
 SUSTAINED_S, SUSTAINED_SMOKE_S, SUSTAINED_LEAST_S = 600.0, 60.0, 60.0
 LEAST_PERIOD_S, LEAST_PERIODS = 0.0001, 10
@@ -79,12 +81,14 @@ def plan_of(
     least_s = least_s if min_time_s is None else min_time_s
     if max_time_s is not None:
         least_s = min(least_s, max_time_s)
+    most_s = max(MOST_S, least_s) if max_time_s is None else max_time_s
     return BlockPlan(
         blocks=blocks or count,
         min_time_ns=int(least_s * 1e9),
         min_runs=min_runs,
-        max_time_ns=int((max(MOST_S, least_s) if max_time_s is None else max_time_s) * 1e9),
+        max_time_ns=int(most_s * 1e9),
         warmup_min_ns=int(min(1.0, least_s) * 1e9),
+        warmup_max_ns=int(min(WARMUP_MOST_S, max(WARMUP_LEAST_MOST_S, most_s)) * 1e9),
         ci_half_width=CI_HALF_WIDTH if scenario == "latency" else 0.0,
     )
 

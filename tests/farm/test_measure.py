@@ -37,6 +37,11 @@ def test_only_the_closed_loop_ends_by_the_width_of_an_interval() -> None:
     assert plan_of(scenario="paced").ci_half_width == 0.0
 
 
+@pytest.mark.parametrize(("most_s", "warm_s"), [(None, 30.0), (90.0, 30.0), (10.0, 10.0), (0.2, 2.0)])
+def test_a_warm_up_is_no_longer_than_the_block_may_be(most_s: float | None, warm_s: float) -> None:
+    assert plan_of(max_time_s=most_s).warmup_max_ns == int(warm_s * 1e9)
+
+
 def test_cold_starts_are_many_enough_to_bound_their_median() -> None:
     """Six processes are the fewest with an exact 95 % interval."""
     assert plan_of(scenario="cold-start").blocks == 10
