@@ -51,8 +51,21 @@ def compare_along(
     past: Pasts = no_past,
     alpha: float = ALPHA,
 ) -> Compared:
-    """Hold results that differ only along the axes ``by`` against the first one. Raises as ``compare``."""
-    return _judged(pairs_along(results, by), (name, name), metrics or (OWN,), past, alpha)
+    """Hold results that differ only along the axes ``by`` against the first one. Raises as ``compare``.
+
+    What there is in one kind only has nothing to be held against: a note counts it, and it is no row.
+    """
+    pairs = pairs_along(results, by)
+    met = [pair for pair in pairs if pair.candidate]
+    found = _judged(met, (name, name), metrics or (OWN,), past, alpha)
+    return with_notes(found, _of_one_kind(len(pairs) - len(met), by))
+
+
+def _of_one_kind(count: int, by: Sequence[str]) -> str:
+    if not count:
+        return ""
+    what, them = ("1 result", "it") if count == 1 else (f"{count} results", "them")
+    return f"of {what} there is no other {' or '.join(by)} to hold against {them}"
 
 
 def _judged(

@@ -213,6 +213,9 @@ def test_a_runtime_is_held_against_another_on_purpose() -> None:
     row = only(compare_along(results, ("runtime",), past=held(history())))
     assert (row.section, row.axis) == (IMPROVED, "onnxruntime → openvino")
     assert not row.differences
+    found = compare_along([*results, measured("c", device="nano")], ("runtime",))
+    assert [one.key.device for one in found.rows] == ["pi"]
+    assert found.notes == ("of 1 result there is no other runtime to hold against it",)
     with pytest.raises(UsageError) as caught:
         compare_along(results, ("colour",))
     assert caught.value.code == "compare.axis"
