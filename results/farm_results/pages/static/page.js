@@ -88,7 +88,7 @@
 
   // Pixels: a row without its name, a line of that name, from its mark to it, and a row of a legend.
   const ROW = 24, LINE = 12, NAME_ABOVE = 11, LEGEND_ROW = 24, LEGEND_ITEM = 40;
-  const LINES = 3, LEGEND_ROWS = 6, MOST_OF_WIDTH = 0.5, EDGE = 4, TICKS = 44;
+  const LINES = 3, LEGEND_ROWS = 6, MOST_OF_WIDTH = 0.5, EDGE = 4, TICKS = 44, MOST_ON_PAPER = 800;
   const pen = document.createElement("canvas").getContext("2d");
 
   function wide(text, size) {
@@ -96,14 +96,21 @@
     return pen.measureText(text || "").width;
   }
 
-  // Names that would leave a chart little of a narrow window stand above their rows, in full. Returns by how
-  // many pixels the chart becomes taller.
+  // Names in full: beside their rows on two lines, or, where they would leave a chart little of a narrow
+  // window, above them. Returns by how many pixels the chart becomes taller.
   function nameRows(option, box) {
     const axis = option.yAxis, names = axis && axis.axisLabel;
-    if (!names || !names.margin || names.margin <= box.clientWidth * MOST_OF_WIDTH) return 0;
+    if (!names || !names.margin) return 0;
     const own = box.dataset.height - option.grid.top - option.grid.bottom;
+    const longest = (size) => Math.max(0, ...axis.data.map((name) => wide(name, size))) / 0.94;
+    if (names.margin <= box.clientWidth * MOST_OF_WIDTH) {
+      const needed = axis.data.length * (2 * LINE + EDGE);
+      if (longest(12) <= names.width || (needed > own && needed > MOST_ON_PAPER)) return 0;
+      Object.assign(names, { lineHeight: LINE, overflow: "break" });
+      return Math.max(0, needed - own);
+    }
     const width = box.clientWidth - 3 * EDGE - option.grid.right;
-    const lines = Math.min(LINES, Math.ceil(Math.max(...axis.data.map((name) => wide(name, 11))) / (0.94 * width)));
+    const lines = Math.min(LINES, Math.ceil(longest(11) / width));
     const above = { inside: true, margin: 0, verticalAlign: "bottom", padding: [0, 0, NAME_ABOVE, 0], fontSize: 11 };
     Object.assign(names, above, { width, lineHeight: LINE, overflow: lines > 1 ? "break" : "truncate" });
     Object.assign(axis, { z: 4, axisTick: { show: false } });
