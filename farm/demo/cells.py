@@ -9,6 +9,7 @@ from farm.demo.fleet import CANARY, ENTRIES, VERSIONS, Entry, machine
 from farm.demo.story import Story, sha256
 from farm.errors import JobError
 from farm.nightly.bench import Wanted
+from farm.nightly.content import content_of
 
 if TYPE_CHECKING:
     from farm_results.build import Identity
@@ -22,6 +23,7 @@ GONE = "the model file keywords.onnx is not where [nightly] says (simulated)"
 
 def wanted(entry: Entry, story: Story, night: int) -> Wanted:
     """The cell, with what its number depends on."""
+    from farm_agent import codec
     from farm_results.series import SeriesKey, series_id
 
     box = story.machine(machine(entry.device), night)
@@ -44,12 +46,12 @@ def wanted(entry: Entry, story: Story, night: int) -> Wanted:
         what=f"{entry.runtime} {entry.precision}, {entry.threads} thread{'s' * (entry.threads > 1)}",
         series=series_id(key),
         canary=entry.model == CANARY,
-        content={
-            "model file": sha256(f"model {entry.model}"),
-            "conversion": story.artifact_sha256(entry, night)[:16],
-            entry.runtime: VERSIONS[entry.runtime],
-            "kernel": box.kernel,
-        },
+        content=content_of(
+            sha256(f"model {entry.model}"),
+            story.artifact_sha256(entry, night)[:16],
+            {entry.runtime: VERSIONS[entry.runtime]},
+            {"facts": codec.encode(parts.facts_of(box))},
+        ),
         estimate_s=CELL_S,
         problem="" if alive else GONE,
         problem_code="" if alive else "model.missing",

@@ -16,6 +16,7 @@ from farm_results.detect.trigger import Trigger
 from farm_results.environment import SURROUNDINGS, Difference
 from farm_results.finding import CANARY, ENVIRONMENT, IMPROVEMENT, REGRESSION, Cause
 from farm_results.finding import INCONCLUSIVE as UNCLEAR
+from farm_results.view.versus import percent
 
 MOVED_Z, SURE_Z, LEANING_Z = 3.0, 5.0, 1.5
 TELLING_Z = 3.0
@@ -48,7 +49,7 @@ class CanaryWord:
         """As one of a finding's causes."""
         if self.shift is None:
             return None
-        by = f"{_percent(self.shift.change)}"
+        by = f"{percent(self.shift.change)}"
         if self.moved:
             return Cause("canary", f"the canary network moved as well ({by}): the device changed")
         if abs(self.shift.z) > LEANING_Z:
@@ -112,7 +113,7 @@ def judge(case: Case) -> Judgement:
     if comparison.word == SAME and _environment(case):
         shift = case.reference
         moved = (
-            f"the reference moved too, by {_percent(shift.change)}" if shift else "its surroundings changed"
+            f"the reference moved too, by {percent(shift.change)}" if shift else "its surroundings changed"
         )
         text = f"{case.trigger.reason}; the A/B says the same, and {moved}"
         return Judgement(CANARY if case.is_canary else ENVIRONMENT, text, _causes(case, around=True))
@@ -124,7 +125,7 @@ def effect_text(comparison: Comparison) -> str:
     effect = comparison.effect
     if effect is None:
         return "no effect could be told"
-    return f"{_percent(effect.ratio)} [{_percent(effect.low)}, {_percent(effect.high)}]"
+    return f"{percent(effect.ratio)} [{percent(effect.low)}, {percent(effect.high)}]"
 
 
 def shift_of(level: float, centre: float, sigma: float) -> Shift | None:
@@ -166,7 +167,3 @@ def _causes(case: Case, *, around: bool) -> tuple[Cause, ...]:
 
 def _sorted(differences: Sequence[Difference], *, around: bool) -> list[Difference]:
     return sorted(differences, key=lambda each: (each.kind == SURROUNDINGS) != around)
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:+.1f} %"

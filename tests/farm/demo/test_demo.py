@@ -114,6 +114,11 @@ def test_the_other_events_are_found(store: Store) -> None:
     assert {each.health for each in standings.values()} == {"good"}
     assert standings["demo-rpi4"].record.accepted != standings["demo-rpi4"].record.facts
     assert len(standings["demo-n100"].record.canaries) == NIGHTS
+    whys = {cell["why"] for night in nights.recent(store) for cell in night.record["cells"]}
+    changed = {why for why in whys if why.startswith("changed: ")}
+    assert changed == {"changed: conversion", "changed: kernel 6.6.51+rpt-rpi-v8 → 6.12.20+rpt-rpi-v8"}, (
+        "what a cell measured again says changed did"
+    )
     kernel = next(row for row in series_rows(store, device="demo-rpi4") if row.key.model == "detector")
     assert len({point.segment for point in points(store, kernel.series)}) == 2
 

@@ -17,10 +17,11 @@ from farm_results.detect.silence import silence
 from farm_results.finding import Finding
 from farm_results.history import baselines, comparisons, findings, points
 from farm_results.pages.charts import trend as chart
-from farm_results.pages.filters import Shown, cell, share, when
+from farm_results.pages.filters import Shown, cell, change, share, when
 from farm_results.pages.grid import Link, grid
 from farm_results.pages.marks import marks
 from farm_results.point import Point
+from farm_results.text import threads_text
 
 PATHS = ("/trend/{series:whole}",)
 USUAL_POINTS, MOST_POINTS = 1000, 10_000
@@ -42,7 +43,7 @@ def page(view: View) -> Page:
     changes = change_points(known)
     key = row.key
     title = f"{key.model} on {key.device}"
-    subtitle = f"{key.runtime} {key.precision}, {key.threads} threads, {key.scenario}, {key.format}"
+    subtitle = f"{key.runtime} {key.precision}, {threads_text(key.threads)}, {key.scenario}, {key.format}"
     if key.options:
         subtitle += ", " + " ".join(f"{name}={value}" for name, value in key.options.items())
     kind = "ns" if row.metric.endswith("_ns") else "number"
@@ -107,7 +108,7 @@ def _band(known: Sequence[Point], history: Sequence[baselines.Baseline]) -> char
 def _steps(
     known: Sequence[Point], changes: Sequence[ChangePoint], found: Sequence[Finding]
 ) -> list[chart.Step]:
-    steps = [chart.Step(one.at_unix_s, f"{one.effect * 100:+.1f} %") for one in changes]
+    steps = [chart.Step(one.at_unix_s, change(one.effect)) for one in changes]
     steps += [
         chart.Step(known[index].at_unix_s, "other surroundings", "segment")
         for index in segment_starts(known)[-20:]
