@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -15,7 +16,7 @@ from farm_results.series import key_of, series_id
 from farm_results.storage.sweep import YOUNG_S, sweep
 from farm_results.storage.verify import verify
 from farm_results.store import open_store
-from tests.results.made import packed, quiet_pairs, result, run
+from tests.results.made import HOSTILE, packed, quiet_pairs, result, run
 
 SIDE = Side("old", "mobilenet", "", "", "onnxruntime", "1.23.0")
 
@@ -27,8 +28,9 @@ def test_every_kind_of_damage_is_named(store_address: str, tmp_path: Path) -> No
     store.add_run(run())
     samples = [store.objects.put_bytes(packed(quiet_pairs(seed, count=20))) for seed in range(2)]
     for number in range(8):
-        nan = {"accuracy": float("nan")} if number == 5 else {"accuracy": 1}
-        store.add_result(result(f"job-{number}", sample_hashes=(samples[number % 2],), **nan))
+        odd: dict[str, Any] = {"accuracy": float("nan")} if number == 5 else {"accuracy": 1}
+        odd |= {"runtime_version": "".join(HOSTILE)} if number == 7 else {}
+        store.add_result(result(f"job-{number}", sample_hashes=(samples[number % 2],), **odd))
     sound = verify(store)
     assert (sound.rows, sound.objects, sound.problems) == (9, 2, ())
     store.objects.path_of(samples[0]).unlink()
