@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 BASELINE_WORD, LAST = "@baseline", "last"
 RUN, JOB, LABEL, COMMIT, BASELINE = "run", "job", "label", "commit", "baseline"
 MOST_RUNS, LONGEST = 20, 200
+AHEAD_S, FARTHEST_S = 3600.0, 253_402_214_399.0
 _LAST = re.compile(r"last(?:~([0-9]{1,6}))?")
 _HASH = re.compile(r"[0-9a-fA-F]{4,40}")
 _FIX = "a run or job id, KEY=VALUE of a label, a git commit, @baseline, last or last~1 (farm results runs)"
@@ -54,7 +56,8 @@ def resolve(store: Store, text: str, *, folder: Path | None = None, measured: bo
     if text == BASELINE_WORD:
         return Ref(text, BASELINE)
     if counted := _LAST.fullmatch(text):
-        return Ref(text, RUN, (_nth(store, text, int(counted[1] or 0), measured=measured),))
+        run_id = _nth(store, text, int(counted[1] or 0), measured=measured)
+        return Ref(text, RUN, (run_id,), note=_ahead(store, run_id))
     if text and store.run(text) is not None:
         return Ref(text, RUN, (text,))
     key, mark, value = text.partition("=")
@@ -214,6 +217,15 @@ def _baselines(store: Store, series: Sequence[str]) -> list[Result]:
     found = baselines.currents(store, list(series) or None)
     results = store.of_jobs([row.job_id for row in found.values()])
     return sorted(results, key=lambda result: (result.created_unix_s, result.job_id))
+
+
+def _ahead(store: Store, run_id: str) -> str:
+    """That a run stays the last one for years where its clock was ahead, or this one is behind."""
+    run = store.run(run_id)
+    if run is None or run.created_unix_s < time.time() + AHEAD_S:
+        return ""
+    day = time.strftime("%Y-%m-%d", time.gmtime(min(run.created_unix_s, FARTHEST_S)))
+    return f"run {run_id} is dated {day}: a clock was ahead, or this one is behind; name others by their ids"
 
 
 def _several(what: str, runs: Sequence[str]) -> str:

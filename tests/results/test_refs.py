@@ -60,6 +60,16 @@ NAMES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 
 
+def test_a_last_run_of_a_clock_that_was_ahead_is_told(store: Store) -> None:
+    """It stays the last one until the clock gets there; whatever it says, it is printed."""
+    assert refs.resolve(store, "last").note == ""
+    for name, unix_s, day in (("20991101-030000-dddd", 4.1e9, "2099-12-03"), ("zzz", 1e300, "9999-12-30")):
+        store.add_run(run(name, unix_s))
+        note = refs.resolve(store, "last").note
+        assert f"run {name} is dated {day}" in note
+    assert refs.resolve(store, "last~2").note == ""
+
+
 @pytest.mark.parametrize(("text", "kind", "runs"), NAMES)
 def test_a_reference_names_runs(store: Store, tmp_path: Path, text: str, kind: str, runs: object) -> None:
     found = refs.resolve(store, text, folder=tmp_path)
