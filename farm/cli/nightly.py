@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from farm_results.finding import Finding
     from farm_results.store import Store
 
-COLLECT_WAIT_S = 60.0
+COLLECT_WAIT_S = 120.0
+"""Longer than a lease that could not be given back lasts."""
 NONE_YET = "no night yet: farm nightly run"
 GATES = ("regression", "silent", "error", "never")
 

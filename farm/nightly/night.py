@@ -97,7 +97,8 @@ def _patiently(
         try:
             settle(store, diary)
             diary.change(lambda r: replace(r, cells=planned(store, settings, bench, wanted, r.cells)))
-            return _measure(store, bench, diary, wanted, say) and _judge(store, settings, bench, diary, say)
+            whole = _measure(store, bench, diary, wanted, say, recover)
+            return whole and _judge(store, settings, bench, diary, say)
         except FarmError as error:
             if error.code not in AWAY or not left or not is_back(diary, error, bench.stop, say):
                 raise
@@ -154,7 +155,14 @@ def last_of(store: Store, wanted: Sequence[Wanted]) -> dict[str, Last]:
     return found
 
 
-def _measure(store: Store, bench: Bench, diary: Diary, wanted: Sequence[Wanted], say: Say) -> bool:
+def _measure(
+    store: Store,
+    bench: Bench,
+    diary: Diary,
+    wanted: Sequence[Wanted],
+    say: Say,
+    recover: Recover | None,
+) -> bool:
     """Measure what waits, and once more what failed because its device or the store was away for a while;
     False when a person interrupted it."""
     by_key = {each.key: each for each in wanted}
@@ -174,8 +182,16 @@ def _measure(store: Store, bench: Bench, diary: Diary, wanted: Sequence[Wanted],
     waiting = [cell for cell in diary.record.cells if cell.state == WAITING]
     if waiting and not round_of(waiting):
         return False
-    diary.put(*(waiting_again(cell) for cell in diary.record.cells if was_away(cell)))
-    again = [cell for cell in diary.record.cells if cell.state == WAITING and cell.error_code]
+
+    def tried_in_vain() -> list[CellRecord]:
+        diary.put(*(waiting_again(cell) for cell in diary.record.cells if was_away(cell)))
+        return [cell for cell in diary.record.cells if cell.state == WAITING and cell.error_code]
+
+    again = tried_in_vain()
+    if again and recover is not None:  # the device may have measured it all the same
+        recover(store)
+        settle(store, diary)
+        again = tried_in_vain()
     if again:
         say(f"{len(again)} failed because their device or the store was away: once more")
         if not round_of(again):

@@ -22,6 +22,7 @@ from farm_results.night import Night
 from farm_results.store import Store, open_store
 from tests.farm.nightly.fake_bench import DAY_S, Cell
 from tests.farm.nightly.test_night import World
+from tests.results import made
 
 
 @pytest.fixture
@@ -234,6 +235,7 @@ def test_what_failed_for_want_of_a_store_or_device_is_measured_once_more(store: 
     """The store or the device was away for a moment: that says nothing of the model. Twice in one night it is
     a failure that says why."""
     names = {"a": "store.unreachable", "b": "store.locked", "c": "device.unreachable", "d": "job.x"}
+    names["e"] = "link.lost"
     world = World(store, *(Cell(model=name, fails=code) for name, code in names.items()))
     plain, rounds = world.bench.measure, []
 
@@ -243,14 +245,19 @@ def test_what_failed_for_want_of_a_store_or_device_is_measured_once_more(store: 
             world.cells[0].fails, world.cells[2].fails = False, "lease.timeout"
         return plain(*words)
 
+    def recover(one: Store) -> None:
+        for lost in [each for each in one.results() if each.model == "e"]:
+            one.add_result(replace(lost, status="ok", error_code="", latency=made.latency()), late=True)
+
     world.bench.measure = measure  # type: ignore[method-assign,assignment]
-    night = world.night()
-    assert rounds == [4, 3]
+    night = world.night(recover=recover)
+    assert rounds == [5, 3], "what its device had measured all the same is not measured again"
     assert [(cell.state, cell.error_code, cell.why) for cell in night.cells] == [
         ("measured", "", "never measured"),
         ("failed", "store.locked", "it broke: store.locked"),
         ("failed", "lease.timeout", "it broke: lease.timeout"),
         ("failed", "job.x", "it broke: job.x"),
+        ("measured", "", "it broke: link.lost"),
     ]
     assert cell_row(night.cells[2])[-1] == "it broke: lease.timeout", "the last trouble, not the first"
 
