@@ -58,5 +58,6 @@ def test_people_decide_findings(tmp_path: Path) -> None:
     ):
         assert "ann@dashboard" in line, line
         assert words in line, line
-    assert f'href="{address}"' in client.get("/queue").text
+    for page in ("/queue", "/findings", "/"):
+        assert f'href="{address}"' in client.get(page).text, page
     made.store.close()

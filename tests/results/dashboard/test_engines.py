@@ -6,16 +6,20 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from farm.devices import inventory, reservations
 from farm.devices.device import Device
 from farm.fleet_view import FleetView
 from farm.health import rows
 from farm.health.record import Canary, Record
 from farm.health.states import GOOD, QUARANTINED
+from farm_agent.errors import UsageError
 from farm_results.dashboard.access import Access
 from farm_results.dashboard.app import Dashboard
-from farm_results.finding import EXPECTED
-from farm_results.history import findings
+from farm_results.finding import EXPECTED, INVALID
+from farm_results.history import baselines, findings, moves
+from farm_results.history.baselines import ACCEPTED, SET
 from tests.postgres import Server
 from tests.results.dashboard.client import TOKEN, Client
 from tests.results.dashboard.scene import HOSTILE, Scene, scene
@@ -78,6 +82,21 @@ def test_pages_say_the_same_on_both_engines(tmp_path: Path, postgres: Server) ->
         assert texts[0] == texts[1], address
         seen += one.text.count("csv=")
     assert seen > 60, "tables, which the pages hold whole"
+    for each in (lite, real):
+        before = baselines.current(each.store, each.series)
+        for act, job_id in ((moves.accept, "night-m-039"), (moves.reopen, "night-m-000")):
+            act(each.store, each.finding, actor="me", reason="a trial")
+            held = baselines.current(each.store, each.series)
+            assert held is not None
+            assert held.job_id == job_id
+            with pytest.raises(UsageError, match="meanwhile"):
+                findings.triage(each.store, each.finding, EXPECTED, "me", was=INVALID)
+        assert before is not None
+        assert [one.event for one in baselines.history(each.store, each.series)] == [
+            SET,
+            ACCEPTED,
+            before.event,
+        ]
     assert "kernel 6.1 → 6.6" in small.get("/devices").text
     lite.store.close()
     real.store.close()

@@ -11,6 +11,7 @@ from farm_results.dashboard.pages import View
 from farm_results.dashboard.rows import (
     simulated,
     to_device,
+    to_finding,
     to_model,
     to_night,
     to_run,
@@ -94,7 +95,7 @@ def findings_table(name: str, title: str, found: Sequence[Finding], empty: str) 
             Link(one.model, f"{to_series(one.series).href}#finding-{one.finding_id}"),
             to_device(one.device),
             _why(one),
-            one.state,
+            to_finding(one.finding_id, one.state),
             one.at_unix_s,
         )
         for one in found
