@@ -11,6 +11,7 @@ from typing import Any
 
 from farm.version import __version__
 from farm_converters.training.recipe import TrainingRecipe
+from farm_results.text import threads_text
 
 SCHEMA = "farm.optimize/1"
 COLUMNS = (
@@ -138,7 +139,7 @@ def _targets(measured: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[st
         groups.setdefault((name, row["threads"]), []).append(row)
     often = Counter(name for name, _ in groups)
     return {
-        name if often[name] == 1 else f"{name} {threads} threads": rows
+        name if often[name] == 1 else f"{name} {threads_text(threads)}": rows
         for (name, threads), rows in groups.items()
     }
 

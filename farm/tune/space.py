@@ -12,6 +12,7 @@ from farm_agent import codec, precisions, runtimes
 from farm_agent.wire import Facts, RuntimeFact
 from farm_converters.model import Model
 from farm_profiles import Profile, Target
+from farm_results.text import threads_text
 
 QUANTISED = tuple(name for name in precisions.NAMES if name not in ("fp32", "fp16"))
 
@@ -48,9 +49,8 @@ class Point:
     @property
     def key(self) -> str:
         """Identity within a study, and its name for people."""
-        threads = f"{self.target.threads} thread{'s' * (self.target.threads != 1)}"
         batch = "" if self.batch is None else f", batch {self.batch}"
-        return f"{self.way} {self.target.precision}, {threads}{batch}"
+        return f"{self.way} {self.target.precision}, {threads_text(self.target.threads)}{batch}"
 
     @property
     def params(self) -> dict[str, str]:

@@ -22,7 +22,7 @@ _PERCENTILES = ("p5", "p90", "p95", "p99", "p99_9")
 def header(result: Result, width: int) -> list[Line]:
     """Who, where, how, and the verdict."""
     what = [result.model, result.device, f"{rows.runtime_text(result)} {result.runtime_version}".strip()]
-    what += [rows.precision_text(result), f"{result.threads} threads" if result.threads != 1 else "1 thread"]
+    what += [rows.precision_text(result), text.threads_text(result.threads)]
     what += [f"batch {result.options['batch']}"] if "batch" in result.options else []
     when = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(result.created_unix_s))
     how = [result.scenario, result.protocol, result.harness and f"{result.harness} harness", when]
