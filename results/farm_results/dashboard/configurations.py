@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from farm_results.dashboard.rows import Line, lines
 from farm_results.energy.place import by_place
 from farm_results.model import Energy
-from farm_results.pages.charts.items import SHARES, Item, item
+from farm_results.pages.charts.items import Item, item
 from farm_results.storage.session import reading
 
 if TYPE_CHECKING:
@@ -112,9 +112,10 @@ def _item(line: Line, told: _Told) -> Item:
             line.metric: line.value,
             "artifact_bytes": line.artifact_bytes,
             "peak_memory_bytes": line.peak_memory_bytes,
-            "accuracy": line.accuracy if told.metric in SHARES else None,
+            "accuracy": line.accuracy,
         },
         energies=by_place(told.energies, line.profile),
+        metric=told.metric,
         scenario=line.scenario,
         marks=line.marks,
         word=line.verdict or line.status,

@@ -227,6 +227,21 @@ def test_energies_of_different_places_never_beat_each_other() -> None:
     assert front(items, ("p50_ns",)) == [True, False, False, False, False, True]
 
 
+def test_accuracies_of_different_metrics_never_beat_each_other() -> None:
+    """A top-5 is no better than the top-1 of the same network; the axis holds what most have."""
+    shares = [("a", "top-1", 0.70), ("b", "top-1", 0.72), ("c", "top-5", 0.90), ("d", "mae", 0.1)]
+    results = [made.result(name, accuracy_metric=metric, accuracy=value) for name, metric, value in shares]
+    items = [item_of(result, result.job_id) for result in results]
+    assert front(items, ("p50_ns", "accuracy")) == [False, True, True, False]
+    chart = pareto.chart(items)
+    assert chart.option["yAxis"]["name"].startswith("accuracy (top-1), %")
+    assert "accuracies of another metric (top-5: 1) are in the table only" in chart.note
+    assert [row[-3:-1] for row in chart.grid.rows] == [
+        *(("top-1", ""), ("top-1", "yes"), ("top-5", "yes"), (None, "")),
+    ]
+    assert "accuracy is" not in csv_text(pareto.chart(items[:2]).grid)
+
+
 def test_an_axis_of_energy_has_one_place() -> None:
     """The one with the most numbers, of which it bears the name; another place is a chart of its own, and no
     number is lost from the tables. What was measured at both stands in either."""

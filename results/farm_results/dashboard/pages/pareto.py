@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from farm_agent import precisions
@@ -13,7 +13,7 @@ from farm_results.dashboard.pages import View
 from farm_results.dashboard.query import Query
 from farm_results.dashboard.rows import Line, lines, simulated, to_device, to_result
 from farm_results.pages.charts import pareto as chart
-from farm_results.pages.charts.items import AXES, ENERGY, HIGHER, Item, front, places
+from farm_results.pages.charts.items import AXES, ENERGY, HIGHER, Item, front, kinds_of, places
 from farm_results.pages.grid import Link, grid
 
 PATHS = ("/pareto",)
@@ -55,11 +55,12 @@ def page(view: View) -> Page:
     # One place at a time: what a whole board draws is no more or less than what its processor does.
     place = query.choice("place", where) or next(iter(where), "")
     items = [item.at(place) for item in items]
+    kinds = kinds_of(items, place)
     sliders = {
-        limit.name: slider for limit in LIMITS if (slider := _slider(limit, items, query, place)) is not None
+        limit.name: slider for limit in LIMITS if (slider := _slider(limit, items, query, kinds)) is not None
     }
     bounds = {name: float(slider.value) for name, slider in sliders.items() if slider.value != _loose(slider)}
-    feasible = [item for item in items if _fits(item, bounds, place)]
+    feasible = [item for item in items if _fits(item, bounds, kinds)]
     fields = (
         Field("model", "Model", model, "select", known.models, nothing="the newest"),
         Field("device", "Device", device, "select", known.devices),
@@ -101,18 +102,18 @@ def _lines(view: View, whole: Sequence[Line] | None, model: str, device: str) ->
     ]
 
 
-def _known(item: Item, axis: str, place: str) -> float | None:
-    """A number that may be held against a bound: no energy of another place."""
-    return item.values.get(axis) if axis != ENERGY or item.place == place else None
+def _known(item: Item, axis: str, kinds: Mapping[str, str]) -> float | None:
+    """A number that may be held against a bound: no energy of another place, no accuracy of other metrics."""
+    return item.values.get(axis) if item.kind(axis) == kinds.get(axis, "") else None
 
 
-def _fits(item: Item, bounds: dict[str, float], place: str) -> bool:
+def _fits(item: Item, bounds: dict[str, float], kinds: Mapping[str, str]) -> bool:
     """What was not measured is not known to keep a limit."""
     for limit in LIMITS:
         bound, axis = bounds.get(limit.name), AXES[limit.axis]
         if bound is None:
             continue
-        value = _known(item, limit.axis, place)
+        value = _known(item, limit.axis, kinds)
         if value is None:
             return False
         least = axis.better == HIGHER
@@ -122,17 +123,17 @@ def _fits(item: Item, bounds: dict[str, float], place: str) -> bool:
     return True
 
 
-def _slider(limit: Limit, items: Sequence[Item], query: Query, place: str) -> Field | None:
+def _slider(limit: Limit, items: Sequence[Item], query: Query, kinds: Mapping[str, str]) -> Field | None:
     """From the smallest to the largest value there is, and to the one that is asked for."""
     axis = AXES[limit.axis]
-    values = [_known(item, limit.axis, place) for item in items]
+    values = [_known(item, limit.axis, kinds) for item in items]
     known = [value / axis.scale for value in values if value is not None]
     given = query.number(limit.name)
     if not known or (given is None and min(known) == max(known)):
         return None
     ends = known if given is None else [*known, given]
     low, high = _rounded(min(ends), up=False), _rounded(max(ends), up=True)
-    label = f"{limit.label} ({place})" if limit.axis == ENERGY else limit.label
+    label = f"{limit.label} ({kinds[limit.axis]})" if kinds.get(limit.axis) else limit.label
     field = Field(limit.name, label, "", "range", least=low, most=high, unit=axis.unit)
     return replace(field, value=_loose(field) if given is None else f"{given:g}")
 
@@ -178,7 +179,8 @@ def _choice(shown: Sequence[Item], by_job: dict[str, Line]) -> list[Block]:
         )
         for item, good in zip(shown, best, strict=True)
     ]
-    apart = ", its energy of the same place," if len(places(shown)) > 1 else ""
+    alone = all(len({item.kind(axis) for item in shown if axis in item.values}) <= 1 for axis in AXES)
+    apart = "" if alone else ", its energy of the same place and its accuracy of the same metric,"
     note = f"best: no other believed one{apart} is at least as good in all columns and better in one"
     blocks: list[Block] = [
         Table("configurations", "Configurations", grid(columns, rows, note), "no configuration is left")

@@ -14,7 +14,7 @@ from farm_results.model import Result
 from farm_results.pages.marks import Marks, marks_of
 
 LOWER, HIGHER = "lower", "higher"
-ENERGY = "energy_j"
+ENERGY, ACCURACY = "energy_j", "accuracy"
 # Numbers that may not be believed are shown, and cannot be a best choice.
 BELIEVED = ("valid", "noisy")
 # Metrics whose value is a share; errors and metrics of the users' own have another scale.
@@ -38,14 +38,15 @@ AXES = {
     ENERGY: Axis("energy", "mJ", 1e-3, "j"),
     "artifact_bytes": Axis("size", "MB", 1e6, "bytes"),
     "peak_memory_bytes": Axis("peak memory", "MB", 1e6, "bytes"),
-    "accuracy": Axis("accuracy", "%", 0.01, "share", HIGHER),
+    ACCURACY: Axis("accuracy", "%", 0.01, "share", HIGHER),
 }
 
 
 @dataclass(frozen=True)
 class Item:
     """One configuration. ``values`` by the names of ``AXES``; what was not measured is absent. ``place``:
-    where its energy was measured; ``energies``: what was measured at each place, the widest first."""
+    where its energy was measured; ``energies``: what was measured at each place, the widest first;
+    ``metric``: which one its accuracy is of."""
 
     label: str
     group: str
@@ -55,6 +56,11 @@ class Item:
     job_id: str = ""
     place: str = ""
     energies: Mapping[str, float] = field(default_factory=dict)
+    metric: str = ""
+
+    def kind(self, axis: str) -> str:
+        """What its number on an axis is of: numbers of two kinds cannot be held against each other."""
+        return self.place if axis == ENERGY else self.metric if axis == ACCURACY else ""
 
     def at(self, place: str) -> Item:
         """With its energy at this place, if that was measured."""
@@ -63,25 +69,30 @@ class Item:
         return replace(self, values={**self.values, ENERGY: self.energies[place]}, place=place)
 
 
-def item(
+def item(  # noqa: PLR0913 - keyword-only: all that is known of it
     label: str,
     group: str,
     *,
     numbers: Mapping[str, float | None],
     energies: Mapping[str, float],
+    metric: str,
     scenario: str,
     marks: Marks,
     word: str,
     job_id: str,
 ) -> Item:
-    """Of its numbers those that have an axis; its energy is that of the widest place."""
+    """Of its numbers those that have an axis, without an accuracy that is no share of right answers; its
+    energy is that of the widest place."""
     place = next(iter(energies), "")
     values = {
         name: float(value)
         for name, value in {**numbers, ENERGY: energies.get(place)}.items()
-        if value is not None and name in AXES and comparable(name, scenario)
+        if value is not None
+        and name in AXES
+        and comparable(name, scenario)
+        and (name != ACCURACY or metric in SHARES)
     }
-    return Item(label, group, values, marks, word, job_id, place, energies)
+    return Item(label, group, values, marks, word, job_id, place, energies, metric)
 
 
 def item_of(result: Result, name: str) -> Item:
@@ -94,13 +105,14 @@ def item_of(result: Result, name: str) -> Item:
         number.metric: number.value,
         "artifact_bytes": result.artifact_bytes,
         "peak_memory_bytes": result.peak_memory_bytes,
-        "accuracy": result.accuracy if result.accuracy_metric in SHARES else None,
+        ACCURACY: result.accuracy,
     }
     return item(
         name,
         result.device,
         numbers=numbers,
         energies=by_place(result.energy, result.profile),
+        metric=result.accuracy_metric,
         scenario=result.scenario,
         marks=marks_of(result),
         word=result.verdict.word if result.status == "ok" else result.status,
@@ -121,21 +133,29 @@ def places(items: Sequence[Item]) -> list[str]:
     return sorted(own, key=lambda place: (-known[place], width(place), place))
 
 
+def kinds_of(items: Sequence[Item], place: str = "") -> dict[str, str]:
+    """By axis what most numbers on it are of: only those are held against each other there. ``place``: of
+    energies, where another one is wanted."""
+    metrics = Counter(one.metric for one in items if ACCURACY in one.values)
+    most = min(metrics, key=lambda metric: (-metrics[metric], metric), default="")
+    return {ENERGY: place or next(iter(places(items)), ""), ACCURACY: most}
+
+
 def front(items: Sequence[Item], names: Sequence[str]) -> list[bool]:
     """For each item whether no other believed one is at least as good in all of ``names`` and better in one.
 
-    An item that lacks one of the numbers, or may not be believed, is never on the front. Where energy is one
-    of them, items whose energy was measured at different places do not beat each other.
+    An item that lacks one of the numbers, or may not be believed, is never on the front. Items whose energies
+    were measured at different places, or whose accuracies are of different metrics, do not beat each other.
     """
     able = np.array([i.word in BELIEVED and all(name in i.values for name in names) for i in items], bool)
     signs = [-1.0 if AXES[name].better == HIGHER else 1.0 for name in names]
     costs = np.array(
         [[s * i.values.get(n, 0.0) for s, n in zip(signs, names, strict=True)] for i in items], np.float64
     ).reshape(len(items), len(names))
-    apart = [one.place if ENERGY in names else "" for one in items]
+    apart = [tuple(one.kind(name) for name in names) for one in items]
     best = np.zeros(len(items), bool)
-    for place in set(apart):
-        own = np.flatnonzero(able & np.array([one == place for one in apart], bool))
+    for kinds in set(apart):
+        own = np.flatnonzero(able & np.array([one == kinds for one in apart], bool))
         best[own] = ~_beaten(costs[own])
     return [bool(one) for one in best]
 

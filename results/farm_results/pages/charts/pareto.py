@@ -21,7 +21,7 @@ from farm_results.pages.chart import (
     time_unit,
     value_axis,
 )
-from farm_results.pages.charts.items import AXES, ENERGY, LOWER, Axis, Item, front, places
+from farm_results.pages.charts.items import ACCURACY, AXES, ENERGY, LOWER, Axis, Item, front, kinds_of, places
 from farm_results.pages.grid import Grid, grid
 from farm_results.pages.marks import SIMULATED
 
@@ -36,19 +36,14 @@ _UNITS = {
 
 def axes_of(items: Sequence[Item], place: str = "") -> tuple[str, str]:
     """The two numbers that say most: latency (or throughput), against the first that varies of accuracy,
-    energy, size and memory. Energies vary where several were measured at one place (at
-    ``place``)."""
+    energy, size and memory, as far as its numbers can be held against each other."""
     x = "p50_ns" if any("p50_ns" in item.values for item in items) else "throughput_best_per_s"
-    for name in ("accuracy", ENERGY, "artifact_bytes", "peak_memory_bytes"):
-        known = {_apart(item, name) for item in items if name in item.values}
-        seen = Counter(where for where, _ in known if not (where and place) or where == place)
-        if max(seen.values(), default=0) > 1:
+    kinds = kinds_of(items, place)
+    for name in (ACCURACY, ENERGY, "artifact_bytes", "peak_memory_bytes"):
+        own = [item for item in items if name in item.values and item.kind(name) == kinds.get(name, "")]
+        if len({item.values[name] for item in own}) > 1:
             return x, name
     return x, "peak_memory_bytes"
-
-
-def _apart(item: Item, name: str) -> tuple[str, float]:
-    return item.place if name == ENERGY else "", item.values[name]
 
 
 def by_place(items: Sequence[Item]) -> list[tuple[str, list[Item]]]:
@@ -73,16 +68,17 @@ def chart(
     title: str = "What one pays for what",
 ) -> Chart:
     """A dot per configuration: colour and legend by device, size by the artifact's bytes, the front joined
-    by a line, all others dimmed. An axis of energy holds what was measured at one place: ``place``, or the
-    first of ``places``."""
+    by a line, all others dimmed. An axis of energy holds what was measured at one place (``place``, or the
+    first of ``places``), one of accuracy what is of one metric."""
     usual = axes_of(items, place)
     x, y = x or usual[0], y or usual[1]
     both = [item for item in items if x in item.values and y in item.values]
-    place = (place or next(iter(places(items)), "")) if ENERGY in (x, y) else ""
-    placed = [item for item in both if not place or item.place == place][:MOST_ITEMS]
+    kinds = {name: kind for name, kind in kinds_of(items, place).items() if name in (x, y)}
+    placed = [item for item in both if all(item.kind(name) == kind for name, kind in kinds.items())]
+    placed = placed[:MOST_ITEMS]
     best = front(placed, (x, y))
     groups = list(dict.fromkeys(item.group for item in placed))
-    view = _View((x, y), (shown_in(x, placed, place), shown_in(y, placed, place)))
+    view = _View((x, y), (shown_in(x, placed, kinds), shown_in(y, placed, kinds)))
     moved = _moved(placed, best, y)
     above = _above(placed, moved, y)
     series = [_dots(placed, best, group, index, view, moved) for index, group in enumerate(groups)]
@@ -96,28 +92,28 @@ def chart(
     option["grid"] |= {"bottom": 36, "top": 54 + TOP_PX + above}
     option["tooltip"] |= {"trigger": "item", "formatter": "@format:point"}
     table = _grid(items, (x, y))
-    return Chart(name, title, option, table, _note(items, both, place), height_px=380, log_axis="x")
+    return Chart(name, title, option, table, _note(items, both, kinds), height_px=380, log_axis="x")
 
 
-def _note(items: Sequence[Item], both: Sequence[Item], place: str) -> str:
+def _note(items: Sequence[Item], both: Sequence[Item], kinds: Mapping[str, str]) -> str:
     """What is in the table and not in the chart."""
     missing, told = len(items) - len(both), []
     if missing:
         told.append(f"{missing} without both numbers are in the table only")
-    elsewhere = Counter(item.place for item in both if place and item.place != place)
-    if elsewhere:
-        where = ", ".join(f"{other}: {count}" for other, count in elsewhere.most_common())
-        told.append(
-            f"energies measured elsewhere ({where}) are in the table only: none compares with {place}"
-        )
+    for axis, kind in kinds.items():
+        others = Counter(item.kind(axis) for item in both if item.kind(axis) != kind)
+        if others:
+            which = ", ".join(f"{other}: {count}" for other, count in others.most_common())
+            what = "energies measured elsewhere" if axis == ENERGY else "accuracies of another metric"
+            told.append(f"{what} ({which}) are in the table only: none compares with {kind}")
     return "; ".join(told)
 
 
-def shown_in(name: str, items: Sequence[Item], place: str = "") -> Axis:
-    """The axis in the unit in which the middle of these values reads best; ``place``: that of an energy."""
+def shown_in(name: str, items: Sequence[Item], kinds: Mapping[str, str]) -> Axis:
+    """The axis in the unit in which the middle of these values reads best; ``kinds``: what it is of."""
     own = AXES[name]
-    if name == ENERGY and place:
-        own = replace(own, name=f"{own.name} ({label(place, 40)})")
+    if kinds.get(name):
+        own = replace(own, name=f"{own.name} ({label(kinds[name], 40)})")
     values = sorted(item.values[name] for item in items if name in item.values)
     middle = values[len(values) // 2] if values else 0.0
     if name == "p50_ns":
@@ -241,19 +237,27 @@ def _line(items: Sequence[Item], best: Sequence[bool], view: _View) -> dict[str,
     }
 
 
+_OF = {ENERGY: "energy covers", ACCURACY: "accuracy is"}
+"""The column that says what a number is of."""
+
+
 def columns_of(items: Sequence[Item]) -> dict[str, str]:
-    """The columns of what is known of these, by name; behind an energy stands what it covers."""
+    """The columns of what is known of these, by name; behind an energy stands what it covers, and behind an
+    accuracy its metric where there are several."""
     found: dict[str, str] = {}
     for name, axis in AXES.items():
-        if any(name in item.values for item in items):
-            found |= {axis.name: axis.kind} | ({"energy covers": "text"} if name == ENERGY else {})
+        known = [item for item in items if name in item.values]
+        found |= {axis.name: axis.kind} if known else {}
+        if known and (name == ENERGY or len({item.kind(name) for item in known}) > 1):
+            found[_OF[name]] = "text"
     return found
 
 
 def cells_of(item: Item, columns: Mapping[str, str]) -> list[Any]:
     """One row of these columns."""
     known: dict[str, Any] = {axis.name: item.values.get(name) for name, axis in AXES.items()}
-    return [item.place if name == "energy covers" else known[name] for name in columns]
+    known |= {_OF[name]: item.kind(name) if name in item.values else None for name in _OF}
+    return [known[name] for name in columns]
 
 
 def _grid(items: Sequence[Item], axes: tuple[str, str]) -> Grid:
