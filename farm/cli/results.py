@@ -162,13 +162,20 @@ def show(state: State, /, run: str, layout: str, **wanted: Any) -> int:  # noqa:
         "  farm results export last --out results.csv\n"
         "  farm results export --model digits --format md\n"
         "  farm results export --out all.parquet\n"
+        "  farm results export last --out junit=results.txt\n"
         "  farm results export last --format bundle --out run.zip"
     )
 )
 @click.argument("run", required=False, metavar="[RUN|last]")
 @filters
 @click.option("--format", "layout", type=click.Choice(EXPORTS), help="Default: what --out ends in, else csv.")
-@click.option("--out", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write this file.")
+@click.option(
+    "--out",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="[FORMAT=]FILE",
+    help="Write this file.",
+)
 @json_option
 @pass_state
 def export(state: State, /, run: str | None, layout: str | None, out: Path | None, **wanted: Any) -> int:  # noqa: ANN401
@@ -183,6 +190,7 @@ def export(state: State, /, run: str | None, layout: str | None, out: Path | Non
     """
     from farm_results import report
 
+    layout, out = _named(layout, out)
     if BUNDLE in (layout, None if layout or out is None else _layout_of(out)):
         return _bundle(state, run, out, wanted)
     name = "json" if state.json else layout or _layout_of(out)
@@ -244,6 +252,17 @@ def _bundle(state: State, run: str | None, out: Path | None, wanted: dict[str, A
             fix="name a run, or leave it out for the whole store",
         )
     return results_transfer.write_bundle(state, run, out)
+
+
+def _named(layout: str | None, out: Path | None) -> tuple[str | None, Path | None]:
+    """``junit=FILE`` says the format as the --export of `farm bench` does."""
+    from farm_results import report
+
+    named, sign, file = str(out or "").partition("=")
+    name = named.replace("-", "_")
+    if layout is None and sign and file and name in (BUNDLE, *report.names()):
+        return name, Path(file)
+    return layout, out
 
 
 def _layout_of(out: Path | None) -> str:

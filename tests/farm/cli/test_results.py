@@ -201,6 +201,14 @@ def test_export_as_markdown_is_a_table(capsys: Streams) -> None:
     assert [line[0] for line in capsys.readouterr().out.splitlines()[:3]] == ["|"] * 3
 
 
+@pytest.mark.parametrize(("name", "begins"), [("junit", "<?xml"), ("gha-bench", "["), ("tsv", "device\t")])
+def test_export_to_a_file_whose_name_tells_nothing(name: str, begins: str, tmp_path: Path) -> None:
+    """FORMAT=FILE, which is what the refusal of such a name advises."""
+    out = tmp_path / "results.txt"
+    assert farm.cli.main(["results", "export", "last", "--out", f"{name}={out}"]) == 0
+    assert out.read_text().startswith(begins)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
