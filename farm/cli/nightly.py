@@ -19,14 +19,11 @@ from farm.cli.types import CommaList, examples, list_option
 from farm.errors import EXIT_GATE, EXIT_INTERRUPTED, EXIT_NOTHING, EXIT_OK, EXIT_PARTIAL, UsageError
 
 if TYPE_CHECKING:
-    from farm.nightly.night import Recover
     from farm.nightly.record import NightRecord
     from farm.nightly.tell import Tell
     from farm_results.finding import Finding
     from farm_results.store import Store
 
-COLLECT_WAIT_S = 120.0
-"""Longer than a lease that could not be given back lasts."""
 NONE_YET = "no night yet: farm nightly run"
 GATES = ("regression", "silent", "error", "never")
 
@@ -63,7 +60,7 @@ command.add_command(nightly_install.uninstall)
     epilog=examples(
         "farm nightly run",
         "farm nightly run --fail-on regression,silent",
-        "farm nightly run --fresh                give a broken night up and begin a new one",
+        "farm nightly run --fresh          give a broken night up and begin a new one",
     )
     + "\n\nExit codes: 0 done, 1 what --fail-on names was found, 2 usage, 3 some cells failed, 4 nothing "
     "measured, 130 interrupted.",
@@ -84,6 +81,7 @@ def run(state: State, fresh: bool, fail_on: tuple[str, ...]) -> int:
     """
     from farm import progress
     from farm.nightly import report
+    from farm.nightly.bring_home import bring_home
     from farm.nightly.night import run_night
     from farm.nightly.real import RealBench
 
@@ -99,7 +97,7 @@ def run(state: State, fresh: bool, fail_on: tuple[str, ...]) -> int:
             say,
             fresh=fresh,
             tell=_tell(state),
-            recover=_recover(state),
+            recover=lambda one: bring_home(state.config, one, say),
         )
         found = _findings(store, night)
         if state.json:
@@ -295,30 +293,6 @@ def _tell(state: State) -> Tell:
         return notify.send(state.config, title, body, level).failed
 
     return tell
-
-
-def _recover(state: State) -> Recover:
-    """What was measured comes home before anything that a night decides: what waits on this machine because
-    the store was away, and on devices because the process that drove them died."""
-
-    def recover(store: Store) -> None:
-        from farm.devices import inventory
-        from farm.jobs import collecting, runs, spooling
-        from farm_results.storage.spool import Spool
-
-        runs.close_dead(store)
-        spooling.flush(store, Spool(state.config.state_dir, store.name), say)
-        left = {job.device for job in collecting.listed(store) if not job.driver}
-        if not left:
-            return
-        devices = [each for name, each in inventory.load(state.config.inventory_path).items() if name in left]
-        say(f"bringing home what a run that broke off left on {', '.join(sorted(left))}")
-        wait_s = min(COLLECT_WAIT_S, state.config.nightly.wait_s)
-        for done in collecting.collect(store, state.config, devices, wait_s=wait_s, tell=say):
-            if done.error is not None:
-                say(f"{done.device}: {done.error.message}; what it has comes later")
-
-    return recover
 
 
 def _refuse_empty(state: State) -> None:
