@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from farm.config import load_config
+from farm.errors import UsageError
 from farm.progress import Reporter, Silent
 
 if TYPE_CHECKING:
@@ -17,16 +18,18 @@ if TYPE_CHECKING:
     from farm_results.compare.row import Compared
     from farm_results.model import Result
 
+T = TypeVar("T", str, int)
+
 
 def bench(
     models: str | Path | Sequence[str | Path] | None = None,
     *,
     devices: str | Sequence[str] = "local",
-    runtimes: Sequence[str] = (),
-    precisions: Sequence[str] = (),
+    runtimes: str | Sequence[str] = (),
+    precisions: str | Sequence[str] = (),
     shapes: Mapping[str, Sequence[int]] | None = None,
     batch: int | Sequence[int] | None = None,
-    threads: Sequence[int] = (),
+    threads: int | Sequence[int] = (),
     inputs: str | Path | None = None,
     data: str | Path | None = None,
     metric: str = "",
@@ -42,7 +45,7 @@ def bench(
     page_cache: str = "",
     measure: Measure | None = None,
     store: str | Path | None = None,
-    labels: Mapping[str, str] | None = None,
+    labels: Mapping[str, object] | None = None,
     wait_s: float = 600.0,
     reporter: Reporter | None = None,
 ) -> list[Result]:
@@ -75,12 +78,12 @@ def bench(
     request = with_sample(
         Request(
             models=tuple(Path(model) for model in chosen),
-            devices=(devices,) if isinstance(devices, str) else tuple(devices),
-            runtimes=tuple(runtimes),
-            precisions=tuple(precisions),
-            threads=tuple(threads),
+            devices=_several("devices", devices, str),
+            runtimes=_several("runtimes", runtimes, str),
+            precisions=_several("precisions", precisions, str),
+            threads=_several("threads", threads, int),
             shapes=tuple(ShapeWish(name, tuple(shape)) for name, shape in (shapes or {}).items()),
-            batch=(batch,) if isinstance(batch, int) else tuple(batch or ()),
+            batch=_several("batch", () if batch is None else batch, int),
             inputs=Path(inputs) if inputs else None,
             data=Path(data) if data else None,
             metric=metric,
@@ -89,7 +92,7 @@ def bench(
             blocks=plan_of(scenario=measure.scenario, smoke=smoke, blocks=blocks, min_time_s=min_time_s),
             measure=measure,
             wait_s=wait_s,
-            labels=dict(labels or {}),
+            labels={str(key): str(value) for key, value in (labels or {}).items()},
         )
     )
     config = load_config({"store": str(store)} if store else None)
@@ -97,6 +100,19 @@ def bench(
     if outcome.interrupted:
         raise KeyboardInterrupt
     return list(outcome.results)
+
+
+def _several(name: str, given: T | Sequence[T], kind: type[T]) -> tuple[T, ...]:
+    """One or more of a kind: a string is one, not its letters. Raises UsageError api.argument."""
+    found = (given,) if isinstance(given, str | int) else tuple(given)
+    for each in found:
+        if not isinstance(each, kind) or isinstance(each, bool):
+            raise UsageError(
+                f"{name}={given!r}: {each!r} is no {kind.__name__}",
+                code="api.argument",
+                fix=f"give {name} one {kind.__name__} or a list of them",
+            )
+    return found
 
 
 def convert(
@@ -128,8 +144,8 @@ def compare(
     reference: str,
     candidate: str = "last",
     *,
-    metrics: Sequence[str] = ("own",),
-    by: Sequence[str] = (),
+    metrics: str | Sequence[str] = ("own",),
+    by: str | Sequence[str] = (),
     store: str | Path | None = None,
 ) -> Compared:
     """Hold one run against another, named as ``farm compare`` names them; see docs/compare.md.
@@ -143,7 +159,8 @@ def compare(
     opened = open_store(store if store is not None else load_config().store)
     try:
         sides = [refs.resolve(opened, each, measured=True) for each in (reference, candidate)]
-        return compare_refs(opened, *sides, metrics=metrics, by=by)
+        kinds = _several("metrics", metrics, str), _several("by", by, str)
+        return compare_refs(opened, *sides, metrics=kinds[0], by=kinds[1])
     finally:
         opened.close()
 

@@ -49,7 +49,7 @@ class Bench:
         from farm import bench
         from farm.gate import check, parse_budget
 
-        wrong = _wrong(noise, options, bench)
+        wrong = _wrong(noise, options, bench) or _no_text(budget=budget, baseline=baseline)
         if wrong:
             pytest.fail(wrong, pytrace=False)
         labels = {"pytest": self._node.nodeid, **options.pop("labels", {})}
@@ -113,6 +113,11 @@ def _wrong(noise: str, options: Mapping[str, Any], bench: Callable[..., Any]) ->
                 f"did you mean {near[0]!r}?" if near else f"one of: {', '.join(known)}"
             )
     return ""
+
+
+def _no_text(**words: object) -> str:
+    found = [f"{name}={value!r}" for name, value in words.items() if not isinstance(value, str)]
+    return f"farm_bench: {found[0]} is no text" if found else ""
 
 
 def _broken(results: Sequence[Result]) -> list[str]:

@@ -219,6 +219,7 @@ def test_errors_are_failures_without_a_trace(monkeypatch: pytest.MonkeyPatch, tm
     wrong: tuple[tuple[dict[str, Any], str], ...] = (
         ({"devices": "other"}, "those of its marker"),
         ({"noise": "maybe"}, "pass"),
+        ({"budget": 3}, "budget=3 is no text"),
         ({"runtimez": ["litert"]}, "did you mean 'runtimes'"),
         ({"xyzzy": 1}, "one of: runtimes, precisions"),
     )
