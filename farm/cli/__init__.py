@@ -60,7 +60,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=(
         "\b\nExamples:\n"
-        "  farm bench                                  the bundled network on this machine\n"
+        "  farm bench                            the bundled network on this machine\n"
         "  farm bench model.onnx --devices 'rpi*,local'\n"
         "  farm results show last"
     ),

@@ -96,7 +96,7 @@ def history(state: State, /, limit: int, **wanted: str | None) -> int:
     "set",
     epilog=examples(
         "farm baseline set last",
-        "farm baseline set 20261121-030000-1a2b --device rpi4-a --reason 'release 2.1'",
+        "farm baseline set last~3 --device rpi4-a --reason 'release 2.1'",
         "farm baseline set git.branch=main --dry-run",
     ),
 )

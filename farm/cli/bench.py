@@ -47,11 +47,11 @@ if TYPE_CHECKING:
     "bench",
     epilog=(
         "\b\nExamples:\n"
-        "  farm bench                                       the bundled network on this machine\n"
-        "  farm bench model.onnx -d 'jetson,rpi4,!jetson-2' -r litert,openvino -p fp32,int8 --calib samples\n"
-        "  farm bench model.onnx --scenario throughput --batch 1,8 --threads 1,4 --dry-run\n"
-        "  farm bench model.onnx --baseline @baseline --budget 'p50<=20ms,peak_mem<=200MB'\n"
-        "  farm bench new.onnx --ab old.onnx                both in turns: slower, faster or the same\n\n"
+        "  farm bench                         the bundled network on this machine\n"
+        "  farm bench model.onnx -d 'jetson,rpi4,!jetson-2' -r litert -p fp32,fp16\n"
+        "  farm bench model.onnx --scenario throughput --batch 1,8 --threads 1,4\n"
+        "  farm bench model.onnx --baseline @baseline --budget 'p50<=20ms'\n"
+        "  farm bench new.onnx --ab old.onnx  in turns: slower, faster or the same\n\n"
         "Exit codes: 0 all ok, 1 a gate failed (--budget, --baseline, --ab), 2 usage, 3 some jobs failed "
         "(others are kept), 4 nothing ran, 5 not to be told (--fail-on noise), 130 interrupted."
     ),

@@ -29,10 +29,10 @@ METRICS = (
 @click.command(
     "compare",
     epilog=examples(
-        "farm compare last~1 last                  the two newest runs",
-        "farm compare @baseline                    the newest run against its baselines",
+        "farm compare last~1 last              the two newest runs",
+        "farm compare @baseline                the newest run against its baselines",
         "farm compare main HEAD --metric own,energy,peak_mem",
-        "farm compare last --by runtime            one run's runtimes against each other",
+        "farm compare last --by runtime        one run's runtimes against each other",
         "farm compare @baseline last --md --fail-on regression",
     )
     + "\n\nExit codes: 0 compared, 1 regressed with --fail-on regression, 2 usage, 4 nothing to compare, "

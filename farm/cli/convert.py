@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "convert",
     epilog=examples(
         "farm convert model.onnx",
-        "farm convert model.onnx --to tflite,openvino --precision fp32,fp16 --out converted",
+        "farm convert model.onnx --to tflite,openvino -p fp32,fp16 --out converted",
         "farm convert model.onnx --batch 1 --inputs samples.npz",
         "farm convert model.onnx --to onnx --precision int8 --calib samples.npz",
     )

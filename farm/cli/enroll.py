@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "farm enroll pi@192.0.2.7 --name rpi4-a",
         "farm enroll pi@192.0.2.7 --name rpi4-a --check --diff",
-        "farm enroll root@192.0.2.8:2222 --profile rpi4 --wheels wheels --yes --fingerprint SHA256:...",
+        "farm enroll root@192.0.2.8:2222 --yes --fingerprint SHA256:...",
         "farm enroll adb:R58M123456A --name pixel-a",
     ),
 )

@@ -75,7 +75,7 @@ def show(state: State, devices: tuple[str, ...] = ()) -> None:
     epilog=examples(
         "farm health run",
         "farm health run -d rpi4-a,rpi4-b",
-        "farm health run --due               those whose last canary is older than [health] every",
+        "farm health run --due               those whose last canary is too old",
     ),
 )
 @devices_option

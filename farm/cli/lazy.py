@@ -44,6 +44,30 @@ HELPERS = frozenset(
 )
 
 
+OTHER_WORDS = {
+    "ab": "bench --ab",
+    "add": "enroll",
+    "benchmark": "bench",
+    "check": "doctor",
+    "dashboard": "serve",
+    "deploy": "export",
+    "diff": "compare",
+    "history": "results list",
+    "import": "results import",
+    "list": "results list",
+    "ls": "results list",
+    "measure": "bench",
+    "prune": "optimize",
+    "quantise": "convert",
+    "quantize": "convert",
+    "query": "results query",
+    "remove": "retire",
+    "run": "bench",
+    "status": "nightly status",
+    "ui": "serve",
+    "web": "serve",
+}
+"""What other tools call it."""
 GLOBAL_FLAGS = frozenset({"-q", "--quiet", "-v", "-vv", "--verbose", "--offline"})
 """Options of ``farm`` that no command has itself."""
 
@@ -89,7 +113,8 @@ class LazyGroup(click.Group):
         name = args[0]
         if name[:1] != "-" and name not in self.list_commands(ctx):
             near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            meant = OTHER_WORDS.get(name) or (near[0] if near else "")
+            hint = f" Did you mean {meant!r}?" if meant else ""
             raise click.UsageError(f"There is no command {name!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 @click.command(
     "report",
     epilog=examples(
-        "farm report                              the last run, as farm-report-RUN.html",
+        "farm report                          the last run, as farm-report-RUN.html",
         "farm report last --html report.html --open",
         "farm report 20261121 --device rpi4-a --against last~1",
-        "farm report last --md                    a table for an issue or a pull request",
+        "farm report last --md                a table for an issue or a pull request",
     ),
 )
 @click.argument("name", default="last", metavar="[RUN|JOB|last]")

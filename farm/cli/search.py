@@ -27,8 +27,8 @@ GIB = 1024**3
 @click.command(
     "search",
     epilog=examples(
-        "farm search net.py:build --train net.py:train --framework torch --constraint 'latency<=5ms'",
-        "farm search net.py:build --trials 30 --smoke -d rpi4   build returns (path of an ONNX file, score)",
+        "farm search net.py:build --train net.py:train --constraint 'latency<=5ms'",
+        "farm search net.py:build --trials 30 --smoke -d rpi4",
     )
     + "\n\nExit codes: 0 done, 2 usage, 3 nothing meets the constraints, 130 interrupted (run it again).",
 )

@@ -49,8 +49,8 @@ class TargetType(click.ParamType["Until"]):
     "sensitivity",
     epilog=examples(
         "farm sensitivity model.onnx --calib samples.npz",
-        "farm sensitivity model.onnx --calib samples.npz --until 'cosine>=0.999' --write keep.txt",
-        "farm sensitivity model.onnx --batch 1 --calib photos/ --preprocess imagenet --top 5 --json",
+        "farm sensitivity model.onnx --calib samples.npz --until 'cosine>=0.999'",
+        "farm sensitivity model.onnx --calib photos/ --preprocess imagenet --top 5",
     )
     + "\n\nExit codes: 0 measured, 2 usage, 3 measured but --until was not reached.",
 )

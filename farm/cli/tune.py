@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     "tune",
     epilog=examples(
         "farm tune model.onnx",
-        "farm tune model.onnx -d rpi4 --objective latency,accuracy --data val.npz --calib val.npz",
-        "farm tune model.onnx --constraint 'latency<=5ms' --constraint 'accuracy_drop<=1pp' --data val.npz",
+        "farm tune model.onnx -d rpi4 --objective latency,accuracy --data val.npz",
+        "farm tune model.onnx --constraint 'accuracy_drop<=1pp' --data val.npz",
         "farm tune model.onnx --time 20m --batch 1,4,8 --objective throughput,memory",
     )
     + "\n\nExit codes: 0 done, 2 usage, 3 nothing meets the constraints, 130 interrupted (run it again).",

@@ -90,7 +90,7 @@ def show(state: State, target: str, folder: Path | None) -> None:
 @command.command(
     epilog=examples(
         "farm wheels fetch --for rpi4-a --out wheels",
-        "farm wheels fetch --for aarch64-cp310-glibc2.35 --runtime onnxruntime --out wheels",
+        "farm wheels fetch --for aarch64-cp310-glibc2.35 --out wheels",
     )
 )
 @click.option("--for", "target", required=True, metavar="TARGET", help=for_help)

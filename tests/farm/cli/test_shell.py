@@ -13,7 +13,7 @@ import click
 import pytest
 
 import farm.cli
-from farm.cli.lazy import HELPERS
+from farm.cli.lazy import HELPERS, OTHER_WORDS
 from farm.errors import FarmBug, InfrastructureError, JobError, UsageError
 
 COMMANDS = ("agent", "bench", "config", "convert", "devices", "doctor", "inspect", "results", "version")
@@ -102,16 +102,26 @@ def test_help_starts_light() -> None:
 
 @pytest.mark.parametrize("words", [words for words, _ in commands()])
 def test_help_of_every_command_starts_light(words: str, capsys: Streams) -> None:
-    """Every command's own help works."""
+    """Every command's own help works, in 80 columns but for a list of choices."""
     assert farm.cli.main([*words.split()[1:], "--help"]) == 0
 
-    assert words in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert words in out
+    assert [line for line in out.splitlines() if len(line) > 80 and "|" not in line] == []
+
+
+def test_what_other_tools_call_it_leads_to_commands_that_exist() -> None:
+    """A word of farm's own needs no other."""
+    ours = {words.removeprefix("farm ") for words, _ in commands()}
+    assert {meant.partition(" --")[0] for meant in OTHER_WORDS.values()} <= ours
+    assert not ours & set(OTHER_WORDS)
 
 
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
         (["benhc"], "Did you mean 'bench'?"),
+        (["dashboard"], "Did you mean 'serve'?"),
         (["version", "--jsn"], "--json"),
         (["frobnicate"], "There is no command 'frobnicate'"),
         (["-C", "/does/not/exist", "version"], "No such file"),
