@@ -11,6 +11,7 @@ from farm_results.dashboard.pages.nights import cells_of
 from farm_results.dashboard.pages.overview import findings_table, worst_first
 from farm_results.dashboard.rows import simulated, to_comparison, to_device, to_result, to_series
 from farm_results.history import findings, nights
+from farm_results.night import DONE, RUNNING
 from farm_results.pages.filters import Shown, when
 from farm_results.pages.grid import Link, grid
 from farm_results.pages.marks import SHAPES, Marks, marks
@@ -30,6 +31,7 @@ def page(view: View) -> Page:
     shown = [cell for cell in cells if not state or cell.get("state") == state]
     most = query.rows()
     notes = night.record.get("notes")
+    nothing = "nothing" if night.state == DONE else "nothing yet: verdicts come when all A/Bs are there"
     blocks: list[Block] = [
         Filters(query.path, (Field("state", "Cells that are", state, "select", tuple(states)),)),
         Facts(
@@ -42,7 +44,7 @@ def page(view: View) -> Page:
             ),
         ),
         *(Note(str(note)) for note in (notes if isinstance(notes, list) else [])[:NOTES]),
-        findings_table("findings", "What it found", worst_first(found), "nothing"),
+        findings_table("findings", "What it found", worst_first(found), nothing),
         Table("cells", "What it measured and what it left out", grid(*_rows(shown[:most], night.origin))),
     ]
     title = f"Night of {when(night.started_unix_s)}"
@@ -50,7 +52,7 @@ def page(view: View) -> Page:
         title,
         tuple(blocks),
         simulated=simulated([night, *found]),
-        live_s=30 if night.state == "running" else 0,
+        live_s=30 if night.state == RUNNING else 0,
     )
 
 
