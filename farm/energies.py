@@ -28,10 +28,10 @@ class Energies:
 def of_job(objects: Objects, fetched: Fetched, records: Sequence[MeterRecord]) -> Energies:
     """Compute and store; nothing where the job measured no energy."""
     from farm_agent import codec
-    from farm_results.energy import energy, metered
+    from farm_results.energy import energy, metered, place
 
     device = energy.of_device(fetched.result, fetched.energy_traces)
-    entries = energy.widest_first((*device, *metered.of_meters(fetched.result, records)))
+    entries = place.widest_first((*device, *metered.of_meters(fetched.result, records)))
     hashes = []
     document: dict[str, Any] = {}
     if fetched.energy_traces is not None:

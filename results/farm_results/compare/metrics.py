@@ -153,7 +153,7 @@ def _blocks(result: Result) -> Sequence[Mapping[str, object]]:
 
 
 def _energy(result: Result) -> Reading | None:
-    from farm_results.energy.energy import headline
+    from farm_results.energy.place import headline
 
     found = headline(result.energy)
     value = None if found is None else _positive(found.gross_j)
@@ -224,7 +224,7 @@ def _load(result: Result) -> str:
 
 
 def _sensor(result: Result) -> str:
-    from farm_results.energy.energy import headline
+    from farm_results.energy.place import headline
 
     found = headline(result.energy)
     return "" if found is None else f"{found.sensor} {found.channel} ({found.scope})"

@@ -19,27 +19,13 @@ from farm_agent.messages.traces import Trace
 from farm_agent.wire import JobResult
 from farm_results.energy import integrate, traces
 from farm_results.energy.integrate import Integral, refused
+from farm_results.energy.place import headline
 from farm_results.model import Energy, Result
 
 # A window counts from these on: seconds, updates of the sensor, multiples of the bound of the clocks.
 LEAST_WINDOW_S = 30.0
 LEAST_UPDATES = 100
 LEAST_SYNC_RATIO = 1000.0
-# From the widest to the narrowest: the first that was measured is the headline.
-SCOPES = (
-    "wall",
-    "input",
-    "battery",
-    "platform",
-    "module_input",
-    "rail_sum",
-    "package",
-    "soc_rails",
-    "gpu",
-    "rail",
-    "core",
-    "dram",
-)
 _LONGER = "measure longer, for instance with --energy-window 2m (docs/power.md)"
 
 
@@ -206,25 +192,6 @@ def _alive(trace: Trace, run: EnergyRun) -> None:
     seen = {v for t, v in zip(trace.times_ns, trace.values, strict=True) if first <= t <= last}
     if len(seen) == 1:
         raise refused("energy.frozen", f"the sensor said {seen.pop():g} all the time, idle and busy")
-
-
-def headline(energies: Sequence[Energy]) -> Energy | None:
-    """The entry with the widest scope that has a value: what the device as a whole drew comes first.
-
-    Of several with the same scope, the first: a sum stands before its parts. A rail whose place nobody knows
-    (scope unknown) is shown and heads nothing.
-    """
-    valued = [energy for energy in energies if energy.gross_j is not None and energy.scope != "unknown"]
-    return min(valued, key=_narrowness, default=None)
-
-
-def widest_first(energies: Sequence[Energy]) -> tuple[Energy, ...]:
-    """The same with the headline in front: what takes the first that has a value takes the same number."""
-    return tuple(sorted(energies, key=_narrowness))
-
-
-def _narrowness(energy: Energy) -> int:
-    return SCOPES.index(energy.scope) if energy.scope in SCOPES else len(SCOPES)
 
 
 def metrics_of(energies: Sequence[Energy]) -> dict[str, float]:

@@ -107,7 +107,7 @@ def _time(name: str, value_ns: float, low_ns: float | None, high_ns: float | Non
 def _energy(result: Result) -> list[Figure]:
     if not result.energy:
         return []
-    from farm_results.energy.energy import headline
+    from farm_results.energy.place import headline
 
     best = headline(result.energy)
     if best is None or best.gross_j is None:

@@ -66,7 +66,7 @@ def _longest_stall(result: Result) -> float | None:
 
 def _energy(name: str) -> Callable[[Result], Any]:
     def read(result: Result) -> Any:  # noqa: ANN401 - text or float
-        from farm_results.energy.energy import headline
+        from farm_results.energy.place import headline
 
         best = headline(result.energy) or (result.energy[0] if result.energy else _NO_ENERGY)
         return getattr(best, name)

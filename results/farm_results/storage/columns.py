@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from farm_agent import codec
+from farm_results.energy.place import headline
 from farm_results.environment import segment_id
 from farm_results.model import Result
 from farm_results.series import key_of, number_of, series_id
@@ -83,8 +84,9 @@ def series_columns_of(result: Result) -> dict[str, Any]:
 
 
 def energy_of(result: Result) -> float | None:
-    """Energy per inference in joules by the first sensor that gave a number."""
-    return next((entry.gross_j for entry in result.energy if entry.gross_j is not None), None)
+    """Energy per inference in joules, gross, by the headline's sensor."""
+    best = headline(result.energy)
+    return None if best is None else best.gross_j
 
 
 def pack_document(result: Result, record: str = "") -> bytes:

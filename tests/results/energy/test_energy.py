@@ -22,6 +22,7 @@ from farm_agent.messages.traces import Channel, Trace, TraceFile
 from farm_profiles.profile import Target
 from farm_results.build import failed
 from farm_results.energy import energy, traces
+from farm_results.energy.place import headline, widest_first
 from farm_results.model import Energy
 
 S = 1_000_000_000
@@ -251,7 +252,7 @@ def test_two_packages_are_summed_and_the_sum_is_the_headline() -> None:
 
     found = energy.of_run(RUN, [one, two])
 
-    best = energy.headline(found)
+    best = headline(found)
     assert best is not None
     assert best.channel == "sum of CPU, CPU2"
     assert best.gross_j == pytest.approx(0.600, rel=1e-3)
@@ -263,14 +264,14 @@ def test_the_widest_scope_is_the_headline() -> None:
     made = [Energy("s", scope, scope, gross_j=1.0) for scope in ("package", "module_input", "core")]
     failed = Energy("plug", "power", "wall", error_code="energy.gap")
 
-    best = energy.headline([failed, *made])
+    best = headline([failed, *made])
 
     assert best is not None
     assert best.scope == "module_input"
-    first = next(one for one in energy.widest_first([failed, *made]) if one.gross_j is not None)
-    assert first == best  # what trends and charts take
-    assert energy.headline([failed]) is None
-    assert energy.headline([Energy("odpm", "VDD_A", "unknown", gross_j=1.0)]) is None
+    first = next(one for one in widest_first([failed, *made]) if one.gross_j is not None)
+    assert first == best  # tables list it first
+    assert headline([failed]) is None
+    assert headline([Energy("odpm", "VDD_A", "unknown", gross_j=1.0)]) is None
     assert energy.metrics_of([failed]) == {}
 
 

@@ -15,7 +15,7 @@ import farm_results.storage.migrations
 from farm_agent import codec
 from farm_results.history import nights
 from farm_results.history.points import points, series_rows
-from farm_results.model import Verdict
+from farm_results.model import Energy, Verdict
 from farm_results.night import Night
 from farm_results.storage import upgrade
 from farm_results.storage.columns import LONGEST
@@ -175,7 +175,8 @@ def test_points_come_from_one_index_and_long_words_fit_into_it(
     store_address: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """0005 to 0004 and back on real rows: no row of the table is touched for a series, nothing is sorted.
-    What no honest device says is cut in its column alone. Who waits for a large store is told why."""
+    What no honest device says is cut in its column alone, and no rail of an unknown place is an energy.
+    Who waits for a large store is told why."""
     locate(store_address).folder.mkdir(parents=True, exist_ok=True)
     engine = create_engine(locate(store_address).url)
     rng = random.Random(5)
@@ -185,11 +186,13 @@ def test_points_come_from_one_index_and_long_words_fit_into_it(
     verdict = Verdict(long.pop("verdict"))
     store = open_store(store_address)
     store.add_run(run())
-    store.add_result(result("job-0", sample_hashes=()))
-    store.add_result(result("job-1", verdict=verdict, **long))
+    rails = (Energy("odpm", "VDD_A", "unknown", gross_j=7.0), Energy("odpm", "CORE", "core", gross_j=1.0))
+    store.add_result(result("job-0", sample_hashes=(), energy=rails))
+    store.add_result(result("job-1", verdict=verdict, **long, energy=rails[:1]))
     before = store.results()
     series = [points(store, row.series) for row in series_rows(store)]
     assert [one.runtime_version for one in before] == ["1.23.0", long["runtime_version"]]
+    assert {point.energy_j for (point,) in series} == {1.0, None}
     assert {point.runtime_version for (point,) in series} == {"1.23.0", long["runtime_version"][:100]}
     store.close()
     for large in (2, 1):
@@ -198,6 +201,7 @@ def test_points_come_from_one_index_and_long_words_fit_into_it(
             for name, text_ in (long | {"verdict": verdict.word}).items():
                 change = table("result", column(name), column("job_id")).update()
                 connection.execute(change.where(column("job_id") == "job-1").values({name: escape(text_)}))
+            connection.exec_driver_sql("UPDATE result SET energy_j = 7.0")  # as before 0005
         monkeypatch.setattr(upgrade, "LARGE", large)
         caplog.clear()
         store = open_store(store_address)

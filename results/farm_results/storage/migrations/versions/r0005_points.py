@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -25,6 +27,7 @@ def upgrade() -> None:
     """Put the points' columns behind their order, cut where no honest device says so much."""
     op.drop_index("result_in_series", "result")
     is_lite = op.get_bind().dialect.name == "sqlite"
+    _take_no_unknown_rail()
     if not is_lite:
         _cut()
     op.create_index("result_points", "result", _POINT)
@@ -41,6 +44,25 @@ def _cut() -> None:
     for row in connection.execute(sa.select(result).where(long)).mappings().all():
         short = {name: escape(unescape(row[name])[:most]) for name, most in _LONGEST.items()}
         connection.execute(sa.update(result).where(result.c.job_id == row["job_id"]).values(short))
+
+
+def _take_no_unknown_rail() -> None:
+    """A rail that may be part of another one stood for a result's energy where it came first."""
+    from farm_agent import codec
+    from farm_results.energy.place import headline
+    from farm_results.model import Energy
+
+    connection = op.get_bind()
+    result = sa.table("result", sa.column("job_id"), sa.column("energy_j"), sa.column("record"))
+    some = result.c.energy_j.is_not(None), result.c.record.like('%"scope":"unknown"%')
+    rows = connection.execute(sa.select(result.c.job_id, result.c.record).where(*some)).all()
+    for job_id, record in rows:
+        try:
+            best = headline([codec.decode(Energy, one) for one in json.loads(record)["energy"]])
+        except (ValueError, LookupError):  # damage, which verify tells
+            continue
+        told = sa.update(result).where(result.c.job_id == job_id)
+        connection.execute(told.values(energy_j=None if best is None else best.gross_j))
 
 
 def downgrade() -> None:
