@@ -127,7 +127,7 @@ def test_nights(store: Store) -> None:
     night = Night("night-1", 10.0, record={"planned": 3})
     assert nights.begin(store, night)
     assert not nights.begin(store, replace(night, started_unix_s=11.0))
-    nights.update(store, "night-1", {"done": 1})
+    nights.put(store, replace(night, record={"done": 1}))
     nights.begin(store, Night("night-2", 20.0, origin="simulated"))
     assert [each.night_id for each in nights.recent(store, state="running", origin="")] == ["night-1"]
     ended = nights.end(store, "night-1", ended_unix_s=15.0, state=INTERRUPTED)
@@ -140,14 +140,14 @@ def test_nights(store: Store) -> None:
         "no cell",
         *[{"state": "x" * 99}] * 2,
     ]
-    nights.update(store, "night-2", {"cells": cells})
+    nights.put(store, Night("night-2", 20.0, record={"cells": cells}, origin="simulated"))
     second, first = nights.heads(store)
     assert second.states == {"x" * 40: 2, "measured": 1, "failed": 1}
     assert second.outcomes == {"steady": 1}
     assert first == nights.Head("night-1", 10.0, 15.0, INTERRUPTED, "")
     assert nights.heads(store, state="running", origin="simulated", limit=1) == [second]
     with pytest.raises(UsageError) as caught:
-        nights.update(store, "night-9", {})
+        nights.put(store, Night("night-9", 30.0))
     assert caught.value.code == "results.unknown-night"
 
 
@@ -165,6 +165,7 @@ def test_findings_and_their_triage(store: Store, text: str) -> None:
     assert findings.recent(store, states=(EXPECTED,), device=text) == [after]
     assert findings.of_series(store, "s1", limit=1)[0].finding_id == "g"
     assert len(findings.of_night(store, "n")) == 2
+    assert findings.words_of(store, ["n", "none", *map(str, range(1000))]) == {"n": {"regression": 2}}
     with reading(store) as connection:
         row = connection.execute(AUDIT.select().order_by(AUDIT.c.number)).first()
     assert row is not None

@@ -46,13 +46,6 @@ def begin(source: Source, night: Night) -> bool:
         return added(connection, statement)
 
 
-def update(source: Source, night_id: str, record: Mapping[str, Any], *, state: str | None = None) -> Night:
-    """Replace a night's record (and state); returns it. Raises UsageError ``results.unknown-night``."""
-    with changing(source) as connection:
-        night = _of_id(connection, night_id)
-        return _put(connection, replace(night, record=record, state=state or night.state))
-
-
 def put(source: Source, night: Night) -> None:
     """Replace all of a night, for the one who drives it: nothing is read. Raises UsageError
     ``results.unknown-night``."""
