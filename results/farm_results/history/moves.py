@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from farm_results.storage.session import Source
     from farm_results.store import Store
 
+LEAST_TYPED = 4
+"""Of a finding's id, as of a git commit's: what moves something takes no slip of a finger."""
 UNUSABLE = ("invalid", "throttled")
 
 
@@ -86,6 +88,12 @@ def accept(store: Store, finding_id: str, *, actor: str, reason: str = "", was: 
     ``dashboard.decided``.
     """
     finding = findings.get(store, finding_id)
+    if len(finding_id) < LEAST_TYPED:
+        raise UsageError(
+            f"{finding_id!r} is too short to move a baseline by",
+            code="results.ambiguous-finding",
+            fix=f"write more of the id: {finding.finding_id} ({finding.word})",
+        )
     if finding.state == STATE_ACCEPTED:  # a second time would undo what was set since
         raise UsageError(
             f"finding {finding.finding_id} ({finding.word}) was accepted before",

@@ -25,6 +25,8 @@ _WHERE = {
     "comparison": ("farm compare --help", "farm bench --ab"),
 }
 """What lists the ids of a kind, and what makes the first."""
+_HASHED = ("finding", "comparison")
+"""Ids that do not begin with a date: of these the greatest is not the newest, and no help."""
 
 
 def find_id(source: Source, column: ColumnElement[Any], typed: str, what: str) -> str:
@@ -79,10 +81,13 @@ def resolve(typed: str, ids: Sequence[str], what: str) -> str:
             code=f"results.ambiguous-{what}",
             fix=f"write more of the id: {', '.join(hits[:3])}",
         )
-    near = difflib.get_close_matches(shown, ids, n=2, cutoff=0.5) or list(ids[:1])
+    near = difflib.get_close_matches(shown, ids, n=2, cutoff=0.5)
+    if not near and what not in _HASHED:
+        near = list(ids[:1])
     lists, makes = _WHERE.get(what, _WHERE["job"])
+    asked = f"did you mean {' or '.join(near)}? ({lists})" if near else lists
     raise UsageError(
         f"no {what} is called {shown!r}" if ids else f"the store holds no {what} yet",
         code=f"results.unknown-{what}",
-        fix=f"did you mean {' or '.join(near)}? ({lists})" if near else makes,
+        fix=asked if ids else makes,
     )

@@ -232,6 +232,10 @@ def test_baselines_move_by_hand_alone_and_leave_a_trail(capsys: Streams) -> None
     throttled = replace(finding, finding_id="7" * 32, job_id=f"{NEW}-001")
     for one in (finding, silent, throttled):
         findings.add(store, one)
+    for wrong, told in (("f", "write more of the id: ffff"), ("zzz", "fix: farm nightly status")):
+        capsys.readouterr()
+        assert farm_("baseline", "accept", wrong) == 2
+        assert told in capsys.readouterr().err
     assert farm_("baseline", "accept", "ffff", "--reason", "larger on purpose") == 0
     assert farm_("baseline", "accept", "ffff") == 2  # it may have moved on since
     assert farm_("baseline", "accept", "5555") == 2
