@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from farm.devices import leases
+from farm.devices.holder import holder_text
 from farm.errors import InfrastructureError
-from farm.nightly import away
+from farm.nightly import alone, away
+from farm.nightly.bring_home import release_mine
 from farm.nightly.diary import Diary, latest, night_of, recent
 from farm.nightly.record import CellRecord, NightRecord
 from farm.nightly.report import cell_row
@@ -260,6 +263,20 @@ def test_what_failed_for_want_of_a_store_or_device_is_measured_once_more(store: 
         ("measured", "", "it broke: link.lost"),
     ]
     assert cell_row(night.cells[2])[-1] == "it broke: lease.timeout", "the last trouble, not the first"
+
+
+def test_a_lease_that_could_not_be_given_back_holds_nobody_up(store: Store) -> None:
+    """This process' own, of devices it does not drive any more; nobody else's, and not the night's."""
+    holders = {
+        "mine": holder_text("run 1"),
+        "theirs": "ann@desk pid 1 run 2",
+        alone.NAME: holder_text("nightly"),
+    }
+    for device, holder in holders.items():
+        leases.take(store.engine, device, "job-1", holder)
+    release_mine(store, ("mine", "theirs", "free"))
+    held = [device for device in holders if leases.holder_of(store.engine, device)]
+    assert held == ["theirs", alone.NAME]
 
 
 def _attempts(cell: CellRecord, job_id: str) -> CellRecord:
