@@ -146,7 +146,8 @@ def set_(state: State, /, ref: str, reason: str, dry_run: bool, **wanted: str | 
 def accept(state: State, finding: str, reason: str) -> int:
     """Make what a nightly finding found the new baseline.
 
-    FINDING is its id or the beginning of it (farm nightly status). The finding is then accepted.
+    FINDING is its id, or four characters of its beginning and more (farm nightly status). The finding is then
+    accepted.
     """
     from farm.audit import person
     from farm_results.history import moves
