@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 PACE = 20.0
 """Of a large night's time, a twentieth goes into writing down what can be worked out anew."""
-AHEAD_S = 300.0
-"""So far clocks of two machines may differ."""
 MOST_BROKEN = 5
 """Interrupted nights that are looked through for what nobody judged; more than one only by set clocks."""
 
@@ -177,7 +175,7 @@ def latest(store: Store, now_unix_s: float) -> NightRecord | None:
     from farm_results.history import nights
 
     heads = nights.heads(store)
-    for head in sorted(heads, key=lambda each: each.started_unix_s > now_unix_s + AHEAD_S):
+    for head in sorted(heads, key=lambda each: each.started_unix_s > now_unix_s + nights.AHEAD_S):
         record = decoded(nights.get(store, head.night_id))
         if record is not None:
             return record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -88,11 +89,13 @@ def _counts(store: Store) -> Iterator[Gauge]:
 
 
 def _nights(store: Store) -> Gauge:
-    from farm_results.history.nights import heads
+    from farm_results.history import nights
 
-    found = [*heads(store, origin="", limit=1), *heads(store, origin="simulated", limit=1)]
+    found = [nights.newest(store, time.time(), origin=origin) for origin in ("", "simulated")]
     samples = [
-        (_labels(state=night.state, origin=night.origin or MEASURED), night.started_unix_s) for night in found
+        (_labels(state=night.state, origin=night.origin or MEASURED), night.started_unix_s)
+        for night in found
+        if night is not None
     ]
     return Gauge("farm_night_started_timestamp_seconds", "Begin of the newest night.", samples)
 

@@ -146,6 +146,12 @@ def test_nights(store: Store) -> None:
     assert second.outcomes == {"steady": 1}
     assert first == nights.Head("night-1", 10.0, 15.0, INTERRUPTED, "")
     assert nights.heads(store, state="running", origin="simulated", limit=1) == [second]
+    assert nights.newest(store, 30.0) == second
+    assert nights.newest(store, 30.0, origin="") == first
+    nights.begin(store, Night("night-3", 9e9))  # by a clock that was ahead
+    assert nights.newest(store, 30.0) == second
+    assert nights.newest(store, 9e9) == nights.Head("night-3", 9e9, None, "running", "")
+    assert nights.newest(store, -1e3, origin="simulated") == second
     with pytest.raises(UsageError) as caught:
         nights.put(store, Night("night-9", 30.0))
     assert caught.value.code == "results.unknown-night"

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from farm_results.storage.session import Source
 
 _PLAIN = ("night_id", "started_unix_s", "ended_unix_s", "state", "origin")
-
-
 _MOST_WORDS, _LONGEST_WORD = 12, 40
+AHEAD_S = 300.0
+"""So far clocks of two machines may differ."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,21 @@ def recent(
         return [codec.loads(Night, str(row[0])) for row in connection.execute(query.limit(limit))]
 
 
+def newest(source: Source, now_unix_s: float, *, origin: str | None = None) -> Head | None:
+    """The last night; one that a clock set back since put into the future only where there is no other."""
+    for until_unix_s in (now_unix_s + AHEAD_S, None):
+        for head in heads(source, origin=origin, until_unix_s=until_unix_s, limit=1):
+            return head
+    return None
+
+
 def heads(
-    source: Source, *, state: str | None = None, origin: str | None = None, limit: int | None = 30
+    source: Source,
+    *,
+    state: str | None = None,
+    origin: str | None = None,
+    until_unix_s: float | None = None,
+    limit: int | None = 30,
 ) -> list[Head]:
     """The newest nights without their records, newest first: cheap, however much each measured."""
     from sqlalchemy import select
@@ -116,6 +129,8 @@ def heads(
         query = query.where(NIGHT.c.state == state)
     if origin is not None:
         query = query.where(NIGHT.c.origin == origin)
+    if until_unix_s is not None:
+        query = query.where(NIGHT.c.started_unix_s <= until_unix_s)
     with reading(source) as connection:
         rows = connection.execute(query.limit(limit)).all()
         return [

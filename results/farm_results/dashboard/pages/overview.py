@@ -36,7 +36,7 @@ _WORST = (REGRESSION, "device changed", SILENT, ENVIRONMENT, INCONCLUSIVE, IMPRO
 def page(view: View) -> Page:
     """The newest night, the fleet, and what differs from the day before."""
     store = view.store
-    night = next(iter(nights.heads(store, limit=1)), None)
+    night = nights.newest(store, view.now_unix_s)
     found = findings.of_night(store, night.night_id) if night else []
     waiting = findings.open_ones(store, limit=200)
     devices = view.fleet.devices()
