@@ -68,9 +68,11 @@ class Counter:
     def call(self, *arguments: int, status_bytes: int | None = None) -> native.Call:
         address = ctypes.cast(self._function, ctypes.c_void_p).value or 0
         width = self._status_bytes if status_bytes is None else status_bytes
-        return native.Call(
-            address, arguments, width, lambda status: JobError(f"status {status}", code="runtime.run-failed")
-        )
+        return native.Call(address, arguments, width, self._failed)
+
+    def _failed(self, status: int) -> JobError:
+        """As a method: what holds the call holds the function, which would else go with the next garbage."""
+        return JobError(f"status {status}", code="runtime.run-failed")
 
 
 def test_the_same_source_and_compiler_give_the_same_bytes(

@@ -170,7 +170,7 @@ def test_numbers_of_different_threads_are_not_averaged() -> None:
 
     groups = report._targets(rows)
 
-    assert list(groups) == ["pi litert fp32 1 threads", "pi litert fp32 4 threads"]
+    assert list(groups) == ["pi litert fp32 1 thread", "pi litert fp32 4 threads"]
     assert [{row["threads"] for row in group} for group in groups.values()] == [{1}, {4}]
     assert list(report._targets(rows[:2])) == ["pi litert fp32"]
 
