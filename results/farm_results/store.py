@@ -22,6 +22,7 @@ from farm_results.storage.lookup import find_id
 from farm_results.storage.narrow import conditions
 from farm_results.storage.objects import Objects
 from farm_results.storage.schema import DOCUMENT, RESULT, RUN, RUN_LABEL
+from farm_results.storage.session import in_parts
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -30,8 +31,6 @@ LAST = re.compile(r"last(?:~([0-9]{1,6}))?")
 """The newest run, or the one so many before it."""
 # PostgreSQL's driver tells how many rows an INSERT added only when it is asked to.
 COUNTED = {"preserve_rowcount": True}
-AT_ONCE = 500
-"""So many names go into one query; databases refuse tens of thousands."""
 LATE_CODES = (
     "agent.garbled",
     "agent.silent",
@@ -199,8 +198,7 @@ class Store:
     def of_jobs(self, job_ids: Sequence[str]) -> list[Result]:
         """The results of these jobs, by whole ids; those that are not here are left out."""
         jobs = list(dict.fromkeys(job_ids))
-        parts = [jobs[start : start + AT_ONCE] for start in range(0, len(jobs), AT_ONCE)]
-        return [result for part in parts for result in self._select(RESULT.c.job_id.in_(part), None)]
+        return [result for part in in_parts(jobs) for result in self._select(RESULT.c.job_id.in_(part), None)]
 
     def runs(self, limit: int | None = None, *, state: str | None = None) -> list[Run]:
         """Runs, the newest first; with ``state``, only those."""

@@ -12,7 +12,7 @@ from farm_results.dashboard.rows import Line, lines
 from farm_results.energy.place import by_place
 from farm_results.model import Energy
 from farm_results.pages.charts.items import Item, item
-from farm_results.storage.session import reading
+from farm_results.storage.session import in_parts, reading
 
 if TYPE_CHECKING:
     from farm_results.store import Store
@@ -74,9 +74,9 @@ def items(store: Store, found: Sequence[Line]) -> list[Item]:
     jobs = [line.job_id for line in found if line.energy_j is not None or line.accuracy is not None]
     told: dict[str, _Told] = {}
     with reading(store) as connection:
-        for start in range(0, len(jobs), MOST):
+        for part in in_parts(jobs):
             query = select(RESULT.c.job_id, RESULT.c.record)
-            rows = connection.execute(query.where(RESULT.c.job_id.in_(jobs[start : start + MOST])))
+            rows = connection.execute(query.where(RESULT.c.job_id.in_(part)))
             told |= {str(row[0]): _told(str(row[1])) for row in rows}
     return [_item(line, told.get(line.job_id, _Told())) for line in found]
 

@@ -14,7 +14,7 @@ from farm_results.pages.charts.items import SHARES
 from farm_results.pages.grid import Grid, Link, grid
 from farm_results.pages.marks import Marks, marks
 from farm_results.storage.narrow import conditions
-from farm_results.storage.session import reading
+from farm_results.storage.session import in_parts, reading
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -106,8 +106,8 @@ def newest_ok(store: Store, series_jobs: Iterable[str], *, most: int = 2000) -> 
     """The lines of these jobs, in parts that every database takes."""
     wanted = [job for job in dict.fromkeys(series_jobs) if job][:most]
     found: list[Line] = []
-    for start in range(0, len(wanted), 500):
-        found += lines(store, jobs=wanted[start : start + 500], limit=500)
+    for part in in_parts(wanted):
+        found += lines(store, jobs=part, limit=len(part))
     return found
 
 
@@ -121,9 +121,9 @@ def with_shares(store: Store, found: Sequence[Line]) -> list[Line]:
     asked = [line.job_id for line in found if line.accuracy is not None]
     kept: set[str] = set()
     with reading(store) as connection:
-        for start in range(0, len(asked), 500):
+        for part in in_parts(asked):
             query = select(RESULT.c.job_id, RESULT.c.record)
-            rows = connection.execute(query.where(RESULT.c.job_id.in_(asked[start : start + 500])))
+            rows = connection.execute(query.where(RESULT.c.job_id.in_(part)))
             kept |= {str(row[0]) for row in rows if _metric(str(row[1])) in SHARES}
     return [
         line if line.accuracy is None or line.job_id in kept else replace(line, accuracy=None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from farm_results.comparison import FAILED, UNPLAYED, Comparison
-from farm_results.storage.session import added, changing, engine_of, reading
+from farm_results.storage.session import added, changing, engine_of, in_parts, reading
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
@@ -114,9 +114,8 @@ def between(source: Source, pairs: Iterable[Pair], *, among: int) -> dict[Pair, 
     found: dict[Pair, Comparison] = {}
     names = list(wanted)
     with reading(source) as connection:
-        for start in range(0, len(names), SERIES_AT_ONCE):
-            rows = connection.execute(_newest_of(names[start : start + SERIES_AT_ONCE], among))
-            for series, record in rows:
+        for part in in_parts(names, SERIES_AT_ONCE):
+            for series, record in connection.execute(_newest_of(part, among)):
                 for (one, other), pair in wanted[series].items():
                     if one in record and other in record and pair not in found:
                         kept = codec.loads(Comparison, record)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from farm_agent.errors import UsageError
 from farm_results.finding import ACKNOWLEDGED, NEW, STATES, Finding
-from farm_results.storage.session import added, changing, database_clock, engine_of, reading
+from farm_results.storage.session import added, changing, database_clock, engine_of, in_parts, reading
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from farm_results.storage.session import Source
 
 OPEN = (NEW, ACKNOWLEDGED)
-AT_ONCE = 500
-"""So many names go into one query; databases refuse tens of thousands."""
 _PLAIN = ("finding_id", "night_id", "series", "device", "model", "at_unix_s", "word", "effect", "state")
 
 
@@ -112,8 +110,8 @@ def words_of(source: Source, night_ids: Sequence[str]) -> dict[str, dict[str, in
     found: dict[str, dict[str, int]] = {}
     names = list(dict.fromkeys(night_ids))
     with reading(source) as connection:
-        for start in range(0, len(names), AT_ONCE):
-            here = FINDING.c.night_id.in_(names[start : start + AT_ONCE])
+        for part in in_parts(names):
+            here = FINDING.c.night_id.in_(part)
             columns = (FINDING.c.night_id, FINDING.c.word)
             query = select(*columns, func.count()).where(here).group_by(*columns)
             for night_id, word, count in connection.execute(query):

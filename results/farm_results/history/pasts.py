@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from farm_results.point import usable
-from farm_results.storage.session import reading
+from farm_results.storage.session import in_parts, reading
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from farm_results.storage.session import Source
 
 _BY_TIME = itemgetter(1, 2)
-AT_ONCE = 500
-"""So many names go into one query; databases refuse tens of thousands."""
 
 
 class PastPoint(NamedTuple):
@@ -56,9 +54,9 @@ def newest_of(source: Source, series: Sequence[str], limit: int) -> dict[str, li
     query = select(*(RESULT.c[name] for name in PastPoint._fields)).select_from(both)
     found: dict[str, list[PastPoint]] = {}
     with reading(source) as connection:
-        for start in range(0, len(names), AT_ONCE):
-            part = query.where(SERIES.c.series.in_(names[start : start + AT_ONCE]))
-            for point in map(PastPoint._make, connection.execute(part).all()):
+        for part in in_parts(names):
+            rows = connection.execute(query.where(SERIES.c.series.in_(part))).all()
+            for point in map(PastPoint._make, rows):
                 found.setdefault(point.series, []).append(point)
     # Those of the same moment as the last one came along, too.
     return {one: sorted(points, key=_BY_TIME)[-limit:] for one, points in found.items()}

@@ -5,7 +5,7 @@ What is handed a connection takes part in that connection's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # PostgreSQL's driver tells how many rows an INSERT added only when it is asked to.
 COUNTED = {"preserve_rowcount": True}
+AT_ONCE = 500
+"""So many names go into one query; databases refuse tens of thousands."""
 
 
 def engine_of(source: Source) -> Engine:
@@ -59,6 +61,12 @@ def changing(source: Source) -> Iterator[Connection]:
         return
     with store_faults(name_of(source)), writing(engine_of(source)).begin() as connection:
         yield connection
+
+
+def in_parts(names: Sequence[str], most: int = AT_ONCE) -> Iterator[Sequence[str]]:
+    """The names, in their order, in parts that every database takes in one query."""
+    for start in range(0, len(names), most):
+        yield names[start : start + most]
 
 
 def added(connection: Connection, statement: Any) -> bool:  # noqa: ANN401 - the two dialects share no class

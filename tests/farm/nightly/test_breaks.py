@@ -24,7 +24,7 @@ from farm_results.history import findings, nights
 from farm_results.night import Night
 from farm_results.store import Store, open_store
 from tests.farm.nightly.fake_bench import DAY_S, Cell
-from tests.farm.nightly.test_night import World
+from tests.farm.nightly.world import World
 from tests.results import made
 
 

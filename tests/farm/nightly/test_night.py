@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -11,18 +10,15 @@ import pytest
 
 from farm.errors import InfrastructureError
 from farm.nightly import weekly
-from farm.nightly.bench import Say
 from farm.nightly.diary import recent
-from farm.nightly.night import Recover, run_night
-from farm.nightly.record import NightRecord
+from farm.nightly.night import run_night
 from farm.nightly.settings import NightlySettings
 from farm_results.comparison import SAME, SLOWER, Comparison, Effect, Side
-from farm_results.finding import INVALID, Finding
+from farm_results.finding import INVALID
 from farm_results.history import baselines, comparisons, findings
 from farm_results.store import Store, open_store
 from tests.farm.nightly.fake_bench import DAY_S, Cell, FakeBench
-
-SETTINGS = NightlySettings(aa="never")
+from tests.farm.nightly.world import SETTINGS, World
 
 
 @pytest.fixture
@@ -31,48 +27,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened = open_store(tmp_path / "store")
     yield opened
     opened.close()
-
-
-class World:
-    """Nights one after another, with 1 % of noise on every number."""
-
-    def __init__(self, store: Store, *cells: Cell, settings: NightlySettings = SETTINGS) -> None:
-        self.store, self.settings = store, settings
-        self.cells = list(cells)
-        self.bench = FakeBench(store, self.cells)
-        self.levels = {cell.series: cell.value_ns for cell in cells}
-        self.noise = random.Random(7)
-        self.told: list[tuple[str, str, str]] = []
-
-    def night(
-        self,
-        *,
-        quiet: bool = True,
-        fresh: bool = False,
-        say: Say = lambda _text: None,
-        recover: Recover | None = None,
-    ) -> NightRecord:
-        """The next night; ``quiet``: with a little noise, else each number as it stands."""
-        self.bench.now_s += DAY_S
-        for cell in self.cells:
-            cell.value_ns = self.levels[cell.series] * (1 + 0.004 * self.noise.uniform(-1, 1) * quiet)
-        return run_night(
-            self.store, self.settings, self.bench, say, tell=self._tell, fresh=fresh, recover=recover
-        )
-
-    def nights(self, count: int) -> NightRecord:
-        """So many quiet nights."""
-        for _ in range(count - 1):
-            self.night()
-        return self.night()
-
-    def found(self) -> list[Finding]:
-        """All findings, oldest first."""
-        return findings.recent(self.store)[::-1]
-
-    def _tell(self, title: str, body: str, level: str) -> list[str]:
-        self.told.append((title, body, level))
-        return []
 
 
 def test_a_step_is_a_regression_told_once_until_the_baseline_moves_or_it_is_gone(store: Store) -> None:

@@ -21,7 +21,7 @@ from farm_results.history import nights
 from farm_results.storage.session import changing
 from farm_results.store import Store, open_store
 from tests.farm.nightly.fake_bench import Cell
-from tests.farm.nightly.test_night import World
+from tests.farm.nightly.world import World
 
 
 @pytest.fixture

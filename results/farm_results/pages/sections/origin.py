@@ -15,7 +15,6 @@ from farm_results.model import Result, Run
 Pairs = list[tuple[str, str]]
 MOST_WORDS = 200
 MOST_DEVICES = 30
-_CHECKED = {"max_abs_error": "largest difference", "cosine": "cosine", "samples": "samples"}
 
 
 def masked(words: str) -> str:
